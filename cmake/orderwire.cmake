@@ -1,0 +1,50 @@
+# The two words that the folders use: a library with the tests beside it, and the warnings for all.
+
+option(ORDERWIRE_FUZZ "Build the fuzzers with clang's libFuzzer" OFF)
+set(ORDERWIRE_SANITIZE "" CACHE STRING "Sanitizers, as -fsanitize takes them: address,undefined or thread")
+
+add_compile_definitions(_GNU_SOURCE ORDERWIRE_VERSION="${PROJECT_VERSION}")
+add_compile_options(
+    -Wall -Wextra -Werror -Wshadow -Wpointer-arith -Wstrict-prototypes -Wmissing-prototypes
+    -Wwrite-strings -Wvla -Wundef -Wformat=2 -Wno-missing-field-initializers
+    -fno-omit-frame-pointer -fno-common -fstack-protector-strong)
+add_link_options(-Wl,-z,relro,-z,now)
+if(CMAKE_BUILD_TYPE STREQUAL "Release" OR CMAKE_BUILD_TYPE STREQUAL "RelWithDebInfo")
+    add_compile_options(-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2)
+endif()
+if(ORDERWIRE_SANITIZE)
+    add_compile_options(-fsanitize=${ORDERWIRE_SANITIZE} -fno-sanitize-recover=all)
+    add_link_options(-fsanitize=${ORDERWIRE_SANITIZE})
+endif()
+if(ORDERWIRE_FUZZ)
+    add_compile_options(-fsanitize=fuzzer-no-link)
+endif()
+
+# orderwire_folder(NAME SOURCES a.c ... DEPENDS lower_folder ... LIBRARIES foreign ... TESTS a_test.c ...)
+# makes the static library orderwire_NAME and one test program for each file of TESTS.
+function(orderwire_folder name)
+    cmake_parse_arguments(arg "" "" "SOURCES;DEPENDS;LIBRARIES;TESTS" ${ARGN})
+    add_library(orderwire_${name} STATIC ${arg_SOURCES})
+    target_include_directories(orderwire_${name} PUBLIC ${CMAKE_SOURCE_DIR}/src)
+    foreach(folder IN LISTS arg_DEPENDS)
+        target_link_libraries(orderwire_${name} PUBLIC orderwire_${folder})
+    endforeach()
+    target_link_libraries(orderwire_${name} PRIVATE ${arg_LIBRARIES})
+    foreach(test IN LISTS arg_TESTS)
+        get_filename_component(stem ${test} NAME_WE)
+        orderwire_test(${stem} SOURCES ${test} DEPENDS ${name})
+    endforeach()
+endfunction()
+
+# orderwire_test(NAME SOURCES ... DEPENDS folder ...): a cmocka program that ctest runs.
+function(orderwire_test name)
+    cmake_parse_arguments(arg "" "" "SOURCES;DEPENDS;LIBRARIES" ${ARGN})
+    add_executable(${name} ${arg_SOURCES})
+    foreach(folder IN LISTS arg_DEPENDS)
+        target_link_libraries(${name} PRIVATE orderwire_${folder})
+    endforeach()
+    target_link_libraries(${name} PRIVATE PkgConfig::cmocka ${arg_LIBRARIES})
+    set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/unit)
+    add_test(NAME ${name} COMMAND ${name})
+    set_tests_properties(${name} PROPERTIES TIMEOUT 60 LABELS unit)
+endfunction()
