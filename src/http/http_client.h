@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A blocking HTTP request on libcurl, for commands of the CLI. No redirects, no proxy of the
+ * environment. libcurl is seen by this folder only.
+ */
+#ifndef ORDERWIRE_HTTP_HTTP_CLIENT_H
+#define ORDERWIRE_HTTP_HTTP_CLIENT_H
+
+#include "base/buf.h"
+
+struct http_client_request {
+    const char *method;
+    const char *url;
+    const char *const *headers; /* "Name: value" lines, ended by NULL; may be NULL */
+    struct str body;            /* a body that is not empty is sent as application/json */
+    int64_t timeout;            /* ms, for all of it */
+};
+
+#define HTTP_CLIENT_ERROR_SIZE 256
+
+struct http_client_response {
+    int status;
+    struct buf body; /* at most LIMIT_CLIENT_RESPONSE; freed by buf_fini */
+    char etag[80];   /* "" when absent */
+};
+
+/* Once, before threads start. */
+void http_client_setup(void);
+/* ERR_IO, ERR_TIMEOUT, ERR_TOO_LARGE with a sentence in `error`. On failure nothing is to be freed. */
+NODISCARD int http_client_call(const struct http_client_request *request,
+                               struct http_client_response *response,
+                               char error[HTTP_CLIENT_ERROR_SIZE]);
+
+#endif

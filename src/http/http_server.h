@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The server side of HTTP/1.1 (and 1.0), on llhttp in strict mode, which no other folder sees.
+ * One server per worker. Requests of one connection are handled one after another; while one
+ * is being answered its connection is not read, so a peer cannot pile work up.
+ *
+ * http_server.c      connections accepted, deadlines, draining
+ * http_connection.c  bytes of one connection to requests, answers to bytes
+ * http_router.c      routes, CORS, 404 and 405
+ */
+#ifndef ORDERWIRE_HTTP_HTTP_SERVER_H
+#define ORDERWIRE_HTTP_HTTP_SERVER_H
+
+#include "base/buf.h"
+#include "codec/api_error.h"
+
+/* Opaque types. */
+struct http_connection;
+struct http_server;
+struct loop;
+struct stream;
+
+#define HTTP_PARAMS_MAX 4
+
+/* One request. Its views live until http_respond returns. */
+struct http_request {
+    const char *method; /* "GET"; a HEAD request is handled as GET and its answer has no body */
+    struct str path;    /* as sent, without the query */
+    struct str query;   /* as sent, without '?'; it may hold secrets: never log it */
+    struct str body;
+    struct str params[HTTP_PARAMS_MAX]; /* what stood for {…} in the route, percent-decoded */
+    void *context;                      /* the server's */
+    const struct http_route *route;
+    struct http_connection *connection;
+};
+
+/*
+ * Must lead to exactly one http_respond, http_respond_error or http_upgrade for the request, now or
+ * later, even when the client has gone meanwhile (the answer is then dropped).
+ */
+typedef void http_handler_fn(struct http_request *request);
+
+enum {
+    /* Browsers of any origin may use it: answers preflights, adds the CORS headers to each answer. */
+    HTTP_ROUTE_CORS = 1,
+    /* Also answered while the server drains. */
+    HTTP_ROUTE_WHILE_DRAINING = 2,
+};
+
+struct http_route {
+    const char *method;  /* "GET", "POST", "PATCH", "DELETE" */
+    const char *pattern; /* "/server/v1/project/{project}/orders/{order}"; {…} is one segment */
+    http_handler_fn *handle;
+    size_t body_max; /* 0: a request with a body is refused with 413 */
+    unsigned flags;
+};
+
+struct http_options {
+    int64_t header_timeout; /* ms from the first byte of a request to the end of its headers */
+    int64_t body_timeout;   /* ms from the end of the headers to the end of the body */
+    int64_t idle_timeout;   /* ms that a connection may wait between requests */
+};
+
+/*
+ * `routes` ends with a NULL pattern; several tables may be given, ended by NULL. They and the options
+ * outlive the server. Options are read at each use, so a reload takes effect at once.
+ */
+struct http_server *http_server_new(struct loop *loop, const struct http_route *const *tables,
+                                    const struct http_options *options, void *context);
+/* All connections have ended. */
+void http_server_free(struct http_server **server);
+
+/* Takes an accepted descriptor over. */
+void http_server_accept(struct http_server *server, int descriptor, const char *peer);
+/*
+ * From now on idle connections are closed, new requests get 503 (SHUTTING_DOWN) and each answer
+ * closes its connection.
+ */
+void http_server_drain(struct http_server *server);
+/* Ends all connections at once; requests without an answer hear it through http_request_on_abort. */
+void http_server_abort(struct http_server *server);
+/* Connections that are still HTTP; upgraded ones do not count. */
+size_t http_server_connections(const struct http_server *server);
+
+/* The value of a field (case-insensitive name), trimmed; empty when absent. Repeated fields: the first. */
+struct str http_request_header(const struct http_request *request, const char *name);
+/* False when the field is absent: an empty field is present. */
+bool http_request_has_header(const struct http_request *request, const char *name);
+const char *http_request_peer(const struct http_request *request);
+struct loop *http_request_loop(const struct http_request *request);
+
+/*
+ * Calls `aborted` once if the client goes away before the answer, so that a held request can be let
+ * go. It still has to be answered. A NULL `aborted` takes the wish back.
+ */
+void http_request_on_abort(struct http_request *request, void (*aborted)(void *argument),
+                           void *argument);
+
+struct http_answer {
+    int status;
+    const char *content_type; /* NULL: "application/json" */
+    struct str body;
+    /* More header lines, each "Name: value\r\n"; values are without control characters. */
+    struct str headers;
+};
+
+/* The request is freed. The body is copied or sent before this returns. */
+void http_respond(struct http_request *request, const struct http_answer *answer);
+/* An error of codec/api_errors.def; `detail` may be NULL. Sends WWW-Authenticate, Retry-After where due. */
+void http_respond_error(struct http_request *request, enum api_error error, const char *detail);
+/* `body` is JSON. */
+void http_respond_json(struct http_request *request, int status, struct str body);
+
+/*
+ * Answers 101 with `headers` (lines as above) and gives the connection's stream away. The request is
+ * freed; the caller calls stream_set_owner at once. `early` gets bytes that came after the request
+ * (to be freed by buf_fini). NULL when the client has gone.
+ */
+struct stream *http_upgrade(struct http_request *request, struct str headers, struct buf *early);
+
+#endif

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A connected byte stream on a non-blocking socket, with a bounded output queue. It reads into one
+ * buffer per thread, so an idle stream holds none; it writes at once and queues only what the
+ * kernel does not take.
+ *
+ * All functions run on the loop's thread. Handlers never run inside a call to the stream.
+ */
+#ifndef ORDERWIRE_NET_STREAM_H
+#define ORDERWIRE_NET_STREAM_H
+
+#include "base/str.h"
+#include "loop/loop.h"
+
+/* Opaque types. */
+struct stream;
+
+struct stream_handlers {
+    /* Input, valid during the call. The owner takes all of it. */
+    void (*received)(void *owner, struct str bytes);
+    /* The output queue has become empty after it was not. May be NULL. */
+    void (*drained)(void *owner);
+    /*
+     * The stream is over: the peer closed or reset it, or it was closed by stream_close. Called once,
+     * as the last call; the stream is freed after it. Not called after stream_abort.
+     */
+    void (*closed)(void *owner);
+};
+
+/* Takes the descriptor over. NULL (and the descriptor closed) when the system refuses. Reading starts. */
+struct stream *stream_new(struct loop *loop, int descriptor, const char *peer, size_t output_max,
+                          const struct stream_handlers *handlers, void *owner);
+/* Another owner takes it, with another bound for its output. */
+void stream_set_owner(struct stream *stream, size_t output_max,
+                      const struct stream_handlers *handlers, void *owner);
+
+/*
+ * Sends or queues all of `bytes`. ERR_TOO_LARGE when more than output_max bytes would wait: nothing
+ * of `bytes` is then sent. ERR_CLOSED when the peer is gone or stream_close was called; the owner
+ * still hears `closed`.
+ */
+NODISCARD int stream_write(struct stream *stream, struct str bytes);
+size_t stream_queued(const struct stream *stream);
+
+/* Stops and starts calls of `received`; the kernel's buffer then slows the peer down. */
+void stream_pause(struct stream *stream);
+void stream_resume(struct stream *stream);
+
+/*
+ * Sends what is queued, shuts down, waits until the peer closes too or `deadline_mono` passes, and
+ * calls `closed`. Input is discarded from now on.
+ */
+void stream_close(struct stream *stream, int64_t deadline_mono);
+/* Ends it at once, without a further call to the owner. NULLs the owner's pointer. */
+void stream_abort(struct stream **stream);
+
+/* The peer's numeric address. */
+const char *stream_peer(const struct stream *stream);
+struct loop *stream_loop(const struct stream *stream);
+
+#endif

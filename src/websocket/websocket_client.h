@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A blocking WebSocket client for one thread, for `orderwire track` and tests. http:// only. */
+#ifndef ORDERWIRE_WEBSOCKET_WEBSOCKET_CLIENT_H
+#define ORDERWIRE_WEBSOCKET_WEBSOCKET_CLIENT_H
+
+#include "base/buf.h"
+
+/* Opaque types. */
+struct websocket_client;
+
+#define WEBSOCKET_CLIENT_ERROR_SIZE 200
+
+/* `url` is an http:// URL with the path of the socket. NULL with a sentence in `error`. */
+struct websocket_client *websocket_client_connect(const char *url, int64_t timeout_ms,
+                                                  char error[WEBSOCKET_CLIENT_ERROR_SIZE]);
+NODISCARD int websocket_client_send(struct websocket_client *client, struct str text);
+/*
+ * Waits for the next message and appends it to `message` (cleared first). Control frames are
+ * answered inside. ERR_TIMEOUT, ERR_CLOSED (then websocket_client_close_code tells why), ERR_IO.
+ */
+NODISCARD int websocket_client_receive(struct websocket_client *client, int64_t timeout_ms,
+                                       struct buf *message);
+/* The code of the server's Close frame, 1006 when there was none; `reason` gets its text. */
+uint16_t websocket_client_close_code(const struct websocket_client *client, struct str *reason);
+void websocket_client_free(struct websocket_client **client);
+
+#endif
