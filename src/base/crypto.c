@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Random bytes, hashes and signatures over OpenSSL 3. Looking an algorithm up by its name costs
+ * more there than hashing a token, so each is fetched once and kept for the life of the process. A
+ * call that cannot fail with these arguments and fails nevertheless ends the process.
+ */
+#include "base/crypto.h"
+
+#include "base/log.h"
+#include "base/mem.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include <openssl/core_names.h>
+#include <openssl/crypto.h>
+#include <openssl/err.h>
+#include <openssl/evp.h>
+#include <openssl/param_build.h>
+
+enum { RSA_MIN_BITS = 2048, RSA_MAX_BITS = 8192 };
+
+static pthread_once_t fetch_once = PTHREAD_ONCE_INIT;
+static EVP_MD *sha256;
+static EVP_MD *sha1;
+static EVP_MAC *hmac;
+static EVP_MAC_CTX *hmac_sha256; /* without a key; copied for each use */
+
+static void must(bool done, const char *what)
+{
+    if (done)
+        return;
+    log_error("cryptography failed", LOG_TEXT("call", what));
+    abort();
+}
+
+static void fetch_all(void)
+{
+    sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
+    sha1 = EVP_MD_fetch(NULL, "SHA1", NULL);
+    hmac = EVP_MAC_fetch(NULL, "HMAC", NULL);
+    must(sha256 != NULL && sha1 != NULL && hmac != NULL, "fetch");
+    hmac_sha256 = EVP_MAC_CTX_new(hmac);
+    char digest[] = "SHA256";
+    const OSSL_PARAM parameters[] = {
+        OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, digest, 0),
+        OSSL_PARAM_construct_end(),
+    };
+    must(hmac_sha256 != NULL && EVP_MAC_CTX_set_params(hmac_sha256, parameters) == 1, "hmac");
+}
+
+void crypto_random(void *out, size_t length)
+{
+    uint8_t *bytes = out;
+    while (length > 0) {
+        ssize_t got = getrandom(bytes, length, 0);
+        if (got < 0 && errno == EINTR)
+            continue;
+        must(got > 0, "getrandom");
+        bytes += got;
+        length -= (size_t)got;
+    }
+}
+
+uint32_t crypto_random_below(uint32_t bound)
+{
+    /* The numbers below the remainder would come up once more often than the rest. */
+    uint32_t unfair = -bound % bound;
+    uint32_t number;
+    do {
+        crypto_random(&number, sizeof(number));
+    } while (number < unfair);
+    return number % bound;
+}
+
+void crypto_random_text(char *out, size_t length)
+{
+    static const char alphabet[] = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+    const uint8_t letters = sizeof(alphabet) - 1;
+    const uint8_t fair = (uint8_t)(256 / letters * letters);
+    uint8_t pool[64];
+    size_t filled = 0;
+    while (filled < length) {
+        crypto_random(pool, sizeof(pool));
+        for (size_t i = 0; i < sizeof(pool) && filled < length; i++) {
+            if (pool[i] < fair)
+                out[filled++] = alphabet[pool[i] % letters];
+        }
+    }
+    out[length] = '\0';
+    mem_wipe(pool, sizeof(pool));
+}
+
+void crypto_uuid(char out[37])
+{
+    static const char hex[] = "0123456789abcdef";
+    uint8_t bytes[16];
+    crypto_random(bytes, sizeof(bytes));
+    bytes[6] = (bytes[6] & 0x0f) | 0x40;
+    bytes[8] = (bytes[8] & 0x3f) | 0x80;
+    char *to = out;
+    for (size_t i = 0; i < sizeof(bytes); i++) {
+        if (i == 4 || i == 6 || i == 8 || i == 10)
+            *to++ = '-';
+        *to++ = hex[bytes[i] >> 4];
+        *to++ = hex[bytes[i] & 15];
+    }
+    *to = '\0';
+}
+
+void crypto_sha256(struct str data, uint8_t out[CRYPTO_SHA256_SIZE])
+{
+    pthread_once(&fetch_once, fetch_all);
+    must(EVP_Digest(data.ptr, data.len, out, NULL, sha256, NULL) == 1, "sha256");
+}
+
+void crypto_sha1(struct str data, uint8_t out[CRYPTO_SHA1_SIZE])
+{
+    pthread_once(&fetch_once, fetch_all);
+    must(EVP_Digest(data.ptr, data.len, out, NULL, sha1, NULL) == 1, "sha1");
+}
+
+void crypto_hmac_sha256(struct str key, struct str data, uint8_t out[CRYPTO_SHA256_SIZE])
+{
+    pthread_once(&fetch_once, fetch_all);
+    EVP_MAC_CTX *context = EVP_MAC_CTX_dup(hmac_sha256);
+    /* A NULL key would mean "the key of before". */
+    const char *key_bytes = key.len > 0 ? key.ptr : "";
+    size_t size;
+    bool done = context != NULL &&
+                EVP_MAC_init(context, (const unsigned char *)key_bytes, key.len, NULL) == 1 &&
+                EVP_MAC_update(context, (const unsigned char *)data.ptr, data.len) == 1 &&
+                EVP_MAC_final(context, out, &size, CRYPTO_SHA256_SIZE) == 1;
+    EVP_MAC_CTX_free(context);
+    must(done, "hmac");
+}
+
+bool crypto_equal(const void *a, const void *b, size_t length)
+{
+    return length == 0 || CRYPTO_memcmp(a, b, length) == 0;
+}
+
+struct crypto_rsa {
+    EVP_PKEY *key;
+};
+
+/* Without the zeros in front, so that the length is the number's. */
+static BIGNUM *number_of(struct str bytes)
+{
+    while (bytes.len > 0 && bytes.ptr[0] == '\0') {
+        bytes.ptr++;
+        bytes.len--;
+    }
+    if (bytes.len == 0 || bytes.len > RSA_MAX_BITS / 8)
+        return NULL;
+    return BN_bin2bn((const unsigned char *)bytes.ptr, (int)bytes.len, NULL);
+}
+
+/* An even modulus or exponent, or the exponent 1, makes signatures that anybody can forge. */
+static bool is_sound(const BIGNUM *n, const BIGNUM *e)
+{
+    return n != NULL && e != NULL && BN_num_bits(n) >= RSA_MIN_BITS && BN_is_odd(n) &&
+           BN_is_odd(e) && !BN_is_one(e) && BN_cmp(e, n) < 0;
+}
+
+static EVP_PKEY *public_key(const BIGNUM *n, const BIGNUM *e)
+{
+    EVP_PKEY *key = NULL;
+    OSSL_PARAM *parameters = NULL;
+    EVP_PKEY_CTX *context = EVP_PKEY_CTX_new_from_name(NULL, "RSA", NULL);
+    OSSL_PARAM_BLD *builder = OSSL_PARAM_BLD_new();
+    if (context == NULL || builder == NULL ||
+        OSSL_PARAM_BLD_push_BN(builder, OSSL_PKEY_PARAM_RSA_N, n) != 1 ||
+        OSSL_PARAM_BLD_push_BN(builder, OSSL_PKEY_PARAM_RSA_E, e) != 1)
+        goto out;
+    parameters = OSSL_PARAM_BLD_to_param(builder);
+    if (parameters == NULL || EVP_PKEY_fromdata_init(context) != 1 ||
+        EVP_PKEY_fromdata(context, &key, EVP_PKEY_PUBLIC_KEY, parameters) != 1)
+        key = NULL;
+out:
+    OSSL_PARAM_free(parameters);
+    OSSL_PARAM_BLD_free(builder);
+    EVP_PKEY_CTX_free(context);
+    return key;
+}
+
+struct crypto_rsa *crypto_rsa_new(struct str modulus, struct str exponent)
+{
+    struct crypto_rsa *rsa = NULL;
+    BIGNUM *n = number_of(modulus);
+    BIGNUM *e = number_of(exponent);
+    EVP_PKEY *key = is_sound(n, e) ? public_key(n, e) : NULL;
+    if (key != NULL) {
+        rsa = mem_alloc(sizeof(*rsa));
+        rsa->key = key;
+    }
+    BN_free(e);
+    BN_free(n);
+    ERR_clear_error();
+    return rsa;
+}
+
+void crypto_rsa_free(struct crypto_rsa **key)
+{
+    if (*key == NULL)
+        return;
+    EVP_PKEY_free((*key)->key);
+    mem_free(*key);
+    *key = NULL;
+}
+
+bool crypto_rsa_verify_sha256(const struct crypto_rsa *key, struct str data, struct str signature)
+{
+    pthread_once(&fetch_once, fetch_all);
+    EVP_MD_CTX *context = EVP_MD_CTX_new();
+    must(context != NULL, "verify");
+    /* The padding that an RSA key starts with is PKCS #1 v1.5. */
+    bool valid = EVP_DigestVerifyInit(context, NULL, sha256, NULL, key->key) == 1 &&
+                 EVP_DigestVerify(context, (const unsigned char *)signature.ptr, signature.len,
+                                  (const unsigned char *)data.ptr, data.len) == 1;
+    EVP_MD_CTX_free(context);
+    ERR_clear_error();
+    return valid;
+}
