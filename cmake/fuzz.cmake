@@ -1,0 +1,47 @@
+# orderwire_fuzzer(NAME DEPENDS folder ... LIBRARIES foreign ...): fuzz_NAME.c with LLVMFuzzerTestOneInput.
+# Always a plain program that ctest runs over corpus/NAME/ and regression/NAME/; with ORDERWIRE_FUZZ also a
+# libFuzzer program that ctest runs for ORDERWIRE_FUZZ_SECONDS from that corpus. dict/NAME.dict is used if there.
+set(ORDERWIRE_FUZZ_SECONDS 15 CACHE STRING "How long ctest lets each fuzzer look for new inputs")
+add_custom_target(fuzzers)
+
+function(orderwire_fuzzer name)
+    cmake_parse_arguments(arg "" "" "DEPENDS;LIBRARIES" ${ARGN})
+    set(here ${CMAKE_CURRENT_SOURCE_DIR})
+    set(libraries ${arg_LIBRARIES})
+    foreach(folder IN LISTS arg_DEPENDS)
+        list(APPEND libraries orderwire_${folder})
+    endforeach()
+    set(inputs)
+    foreach(folder corpus regression)
+        if(EXISTS ${here}/${folder}/${name})
+            list(APPEND inputs ${here}/${folder}/${name})
+        endif()
+    endforeach()
+    if(NOT inputs)
+        message(FATAL_ERROR "fuzz_${name} has no inputs in fuzz/corpus/${name}/")
+    endif()
+
+    add_executable(replay_${name} fuzz_${name}.c replay_main.c)
+    target_link_libraries(replay_${name} PRIVATE ${libraries} orderwire_base)
+    set_target_properties(replay_${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/replay)
+    add_test(NAME replay_${name} COMMAND replay_${name} ${inputs})
+    set_tests_properties(replay_${name} PROPERTIES TIMEOUT 60 LABELS replay)
+
+    if(ORDERWIRE_FUZZ)
+        set(work ${CMAKE_BINARY_DIR}/found/${name})
+        file(MAKE_DIRECTORY ${work})
+        set(dictionary)
+        if(EXISTS ${here}/dict/${name}.dict)
+            set(dictionary -dict=${here}/dict/${name}.dict)
+        endif()
+        add_executable(fuzz_${name} fuzz_${name}.c)
+        target_link_libraries(fuzz_${name} PRIVATE ${libraries})
+        target_link_options(fuzz_${name} PRIVATE -fsanitize=fuzzer)
+        add_dependencies(fuzzers fuzz_${name})
+        math(EXPR timeout "${ORDERWIRE_FUZZ_SECONDS} + 120")
+        add_test(NAME fuzz_${name}
+            COMMAND fuzz_${name} -max_total_time=${ORDERWIRE_FUZZ_SECONDS} -timeout=10 -rss_limit_mb=1024
+                    -print_final_stats=1 -artifact_prefix=${work}/ ${dictionary} ${work} ${inputs})
+        set_tests_properties(fuzz_${name} PROPERTIES TIMEOUT ${timeout} LABELS check)
+    endif()
+endfunction()

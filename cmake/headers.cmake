@@ -1,0 +1,22 @@
+# Each header of a folder is compiled alone and twice, so that none leans on what was included before
+# it. The ctest `headers_alone` builds them; an ordinary build does not.
+add_custom_target(headers_alone)
+
+function(orderwire_headers_alone name)
+    cmake_parse_arguments(arg "" "" "LIBRARIES" ${ARGN})
+    file(GLOB_RECURSE headers CONFIGURE_DEPENDS *.h)
+    if(NOT headers)
+        return()
+    endif()
+    set(sources)
+    foreach(header IN LISTS headers)
+        file(RELATIVE_PATH stem ${CMAKE_SOURCE_DIR} ${header})
+        string(MAKE_C_IDENTIFIER ${stem} stem)
+        set(source ${CMAKE_BINARY_DIR}/headers/${stem}.c)
+        file(CONFIGURE OUTPUT ${source} CONTENT "#include \"${header}\"\n#include \"${header}\"\n" @ONLY)
+        list(APPEND sources ${source})
+    endforeach()
+    add_library(headers_${name} OBJECT EXCLUDE_FROM_ALL ${sources})
+    target_link_libraries(headers_${name} PRIVATE orderwire_${name} ${arg_LIBRARIES})
+    add_dependencies(headers_alone headers_${name})
+endfunction()
