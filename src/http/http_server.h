@@ -29,7 +29,7 @@ struct http_request {
     struct str query;   /* as sent, without '?'; it may hold secrets: never log it */
     struct str body;
     struct str params[HTTP_PARAMS_MAX]; /* what stood for {…} in the route, percent-decoded */
-    void *context;                      /* the server's */
+    void *context;                      /* of the route's table */
     const struct http_route *route;
     struct http_connection *connection;
 };
@@ -61,12 +61,18 @@ struct http_options {
     int64_t idle_timeout;   /* ms that a connection may wait between requests */
 };
 
+/* The routes of one folder, ended by a NULL pattern, and what their handlers get as `context`. */
+struct http_route_table {
+    const struct http_route *routes;
+    void *context;
+};
+
 /*
- * `routes` ends with a NULL pattern; several tables may be given, ended by NULL. They and the options
- * outlive the server. Options are read at each use, so a reload takes effect at once.
+ * `tables` ends with NULL routes. Routes and options outlive the server; the tables are copied.
+ * Options are read at each use, so a reload takes effect at once.
  */
-struct http_server *http_server_new(struct loop *loop, const struct http_route *const *tables,
-                                    const struct http_options *options, void *context);
+struct http_server *http_server_new(struct loop *loop, const struct http_route_table *tables,
+                                    const struct http_options *options);
 /* All connections have ended. */
 void http_server_free(struct http_server **server);
 

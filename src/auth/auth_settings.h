@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A project's settings. They are one JSON object in the store:
+ *
+ *   {"name":"My shop","strict":false,"user_token_secret":"…","webhook_secret":"…",
+ *    "webhook_allow_cidrs":["127.0.0.0/8"],
+ *    "verifiers":[{"type":"hs256","secret":"…"},
+ *                 {"type":"jwks","keys":[…]}, {"type":"jwks_file","path":"/etc/orderwire/login.json"}]}
+ *
+ * A verifier may also have "user_claim" ("sub" or "user_external_id" or another name; by default
+ * `sub`, else `user_external_id`) and "require", an object of claims and the values they must have.
+ * user_token_secret is a verifier (hs256) too.
+ */
+#ifndef ORDERWIRE_AUTH_AUTH_SETTINGS_H
+#define ORDERWIRE_AUTH_AUTH_SETTINGS_H
+
+#include "codec/json.h"
+#include "codec/jwt.h"
+
+struct auth_verifier {
+    enum jwt_algorithm algorithm;
+    struct str secret;      /* hs256; a view of the document */
+    struct jwks keys;       /* rs256 */
+    struct str user_claim;  /* empty: sub, else user_external_id */
+    const struct json *require; /* an object, or NULL */
+};
+
+struct auth_settings {
+    struct json *document; /* owns the texts */
+    struct str name;
+    bool strict;
+    struct str user_token_secret;
+    struct str webhook_secret;
+    struct auth_verifier *verifiers; /* user_token_secret's first, when there is one */
+    size_t verifier_count;
+};
+
+#define AUTH_SETTINGS_ERROR_SIZE 240
+
+/*
+ * Reads settings. ERR_INVALID with a sentence in `error`; a JWKS file that cannot be read is an
+ * error as well.
+ */
+NODISCARD int auth_settings_read(struct str text, struct auth_settings *settings,
+                                 char error[AUTH_SETTINGS_ERROR_SIZE]);
+void auth_settings_fini(struct auth_settings *settings);
+
+/*
+ * Appends `text` with the members of `changes` replaced (null removes one), after checking the
+ * result by auth_settings_read. ERR_INVALID or ERR_TOO_LARGE (LIMIT_SETTINGS) with a sentence.
+ */
+NODISCARD int auth_settings_merge(struct str text, const struct json *changes, struct buf *out,
+                                  char error[AUTH_SETTINGS_ERROR_SIZE]);
+
+/* Appends the settings as they may be shown: every secret is left out. */
+void auth_settings_show(const struct auth_settings *settings, struct buf *out);
+
+#endif

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What one worker has to serve with, handed to every use case. The server makes one per worker.
+ *
+ * writer.c         the store thread: jobs in, group commit, events and answers out
+ * order_write.c    create, change and batch orders
+ * order_read.c     Get order, lists, events
+ * buyer_stream.c   a buyer's stream: position, recovery, latest statuses, history
+ * project_write.c  projects and keys
+ */
+#ifndef ORDERWIRE_SERVICE_SERVICE_H
+#define ORDERWIRE_SERVICE_SERVICE_H
+
+#include <stdint.h>
+
+/* Opaque types. */
+struct auth;
+struct hub;
+struct loop;
+struct store;
+struct store_connection;
+struct writer;
+
+struct service_options {
+    int64_t payment_token_ttl; /* ms */
+    int64_t idempotency_ttl;   /* ms */
+    int64_t latest_window;     /* ms: a finished order counts as just finished */
+    int64_t prune_interval;    /* ms between small steps of clearing */
+};
+
+struct service {
+    struct loop *loop;
+    struct store *store;
+    struct store_connection *reader;
+    struct hub *hub;
+    struct auth *auth;
+    struct writer *writer;
+    const struct service_options *options;
+};
+
+#endif
