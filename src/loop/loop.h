@@ -20,7 +20,7 @@ struct loop_watch;
 
 /* NULL when the system refuses (descriptors used up); the reason is logged. */
 struct loop *loop_new(void);
-/* Everything that was registered has been removed before. */
+/* Everything that was registered has been removed before. Runs what is still deferred. */
 void loop_free(struct loop **loop);
 
 /* Runs until loop_stop. The thread that calls it becomes the loop's thread. */
@@ -39,7 +39,8 @@ typedef void loop_ready_fn(void *argument, int events);
 
 /*
  * Watches `fd`, which stays the caller's. `events` is a set of LOOP_READABLE and LOOP_WRITABLE, or
- * 0 for none yet. An error or hang-up is reported as both. NULL when the system refuses.
+ * 0 for none yet. An error is reported as both, a hang-up as what is watched. NULL when the system
+ * refuses.
  */
 struct loop_watch *loop_watch_new(struct loop *loop, int fd, int events, loop_ready_fn *ready,
                                   void *argument);
