@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The HTTP interface for buyers and merchants (design 2.3, 2.4; docs/http-api.md).
+ *
+ * route_order_get.c    GET /api/v2/project/{p}/order/{o}: buyers, with ETag and ?wait=
+ * route_orders.c       /server/v1/project/{p}/orders…: create, change, read, list
+ * route_orders_batch.c /server/v1/project/{p}/orders/batch
+ * order_body.c         an order's JSON to struct order_input, and answers to JSON
+ */
+#ifndef ORDERWIRE_API_API_H
+#define ORDERWIRE_API_API_H
+
+#include "http/http_server.h"
+
+/* The context is the worker's struct service. */
+extern const struct http_route api_routes[];
+
+#endif

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The conversation with buyers' clients: Centrifuge protocol version 2. One per worker.
+ *
+ * realtime.c             the sessions of a worker, draining
+ * session.c              one conversation: states, timers, pushes; no sockets
+ * command_connect.c      who is it, where does the stream stand, what was missed
+ * command_history.c      the stream's past
+ * command_other.c        what this server refuses, and how
+ * transport_websocket.c  /connection/websocket
+ */
+#ifndef ORDERWIRE_REALTIME_REALTIME_H
+#define ORDERWIRE_REALTIME_REALTIME_H
+
+#include "http/http_server.h"
+
+/* Opaque types. */
+struct realtime;
+struct service;
+
+struct realtime_options {
+    int64_t ping_interval;   /* ms, whole seconds are told to the client (at least 1) */
+    int64_t pong_timeout;    /* ms; below ping_interval */
+    int64_t connect_timeout; /* ms from the opening to a successful connect command, else 3502 */
+    int64_t max_lifetime;    /* ms from the opening; then 3005; 0: no end */
+    bool latest_on_connect;  /* tell a fresh connection where its user's orders stand */
+};
+
+/* The routes' context is the struct realtime. */
+extern const struct http_route realtime_routes[];
+
+/* `service` and `options` outlive it; options are read at each use. */
+struct realtime *realtime_new(struct service *service, const struct realtime_options *options);
+/* All sessions have ended. */
+void realtime_free(struct realtime **realtime);
+
+/*
+ * Ends all sessions with 3001, spread evenly over `duration` ms so that clients do not come back
+ * all at once. New ones are refused by the HTTP server, which drains as well.
+ */
+void realtime_drain(struct realtime *realtime, int64_t duration);
+/* Ends all sessions at once, without a Close frame. */
+void realtime_abort(struct realtime *realtime);
+/* Sessions that have not ended, those waiting for the peer's Close frame included. */
+size_t realtime_sessions(const struct realtime *realtime);
+
+#endif
