@@ -9,7 +9,7 @@
 void base64_encode(struct str bytes, struct buf *out);
 /* Without padding. */
 void base64_encode_url(struct str bytes, struct buf *out);
-/* Padding required, no white space, no stray bits. ERR_INVALID, or ERR_TOO_LARGE when `out` is full. */
+/* Padding required, no white space or stray bits. ERR_INVALID; ERR_TOO_LARGE: `out` is full. */
 NODISCARD int base64_decode(struct str text, struct buf *out);
 /* Padding refused. */
 NODISCARD int base64_decode_url(struct str text, struct buf *out);

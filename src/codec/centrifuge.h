@@ -25,6 +25,8 @@ enum close_code {
 #include "codec/close_codes.def"
 };
 
+const char *centrifuge_error_message(enum client_error error);
+bool centrifuge_error_is_temporary(enum client_error error);
 const char *centrifuge_close_reason(enum close_code code);
 bool centrifuge_close_flushes(enum close_code code);
 
@@ -50,7 +52,7 @@ enum centrifuge_method {
 struct centrifuge_position {
     struct str channel;
     bool recover;
-    int64_t offset; /* 0 when absent */
+    int64_t offset;   /* 0 when absent */
     struct str epoch; /* empty when absent */
 };
 
@@ -113,14 +115,18 @@ struct centrifuge_encoding {
     /*
      * Takes the next command out of `*rest` (a whole WebSocket message at first) and gives it to
      * `handle` while its views are valid. Returns what `handle` returned, ERR_INVALID when
-     * malformed, ERR_TOO_LARGE over LIMIT_REALTIME_COMMAND, ERR_NOT_FOUND when `*rest` was empty.
+     * malformed (an empty message too), ERR_TOO_LARGE over LIMIT_REALTIME_COMMAND or
+     * LIMIT_REALTIME_SUBS, ERR_NOT_FOUND when `*rest` was empty with a NULL pointer, as the last
+     * command leaves it.
      */
     int (*next_command)(struct str *rest,
                         int (*handle)(void *argument, const struct centrifuge_command *command),
                         void *argument);
     /* Each writes one whole message that may travel alone in a frame. */
-    void (*write_connect)(struct buf *out, uint32_t id, const struct centrifuge_connect_reply *reply);
-    void (*write_history)(struct buf *out, uint32_t id, const struct centrifuge_history_reply *reply);
+    void (*write_connect)(struct buf *out, uint32_t id,
+                          const struct centrifuge_connect_reply *reply);
+    void (*write_history)(struct buf *out, uint32_t id,
+                          const struct centrifuge_history_reply *reply);
     void (*write_unsubscribe)(struct buf *out, uint32_t id);
     void (*write_error)(struct buf *out, uint32_t id, enum client_error error);
     void (*write_publication)(struct buf *out, struct str channel,

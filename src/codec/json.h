@@ -2,9 +2,10 @@
 /*
  * JSON in: a parsed, read-only tree, on jansson, which no other folder sees. JSON out is written
  * by hand into a buffer (json_write_*), because answers are small and their key order is fixed.
+ * No name here is one of jansson's, so that both can be linked.
  *
  * Refused: anything but one value with white space round it, duplicate keys, bytes that are not
- * UTF-8, NUL in strings (also \u0000), nesting deeper than LIMIT_JSON_DEPTH, numbers that do not fit.
+ * UTF-8, NUL in strings (also \u0000), nesting deeper than LIMIT_JSON_DEPTH, too large numbers.
  */
 #ifndef ORDERWIRE_CODEC_JSON_H
 #define ORDERWIRE_CODEC_JSON_H
@@ -28,11 +29,20 @@ struct json *json_parse(struct str text, char *error);
 struct json *json_parse_first(struct str text, size_t *used, char *error);
 void json_free(struct json **document);
 
-enum json_type { JSON_NULL, JSON_BOOL, JSON_INT, JSON_REAL, JSON_STRING, JSON_ARRAY, JSON_OBJECT };
-enum json_type json_type(const struct json *value);
-const char *json_type_name(enum json_type type);
+enum json_kind {
+    JSON_KIND_NULL,
+    JSON_KIND_BOOL,
+    JSON_KIND_INT,
+    JSON_KIND_REAL,
+    JSON_KIND_STRING,
+    JSON_KIND_ARRAY,
+    JSON_KIND_OBJECT,
+};
+enum json_kind json_kind(const struct json *value);
+/* With its article, for sentences: "a string". */
+const char *json_kind_name(enum json_kind kind);
 
-/* The member of an object; NULL when it is absent or `value` is no object. NULL `value` is allowed. */
+/* The member of an object; NULL when it is absent, or `value` is no object or NULL. */
 const struct json *json_get(const struct json *value, const char *key);
 /* The same, but a member whose value is null counts as absent. */
 const struct json *json_get_non_null(const struct json *value, const char *key);
@@ -45,13 +55,15 @@ const struct json *json_at(const struct json *array, size_t index);
 bool json_next(const struct json *object, void **iterator, struct str *key,
                const struct json **value);
 
-/* False (and `*out` untouched) when `value` is NULL or of another type. */
-NODISCARD bool json_string(const struct json *value, struct str *out);
-NODISCARD bool json_int(const struct json *value, int64_t *out);
-NODISCARD bool json_bool(const struct json *value, bool *out);
+/* False (and `*out` untouched) when `value` is NULL or of another kind. */
+NODISCARD bool json_as_string(const struct json *value, struct str *out);
+NODISCARD bool json_as_int(const struct json *value, int64_t *out);
+NODISCARD bool json_as_bool(const struct json *value, bool *out);
+/* A number with or without a fraction. */
+NODISCARD bool json_as_number(const struct json *value, double *out);
 
-/* Deep equality; key order does not matter. */
-bool json_equal(const struct json *a, const struct json *b);
+/* Deep equality; key order does not matter, 1 and 1.0 differ. Two NULLs are equal. */
+bool json_equals(const struct json *a, const struct json *b);
 /* Appends `value` as compact JSON with keys in their order. */
 void json_dump(const struct json *value, struct buf *out);
 

@@ -9,13 +9,13 @@
 #include "codec/json.h"
 
 enum json_field_type {
-    JSON_FIELD_TEXT,   /* struct str; UTF-8 without control characters, at most `max` bytes, at least `min` */
+    JSON_FIELD_TEXT,   /* struct str of min to max bytes, without control characters */
     JSON_FIELD_INT32,  /* int32_t in [min, max]; a JSON integer, not 1.0, not "1" */
     JSON_FIELD_INT64,  /* int64_t in [min, max] */
     JSON_FIELD_BOOL,   /* bool */
     JSON_FIELD_OBJECT, /* const struct json *, an object */
     JSON_FIELD_ARRAY,  /* const struct json *, an array */
-    JSON_FIELD_TIME,   /* int64_t wall ms; an RFC 3339 string */
+    JSON_FIELD_TIME,   /* int64_t wall ms; a string that clock_parse reads */
 };
 
 struct json_field {

@@ -15,7 +15,7 @@ enum jwt_algorithm { JWT_HS256, JWT_RS256 };
 
 struct jwt {
     enum jwt_algorithm algorithm;
-    struct str key_id; /* "kid"; empty when absent */
+    struct str key_id;      /* "kid"; empty when absent */
     struct str signed_part; /* header.payload, a view of the token */
     struct buf signature;
     struct json *header;
@@ -52,10 +52,10 @@ struct jwks {
 };
 
 /*
- * Reads a key set: {"keys":[…]} (RFC 7517) or a bare array (xsolla-sdks.md section 4). RSA keys only;
- * keys of other types, uses and algorithms are passed over. n and e may be base64url or, as Xsolla
- * Login gives them, hexadecimal. ERR_INVALID with a sentence in `error` (JSON_ERROR_SIZE bytes)
- * when it is malformed or leaves no key; ERR_TOO_LARGE over LIMIT_JWKS_KEYS.
+ * Reads a key set: {"keys":[…]} (RFC 7517) or a bare array (xsolla-sdks.md section 4). RSA keys
+ * only; keys of other types, uses and algorithms are passed over. n and e may be base64url or, as
+ * Xsolla Login gives them, hexadecimal. ERR_INVALID with a sentence in `error` (JSON_ERROR_SIZE
+ * bytes) when it is malformed or leaves no key; ERR_TOO_LARGE over LIMIT_JWKS_KEYS.
  */
 NODISCARD int jwks_read(const struct json *document, struct jwks *set, char *error);
 void jwks_fini(struct jwks *set);

@@ -12,7 +12,7 @@
  */
 NODISCARD int url_split_target(struct str target, struct str *path, struct str *query);
 
-/* Percent-decoding; '+' stays (paths). ERR_INVALID on a bad escape, on NUL and on what is not UTF-8. */
+/* Percent-decoding; '+' stays (paths). ERR_INVALID on a bad escape, NUL, and bytes not UTF-8. */
 NODISCARD int url_decode(struct str text, struct buf *out);
 /* Percent-encodes everything but unreserved characters. */
 void url_encode(struct str text, struct buf *out);
@@ -28,8 +28,8 @@ bool url_query_next(struct str *rest, struct str *name, struct str *value);
 /* An http or https URL in its parts; all are views. */
 struct url {
     bool secure;
-    struct str host; /* without brackets */
-    uint16_t port;   /* the scheme's when absent */
+    struct str host;   /* without brackets */
+    uint16_t port;     /* the scheme's when absent */
     struct str target; /* path and query, at least "/" when written out; empty when absent */
 };
 NODISCARD int url_parse(struct str text, struct url *url);
@@ -39,11 +39,13 @@ NODISCARD int url_parse(struct str text, struct url *url);
  */
 NODISCARD int url_basic_credentials(struct str authorization, struct buf *out, struct str *name,
                                     struct str *password);
-/* "Bearer …" (RFC 6750): the token. ERR_INVALID when the scheme is another or the token is empty. */
+/* "Bearer …" (RFC 6750): the token. ERR_INVALID when the scheme is another or it is empty. */
 NODISCARD int url_bearer_token(struct str authorization, struct str *token);
 
-/* Whether an If-None-Match or If-Match list holds `tag` (with its quotes) or is "*" (RFC 9110 8.8.3).
- * Weak comparison: a W/ prefix is ignored. */
+/*
+ * Whether an If-None-Match or If-Match list holds `tag` (with its quotes) or is "*" (RFC 9110
+ * section 8.8.3). Weak comparison: a W/ prefix is ignored.
+ */
 bool url_etag_matches(struct str list, struct str tag);
 
 #endif

@@ -55,7 +55,7 @@ const char *order_verdict_word(enum order_verdict verdict);
 struct order_event {
     int32_t seq;
     enum order_status status;
-    enum order_status previous; /* equal to `status` for the first event, and when content changed */
+    enum order_status previous; /* `status` for the first event, and when only content changed */
     bool synthetic;             /* inserted by the rules, not asked for */
     bool is_publication; /* false: only content changed; the buyer's stream does not see it */
 };
@@ -72,7 +72,7 @@ struct order_effects {
 
 /*
  * The table of docs/architecture.md, "The order's rules". An update without a status to an order
- * that does not exist creates it as `new`. Duplicates, stale and refused updates have no effect at all.
+ * that does not exist creates it as `new`. Duplicate, stale and refused ones have no effect.
  */
 struct order_effects order_apply(const struct order_state *now, const struct order_update *update);
 
