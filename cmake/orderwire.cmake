@@ -20,6 +20,10 @@ if(ORDERWIRE_FUZZ)
     add_compile_options(-fsanitize=fuzzer-no-link)
 endif()
 
+foreach(words headers fuzz embed)
+    include(${CMAKE_CURRENT_LIST_DIR}/${words}.cmake)
+endforeach()
+
 # orderwire_folder(NAME SOURCES a.c ... DEPENDS lower_folder ... LIBRARIES foreign ... TESTS a_test.c ...)
 # makes the static library orderwire_NAME and one test program for each file of TESTS.
 function(orderwire_folder name)
@@ -34,6 +38,7 @@ function(orderwire_folder name)
         get_filename_component(stem ${test} NAME_WE)
         orderwire_test(${stem} SOURCES ${test} DEPENDS ${name})
     endforeach()
+    orderwire_headers_alone(${name} LIBRARIES ${arg_LIBRARIES})
 endfunction()
 
 # orderwire_test(NAME SOURCES ... DEPENDS folder ...): a cmocka program that ctest runs.

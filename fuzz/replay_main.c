@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Runs a fuzzer's function over files and folders of inputs, so that every crash ever found is tried
- * again by compilers that have no libFuzzer.
+ * Runs a fuzzer's function over files and folders of inputs, so that every crash ever found is
+ * tried again by compilers that have no libFuzzer.
  */
 #include <dirent.h>
 #include <errno.h>

@@ -1,0 +1,41 @@
+# A few words over CMake's presets; `make help` lists them.
+.PHONY: all demo test check check-fuzz check-asan check-tsan format clean help
+.DEFAULT_GOAL := all
+
+# Sanitizers need the addresses that a randomised layout sometimes takes.
+fixed_layout := $(shell setarch -R true 2>/dev/null && echo setarch -R)
+define check_preset
+cmake --preset $(1)
+cmake --build --preset $(1)
+$(fixed_layout) ctest --preset $(1) --output-junit junit.xml
+endef
+
+all: ## a release build; the program is build/orderwire
+	@tools/setup.sh build
+	@$(MAKE) --no-print-directory build/build.ninja
+	cmake --build --preset release
+
+build/build.ninja: CMakePresets.json
+	cmake --preset release
+
+demo: all ## build, then watch an order go its way on all channels
+	build/orderwire demo
+
+test: ## build, then all tests
+	@tools/setup.sh test
+	@$(MAKE) --no-print-directory all
+	ctest --preset release --output-junit junit.xml
+
+check: check-fuzz check-asan check-tsan ## format, lint, fuzzers, all tests under sanitizers
+check-fuzz check-asan check-tsan: check-%:
+	@tools/setup.sh check
+	$(call check_preset,$*)
+
+format: ## put the C code into the house's shape
+	tools/format.sh
+
+clean: ## remove what was built
+	rm -rf build
+
+help: ## this list
+	@sed -n 's/^\([a-z]*\):.*## /    make \1\t/p' Makefile | expand -t 24
