@@ -12,7 +12,7 @@ import tempfile
 
 # Table, macro, the arguments that must stand together on a line, how they look there, document.
 TABLES = [
-    ("src/config/options.def", "OPTION", (0,), "{0}", "docs/config.md"),
+    ("src/config/options.def", "OPTION", (0, 3), "`{0}`|{1}", "docs/config.md"),
     ("src/base/limits.def", "LIMIT", (0,), "{0}", "docs/config.md"),
     ("src/codec/api_errors.def", "API_ERROR", (1, 2), "{0}|{1}", "docs/http-api.md"),
     ("src/codec/client_errors.def", "CLIENT_ERROR", (1, 2), "{0}|{1}", "docs/realtime.md"),
@@ -84,7 +84,7 @@ def check(root):
 def self_test():
     """A small project in order, then each rule broken once."""
     good = {
-        "src/config/options.def": 'OPTION(realtime.max_lifetime, DURATION, "5m")\nOPTION("workers", INT, "0")\n',
+        "src/config/options.def": 'OPTION("realtime.max_lifetime", DURATION, realtime.max_lifetime, "5m", 2 * HOUR)\nOPTION("workers", INT, workers, "0")\n',
         "src/base/limits.def": 'LIMIT(HTTP_URL,  8 * 1024, "bytes", "why")\nLIMIT(HTTP_URL_ALL, F(1, 2), "bytes", "why")\n',
         "src/codec/api_errors.def": 'API_ERROR(BAD_JSON, 400, 1002, "No, (not) JSON")\n',
         "src/codec/client_errors.def": 'CLIENT_ERROR(INTERNAL, 100, "internal server error", true)\n',
@@ -92,12 +92,13 @@ def self_test():
         "src/base/metrics.def": 'COUNTER(UPDATES__APPLIED, "", "x")\nGAUGE(  SESSIONS, "", "x")\nHISTOGRAM(COMMIT_SECONDS, "", "x")\n',
         "src/cli/commands.def": "COMMAND(serve, 1)\n",
         "README.md": "`orderwire serve`, see [config](docs/config.md#limits) and [elsewhere](https://example.com/x)\n",
-        "docs/config.md": "realtime.max_lifetime workers\nHTTP_URL 8 KiB\nHTTP_URL_ALL\norderwire_updates_total\norderwire_sessions\norderwire_commit_seconds\n[up](../README.md)\n",
+        "docs/config.md": "`realtime.max_lifetime` 5m\n`workers` 0\nHTTP_URL 8 KiB\nHTTP_URL_ALL\norderwire_updates_total\norderwire_sessions\norderwire_commit_seconds\n[up](../README.md)\n",
         "docs/http-api.md": "| 400 | 1002 |\n",
         "docs/realtime.md": "| 100 | internal server error |\n| 3008 | slow |\n",
     }
     broken = [
-        ("docs/config.md", "realtime.max_lifetime", "realtime.max_lifetimes", "realtime.max_lifetime of"),
+        ("docs/config.md", "max_lifetime", "max_lifetimes", "`realtime.max_lifetime` with 5m of"),
+        ("docs/config.md", "`workers` 0", "`workers` 1", "`workers` with 0 of"),
         ("docs/config.md", "HTTP_URL 8 KiB\n", "", "HTTP_URL of"),
         ("docs/config.md", "HTTP_URL_ALL", "", "HTTP_URL_ALL of"),
         ("docs/config.md", "orderwire_updates_total", "orderwire_update", "orderwire_updates of"),
