@@ -1,0 +1,335 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Options from text to fields, by the one table of options.def. */
+#include "config/config.h"
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "codec/json.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+enum option_kind { KIND_TEXT, KIND_INT, KIND_DURATION, KIND_BOOL, KIND_CHOICE };
+
+struct option {
+    const char *key;
+    enum option_kind kind;
+    size_t offset;
+    const char *value; /* the default */
+    int64_t min;
+    int64_t max;
+    bool reloadable;
+    const char *sentence; /* for a choice it begins with the words that are allowed */
+};
+
+static const struct option options[] = {
+#define OPTION(key, kind, field, value, min, max, reloadable, sentence)                            \
+    {key, KIND_##kind, offsetof(struct config, field), value, min, max, reloadable, sentence},
+#include "config/options.def"
+};
+
+static const char *const choices[][5] = {
+    {"log.level", "debug", "info", "warning", "error"},
+    {"log.format", "auto", "text", "json", NULL},
+};
+
+static void *field_of(const struct config *config, const struct option *option)
+{
+    return (char *)config + option->offset;
+}
+
+static const struct option *find(struct str key)
+{
+    for (size_t i = 0; i < ARRAY_LENGTH(options); i++)
+        if (str_equal_text(key, options[i].key))
+            return &options[i];
+    return NULL;
+}
+
+static const char *nearest(struct str key)
+{
+    const char *best = options[0].key;
+    size_t best_distance = SIZE_MAX;
+    for (size_t i = 0; i < ARRAY_LENGTH(options); i++) {
+        size_t distance = str_distance(key, str_from(options[i].key));
+        if (distance < best_distance) {
+            best_distance = distance;
+            best = options[i].key;
+        }
+    }
+    return best;
+}
+
+bool config_parse_duration(struct str text, int64_t *ms)
+{
+    static const struct {
+        const char *unit;
+        int64_t ms;
+    } units[] = {
+        {"ms", 1}, {"s", CLOCK_SECOND}, {"m", CLOCK_MINUTE}, {"h", CLOCK_HOUR}, {"d", CLOCK_DAY}};
+    size_t digits = 0;
+    while (digits < text.len && text.ptr[digits] >= '0' && text.ptr[digits] <= '9')
+        digits++;
+    struct str unit = str_make(text.ptr + digits, text.len - digits);
+    int64_t number;
+    if (!str_to_int64(str_make(text.ptr, digits), 0, INT64_MAX / CLOCK_DAY, &number))
+        return false;
+    if (number == 0 && unit.len == 0) {
+        *ms = 0;
+        return true;
+    }
+    for (size_t i = 0; i < ARRAY_LENGTH(units); i++) {
+        if (str_equal_text(unit, units[i].unit)) {
+            *ms = number * units[i].ms;
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool is_choice(const struct option *option, struct str value)
+{
+    for (size_t i = 0; i < ARRAY_LENGTH(choices); i++) {
+        if (strcmp(choices[i][0], option->key) != 0)
+            continue;
+        for (size_t j = 1; j < ARRAY_LENGTH(choices[i]); j++)
+            if (choices[i][j] != NULL && str_equal_text(value, choices[i][j]))
+                return true;
+    }
+    return false;
+}
+
+static void set_text(char **field, struct str value)
+{
+    mem_free(*field);
+    *field = mem_strndup(value.ptr, value.len);
+}
+
+static int fail(char *error, struct str key, const char *expected)
+{
+    snprintf(error, CONFIG_ERROR_SIZE, "%.*s: expected %s", STR_ARG(key), expected);
+    return ERR_INVALID;
+}
+
+static int set_number(struct config *config, const struct option *option, struct str value,
+                      char *error)
+{
+    int64_t number;
+    bool duration = option->kind == KIND_DURATION;
+    bool parsed = duration ? config_parse_duration(value, &number)
+                           : str_to_int64(value, INT64_MIN, INT64_MAX, &number);
+    if (!parsed)
+        return fail(error, str_from(option->key),
+                    duration ? "a duration such as 250ms, 5s, 5m, 24h or 7d" : "a whole number");
+    if (number < option->min || number > option->max) {
+        char range[80];
+        snprintf(range, sizeof(range), "a value from %lld to %lld%s", (long long)option->min,
+                 (long long)option->max, duration ? " ms" : "");
+        return fail(error, str_from(option->key), range);
+    }
+    *(int64_t *)field_of(config, option) = number;
+    return 0;
+}
+
+static int set_option(struct config *config, const struct option *option, struct str value,
+                      char *error)
+{
+    struct str key = str_from(option->key);
+    switch (option->kind) {
+    case KIND_INT:
+    case KIND_DURATION:
+        return set_number(config, option, value, error);
+    case KIND_BOOL:
+        if (!str_equal_text(value, "true") && !str_equal_text(value, "false"))
+            return fail(error, key, "true or false");
+        *(bool *)field_of(config, option) = str_equal_text(value, "true");
+        return 0;
+    case KIND_CHOICE:
+        if (!is_choice(option, value))
+            return fail(error, key, option->sentence);
+        set_text(field_of(config, option), value);
+        return 0;
+    case KIND_TEXT:
+        if ((int64_t)value.len < option->min || (int64_t)value.len > option->max ||
+            str_has_control(value))
+            return fail(error, key, "a text that is not empty");
+        set_text(field_of(config, option), value);
+        return 0;
+    }
+    return ERR_INVALID;
+}
+
+void config_init(struct config *config)
+{
+    char error[CONFIG_ERROR_SIZE];
+    memset(config, 0, sizeof(*config));
+    for (size_t i = 0; i < ARRAY_LENGTH(options); i++) {
+        if (set_option(config, &options[i], str_from(options[i].value), error) != 0)
+            log_error("default of an option is not valid", LOG_TEXT("cause", error));
+    }
+    config->store.directory = config->data;
+}
+
+void config_fini(struct config *config)
+{
+    for (size_t i = 0; i < ARRAY_LENGTH(options); i++) {
+        if (options[i].kind == KIND_TEXT || options[i].kind == KIND_CHOICE) {
+            char **field = field_of(config, &options[i]);
+            mem_free(*field);
+            *field = NULL;
+        }
+    }
+}
+
+int config_set(struct config *config, struct str key, struct str value,
+               char error[CONFIG_ERROR_SIZE])
+{
+    const struct option *option = find(key);
+    if (option == NULL) {
+        snprintf(error, CONFIG_ERROR_SIZE, "%.*s: there is no such option; did you mean %s?",
+                 (int)(key.len < 80 ? key.len : 80), key.ptr, nearest(key));
+        return ERR_INVALID;
+    }
+    int result = set_option(config, option, value, error);
+    config->store.directory = config->data;
+    return result;
+}
+
+int config_set_pair(struct config *config, const char *pair, char error[CONFIG_ERROR_SIZE])
+{
+    struct str rest = str_from(pair);
+    struct str key;
+    if (!str_split(&rest, '=', &key) || rest.ptr == NULL) {
+        snprintf(error, CONFIG_ERROR_SIZE, "%.80s: expected KEY=VALUE", pair);
+        return ERR_INVALID;
+    }
+    return config_set(config, key, rest, error);
+}
+
+#define ENVIRONMENT_PREFIX "ORDERWIRE_"
+
+/* "realtime.ping_interval" in the environment is ORDERWIRE_REALTIME_PING_INTERVAL. */
+static const struct option *find_environment(struct str name)
+{
+    for (size_t i = 0; i < ARRAY_LENGTH(options); i++) {
+        const char *key = options[i].key;
+        size_t length = strlen(key);
+        size_t j = 0;
+        while (j < length && j < name.len) {
+            char letter = key[j] == '.' ? '_' : key[j];
+            if (letter >= 'a' && letter <= 'z')
+                letter = (char)(letter - 'a' + 'A');
+            if (letter != name.ptr[j])
+                break;
+            j++;
+        }
+        if (j == length && j == name.len)
+            return &options[i];
+    }
+    return NULL;
+}
+
+int config_load_environment(struct config *config, char error[CONFIG_ERROR_SIZE])
+{
+    static const char *const others[] = {"ADMIN_KEY", "SERVER", "CONFIG", "BINARY"};
+    for (char **entry = environ; *entry != NULL; entry++) {
+        struct str value = str_from(*entry);
+        struct str name;
+        if (!str_starts_with(value, STR_LIT(ENVIRONMENT_PREFIX)) ||
+            !str_split(&value, '=', &name) || value.ptr == NULL)
+            continue;
+        name.ptr += sizeof(ENVIRONMENT_PREFIX) - 1;
+        name.len -= sizeof(ENVIRONMENT_PREFIX) - 1;
+        const struct option *option = find_environment(name);
+        bool known = option != NULL;
+        for (size_t i = 0; i < ARRAY_LENGTH(others); i++)
+            known = known || str_equal_text(name, others[i]);
+        if (!known)
+            log_warning("environment variable is no option", LOG_STR("name", name));
+        if (option != NULL && set_option(config, option, value, error) != 0)
+            return ERR_INVALID;
+    }
+    config->store.directory = config->data;
+    return 0;
+}
+
+int config_check(struct config *config, char error[CONFIG_ERROR_SIZE])
+{
+    if (config->realtime.pong_timeout >= config->realtime.ping_interval)
+        return fail(error, STR_LIT("realtime.pong_timeout"),
+                    "less than realtime.ping_interval, so that one ping waits at a time");
+    return 0;
+}
+
+void config_reload(struct config *live, const struct config *fresh)
+{
+    for (size_t i = 0; i < ARRAY_LENGTH(options); i++) {
+        const struct option *option = &options[i];
+        if (!option->reloadable)
+            continue;
+        if (option->kind == KIND_BOOL)
+            *(bool *)field_of(live, option) = *(bool *)field_of(fresh, option);
+        else if (option->kind == KIND_INT || option->kind == KIND_DURATION)
+            *(int64_t *)field_of(live, option) = *(int64_t *)field_of(fresh, option);
+        else
+            set_text(field_of(live, option), str_from(*(char **)field_of(fresh, option)));
+    }
+}
+
+static void print_duration(struct buf *out, int64_t ms)
+{
+    static const struct {
+        const char *unit;
+        int64_t ms;
+    } units[] = {
+        {"d", CLOCK_DAY}, {"h", CLOCK_HOUR}, {"m", CLOCK_MINUTE}, {"s", CLOCK_SECOND}, {"ms", 1}};
+    size_t i = 0;
+    while (ms % units[i].ms != 0 || ms < units[i].ms) {
+        if (ms == 0)
+            break;
+        i++;
+    }
+    buf_append_int(out, ms / units[i].ms);
+    buf_append_text(out, ms == 0 ? "s" : units[i].unit);
+}
+
+static void print_value(const struct config *config, const struct option *option, struct buf *out)
+{
+    const void *field = field_of(config, option);
+    switch (option->kind) {
+    case KIND_INT:
+        buf_append_int(out, *(const int64_t *)field);
+        break;
+    case KIND_DURATION:
+        print_duration(out, *(const int64_t *)field);
+        break;
+    case KIND_BOOL:
+        buf_append_text(out, *(const bool *)field ? "true" : "false");
+        break;
+    case KIND_TEXT:
+    case KIND_CHOICE:
+        buf_append_text(out, *(char *const *)field);
+        break;
+    }
+}
+
+void config_print(const struct config *config, bool json, struct buf *out)
+{
+    if (json)
+        buf_append_byte(out, '{');
+    for (size_t i = 0; i < ARRAY_LENGTH(options); i++) {
+        struct buf value;
+        buf_init(&value, 8192);
+        print_value(config, &options[i], &value);
+        if (json)
+            json_write_text(out, options[i].key, buf_view(&value));
+        else
+            buf_printf(out, "%s: %.*s\n", options[i].key, (int)value.len, value.ptr);
+        buf_fini(&value);
+    }
+    if (json)
+        buf_append_text(out, "}\n");
+}

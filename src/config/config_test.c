@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "config/config.h"
+
+#include "base/clock.h"
+#include "base/err.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+static void test_defaults(void **state)
+{
+    struct config config;
+    char error[CONFIG_ERROR_SIZE];
+    (void)state;
+    config_init(&config);
+    assert_string_equal(config.listen, "127.0.0.1:8000");
+    assert_int_equal(config.realtime.ping_interval, 25 * CLOCK_SECOND);
+    assert_int_equal(config.realtime.max_lifetime, 5 * CLOCK_MINUTE);
+    assert_int_equal(config.store.history_max_age, 7 * CLOCK_DAY);
+    assert_true(config.realtime.latest_on_connect);
+    assert_int_equal(config_check(&config, error), 0);
+    config_fini(&config);
+}
+
+static void test_pairs(void **state)
+{
+    static const struct {
+        const char *pair;
+        int result;
+        const char *sentence; /* a part of it */
+    } rows[] = {
+        {"realtime.max_lifetime=5s", 0, ""},
+        {"realtime.max_lifetime=0", 0, ""},
+        {"workers=3", 0, ""},
+        {"log.level=debug", 0, ""},
+        {"realtime.latest_on_connect=false", 0, ""},
+        {"data=/tmp/a=b", 0, ""},
+        {"workers", ERR_INVALID, "KEY=VALUE"},
+        {"workers=", ERR_INVALID, "whole number"},
+        {"workers=-1", ERR_INVALID, "from 0 to 256"},
+        {"workers=1.5", ERR_INVALID, "whole number"},
+        {"log.level=loud", ERR_INVALID, "debug, info"},
+        {"realtime.latest_on_connect=yes", ERR_INVALID, "true or false"},
+        {"realtime.ping_interval=25", ERR_INVALID, "duration"},
+        {"realtime.ping_interval=1ms", ERR_INVALID, "from 1000"},
+        {"realtime.ping_interval=99999999999999999999d", ERR_INVALID, "duration"},
+        {"realtime.pingInterval=5s", ERR_INVALID, "did you mean realtime.ping_interval?"},
+        {"worker=2", ERR_INVALID, "did you mean workers?"},
+        {"data=", ERR_INVALID, "not empty"},
+    };
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
+        struct config config;
+        char error[CONFIG_ERROR_SIZE] = "";
+        config_init(&config);
+        int result = config_set_pair(&config, rows[i].pair, error);
+        if (result != rows[i].result || strstr(error, rows[i].sentence) == NULL)
+            fail_msg("row %zu: %s: %d \"%s\"", i, rows[i].pair, result, error);
+        config_fini(&config);
+    }
+}
+
+static int load_text(struct config *config, const char *text, char *error)
+{
+    char path[] = "/tmp/orderwire-config-XXXXXX";
+    int fd = mkstemp(path);
+    assert_true(fd >= 0);
+    assert_int_equal(write(fd, text, strlen(text)), strlen(text));
+    close(fd);
+    int result = config_load_file(config, path, error);
+    unlink(path);
+    return result;
+}
+
+static void test_file(void **state)
+{
+    static const struct {
+        const char *text;
+        const char *sentence; /* NULL: accepted */
+    } rows[] = {
+        {"", NULL},
+        {"# nothing\n", NULL},
+        {"workers: 2\nrealtime:\n  max_lifetime: 5s\n  pong_timeout: 2s\nlisten: ':0'\n", NULL},
+        {"realtime.max_lifetime: 5s\n", NULL},
+        {"workers: 2\nrealtime:\n  max_live: 5s\n", ":3: realtime.max_live: there is no such"},
+        {"workers: [1, 2]\n", "not a list"},
+        {"- a\n- b\n", "not a list"},
+        {"workers: {a: {b: {c: {d: 1}}}}\n", "nested too deeply"},
+        {"workers: \"2\n", ":"},
+        {"just a text\n", "expected keys and values"},
+        {"workers: *w\n", ":1:"},
+        {"\tworkers: 2\n", ":1:"},
+    };
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
+        struct config config;
+        char error[CONFIG_ERROR_SIZE] = "";
+        config_init(&config);
+        int result = load_text(&config, rows[i].text, error);
+        if (rows[i].sentence == NULL ? result != 0
+                                     : result == 0 || strstr(error, rows[i].sentence) == NULL)
+            fail_msg("row %zu: %d \"%s\"", i, result, error);
+        config_fini(&config);
+    }
+}
+
+static void test_later_sources_win(void **state)
+{
+    struct config config;
+    char error[CONFIG_ERROR_SIZE];
+    (void)state;
+    config_init(&config);
+    assert_int_equal(load_text(&config, "workers: 2\ndrain_time: 3s\nlisten: ':1'\n", error), 0);
+    setenv("ORDERWIRE_WORKERS", "4", 1);
+    setenv("ORDERWIRE_DRAIN_TIME", "4s", 1);
+    assert_int_equal(config_load_environment(&config, error), 0);
+    assert_int_equal(config_set_pair(&config, "workers=5", error), 0);
+    unsetenv("ORDERWIRE_WORKERS");
+    unsetenv("ORDERWIRE_DRAIN_TIME");
+    assert_int_equal(config.workers, 5);
+    assert_int_equal(config.drain_time, 4 * CLOCK_SECOND);
+    assert_string_equal(config.listen, ":1");
+    config_fini(&config);
+}
+
+static void test_reload_takes_what_may_change(void **state)
+{
+    struct config live;
+    struct config fresh;
+    char error[CONFIG_ERROR_SIZE];
+    (void)state;
+    config_init(&live);
+    config_init(&fresh);
+    assert_int_equal(config_set_pair(&fresh, "workers=7", error), 0);
+    assert_int_equal(config_set_pair(&fresh, "realtime.max_lifetime=9s", error), 0);
+    assert_int_equal(config_set_pair(&fresh, "log.level=debug", error), 0);
+    config_reload(&live, &fresh);
+    assert_int_equal(live.workers, 0);
+    assert_int_equal(live.realtime.max_lifetime, 9 * CLOCK_SECOND);
+    assert_string_equal(live.log_level, "debug");
+    config_fini(&live);
+    config_fini(&fresh);
+}
+
+static void test_printed_form_is_read_back(void **state)
+{
+    struct config config;
+    struct config again;
+    struct buf first;
+    struct buf second;
+    char error[CONFIG_ERROR_SIZE];
+    (void)state;
+    config_init(&config);
+    config_init(&again);
+    buf_init(&first, 65536);
+    buf_init(&second, 65536);
+    assert_int_equal(config_set_pair(&config, "realtime.max_lifetime=90s", error), 0);
+    config_print(&config, false, &first);
+    buf_append_byte(&first, '\0');
+    assert_int_equal(load_text(&again, first.ptr, error), 0);
+    config_print(&again, false, &second);
+    buf_append_byte(&second, '\0');
+    assert_string_equal(first.ptr, second.ptr);
+    assert_non_null(strstr(first.ptr, "realtime.max_lifetime: 90s\n"));
+    buf_fini(&first);
+    buf_fini(&second);
+    config_fini(&config);
+    config_fini(&again);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_defaults),
+        cmocka_unit_test(test_pairs),
+        cmocka_unit_test(test_file),
+        cmocka_unit_test(test_later_sources_win),
+        cmocka_unit_test(test_reload_takes_what_may_change),
+        cmocka_unit_test(test_printed_form_is_read_back),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
