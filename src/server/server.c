@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Start: store, workers' insides, store thread, workers' threads. Stop, the other way round: the
+ * workers first lose their connections but keep running, so that the store thread can send back the
+ * answers it still owes; then the store thread ends; then the workers.
+ */
+#include "server/server.h"
+
+#include "auth/auth.h"
+#include "base/crypto.h"
+#include "base/err.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "net/listener.h"
+#include "server/admin_key.h"
+#include "server/worker.h"
+#include "service/writer.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define WORKERS_MAX 256
+
+struct server {
+    const struct config *config;
+    struct store *store;
+    struct auth_shared auth;
+    struct writer *writer;
+    struct worker *workers[WORKERS_MAX];
+    struct hub_feed *feeds[WORKERS_MAX];
+    int worker_count;
+    char address[LISTENER_ADDRESS_SIZE];
+    /* Counts the workers that have drained. */
+    pthread_mutex_t mutex;
+    pthread_cond_t changed;
+    int drained;
+};
+
+static int make_directory(const char *path, char *error)
+{
+    struct stat status;
+    if (mkdir(path, 0700) == 0)
+        return 0;
+    int number = errno;
+    if (number == EEXIST && stat(path, &status) == 0) {
+        if (S_ISDIR(status.st_mode))
+            return 0;
+        number = ENOTDIR;
+    }
+    snprintf(error, SERVER_ERROR_SIZE, "data directory %.200s: %s", path, strerror(number));
+    return ERR_IO;
+}
+
+static int worker_count_of(const struct config *config)
+{
+    long cores = sysconf(_SC_NPROCESSORS_ONLN);
+    int64_t count = config->workers != 0 ? config->workers : cores;
+    return count < 1 ? 1 : count > WORKERS_MAX ? WORKERS_MAX : (int)count;
+}
+
+static int open_store(struct server *server, char *error)
+{
+    char key[ADMIN_KEY_SIZE];
+    char cause[STORE_ERROR_SIZE];
+    const char *directory = server->config->data;
+    int result = make_directory(directory, error);
+    if (result != 0)
+        return result;
+    result = store_open(&store_sqlite, &server->config->store, &server->store, cause);
+    if (result == 0)
+        result = admin_key_read_or_make(directory, key, cause);
+    if (result != 0) {
+        snprintf(error, SERVER_ERROR_SIZE, "%s", cause);
+        return result;
+    }
+    auth_hash_key(str_from(key), server->auth.admin_key_hash);
+    mem_wipe(key, sizeof(key));
+    return 0;
+}
+
+static int make_workers(struct server *server, char *error)
+{
+    int count = worker_count_of(server->config);
+    for (int i = 0; i < count; i++) {
+        server->workers[i] = worker_new(server->config, server->store, &server->auth);
+        if (server->workers[i] == NULL) {
+            snprintf(error, SERVER_ERROR_SIZE, "a worker cannot be made; the log says why");
+            return ERR_IO;
+        }
+        server->feeds[i] = worker_feed(server->workers[i]);
+        server->worker_count++;
+    }
+    server->writer =
+        writer_start(server->store, server->feeds, count, &server->auth, &server->config->service);
+    if (server->writer == NULL) {
+        snprintf(error, SERVER_ERROR_SIZE, "the store thread cannot start; the log says why");
+        return ERR_IO;
+    }
+    return 0;
+}
+
+static int start_workers(struct server *server, const struct server_extras *extras, char *error)
+{
+    int descriptors[WORKERS_MAX];
+    char cause[LISTENER_ERROR_SIZE];
+    int count = server->worker_count;
+    int result = listener_bind(server->config->listen, count, descriptors, server->address, cause);
+    if (result != 0) {
+        snprintf(error, SERVER_ERROR_SIZE, "%s", cause);
+        return result;
+    }
+    for (int i = 0; i < count; i++) {
+        result = worker_start(server->workers[i], server->writer, descriptors[i], extras);
+        if (result != 0) {
+            for (int j = i + 1; j < count; j++)
+                close(descriptors[j]);
+            snprintf(error, SERVER_ERROR_SIZE, "a worker cannot start: %s", err_text(result));
+            return result;
+        }
+    }
+    return 0;
+}
+
+struct server *server_start(const struct config *config, const struct server_extras *extras,
+                            char error[SERVER_ERROR_SIZE])
+{
+    struct server *server = mem_zalloc(sizeof(*server));
+    server->config = config;
+    pthread_mutex_init(&server->mutex, NULL);
+    pthread_cond_init(&server->changed, NULL);
+    if (open_store(server, error) != 0 || make_workers(server, error) != 0 ||
+        start_workers(server, extras, error) != 0) {
+        server_stop(&server, 0);
+        return NULL;
+    }
+    return server;
+}
+
+const char *server_address(const struct server *server)
+{
+    return server->address;
+}
+
+void server_reload(struct server *server, const struct config *fresh)
+{
+    for (int i = 0; i < server->worker_count; i++)
+        worker_reload(server->workers[i], fresh);
+    atomic_fetch_add(&server->auth.generation, 1);
+}
+
+static void count_drained(void *argument)
+{
+    struct server *server = argument;
+    pthread_mutex_lock(&server->mutex);
+    server->drained++;
+    pthread_cond_signal(&server->changed);
+    pthread_mutex_unlock(&server->mutex);
+}
+
+static void drain(struct server *server, int64_t drain_time)
+{
+    int started = 0;
+    for (int i = 0; i < server->worker_count; i++) {
+        if (worker_is_started(server->workers[i])) {
+            worker_drain(server->workers[i], drain_time, count_drained, server);
+            started++;
+        }
+    }
+    pthread_mutex_lock(&server->mutex);
+    while (server->drained < started)
+        pthread_cond_wait(&server->changed, &server->mutex);
+    pthread_mutex_unlock(&server->mutex);
+}
+
+void server_stop(struct server **owner, int64_t drain_time)
+{
+    struct server *server = *owner;
+    *owner = NULL;
+    if (server == NULL)
+        return;
+    drain(server, drain_time);
+    if (server->writer != NULL)
+        writer_stop(&server->writer);
+    for (int i = 0; i < server->worker_count; i++)
+        worker_free(&server->workers[i]);
+    if (server->store != NULL)
+        store_close(&server->store);
+    pthread_cond_destroy(&server->changed);
+    pthread_mutex_destroy(&server->mutex);
+    mem_free(server);
+}

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The running server: opens the store, starts the threads, ends them in order. It knows all
+ * modules and decides nothing itself.
+ *
+ * server.c     start, reload, stop
+ * worker.c     one worker: its loop and everything that lives on it
+ * admin_key.c  DATA/admin.key
+ */
+#ifndef ORDERWIRE_SERVER_SERVER_H
+#define ORDERWIRE_SERVER_SERVER_H
+
+#include "config/config.h"
+
+/* Opaque types. */
+struct server;
+
+#define SERVER_ERROR_SIZE 400
+
+struct server_extras {
+    bool page; /* serve the demo page */
+};
+
+/*
+ * Starts serving. The directory config->data is made when it is not there. `config` outlives the
+ * server. NULL with a sentence in `error`: nothing is left running.
+ *
+ * Threads inherit the caller's signal mask: the caller blocks what it waits for.
+ */
+struct server *server_start(const struct config *config, const struct server_extras *extras,
+                            char error[SERVER_ERROR_SIZE]);
+
+/* The numeric host:port that it serves on. */
+const char *server_address(const struct server *server);
+
+/* Gives the reloadable options of `fresh` to all workers, and lets them read projects anew. */
+void server_reload(struct server *server, const struct config *fresh);
+
+/*
+ * Ends it within `drain_time` ms and a little: new requests get 503, realtime sessions end with
+ * 3001 spread over the time, held requests are answered, what was submitted is committed. Frees it.
+ */
+void server_stop(struct server **server, int64_t drain_time);
+
+#endif

@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Everything that one thread owns, made and unmade in order. Other threads reach it by messages to
+ * its loop alone.
+ */
+#include "server/worker.h"
+
+#include "admin/admin.h"
+#include "api/api.h"
+#include "auth/auth.h"
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "hub/hub.h"
+#include "net/listener.h"
+
+#include <pthread.h>
+#include <string.h>
+#include <unistd.h>
+
+#define DRAIN_POLL_MS 20
+/* Closing handshakes may take this much longer than the drain time. */
+#define DRAIN_GRACE_MS 1000
+
+struct worker {
+    pthread_t thread;
+    bool started;
+    struct service service;
+    struct hub_feed *feed;
+    struct realtime *realtime;
+    struct http_server *http;
+    struct listener *listener;
+    struct http_options http_options;
+    struct realtime_options realtime_options;
+    struct loop_message stop;
+    /* While draining. */
+    struct loop_timer drain_timer;
+    int64_t drain_ends_mono;
+    void (*drained)(void *argument);
+    void *drained_argument;
+};
+
+struct worker *worker_new(const struct config *config, struct store *store,
+                          struct auth_shared *auth)
+{
+    struct worker *worker = mem_zalloc(sizeof(*worker));
+    struct service *service = &worker->service;
+    worker->http_options = config->http;
+    worker->realtime_options = config->realtime;
+    service->options = &config->service;
+    service->store = store;
+    service->loop = loop_new();
+    if (service->loop == NULL || store_connect(store, STORE_READER, &service->reader) != 0) {
+        worker_free(&worker);
+        return NULL;
+    }
+    service->hub = hub_new();
+    service->auth = auth_new(store, service->reader, auth);
+    worker->feed = hub_feed_new(service->hub, service->loop);
+    worker->realtime = realtime_new(service, &worker->realtime_options);
+    return worker;
+}
+
+struct hub_feed *worker_feed(const struct worker *worker)
+{
+    return worker->feed;
+}
+
+static void accept_connection(void *argument, int descriptor, const char *peer)
+{
+    struct worker *worker = argument;
+    http_server_accept(worker->http, descriptor, peer);
+}
+
+static void *run(void *argument)
+{
+    struct worker *worker = argument;
+    loop_run(worker->service.loop);
+    return NULL;
+}
+
+int worker_start(struct worker *worker, struct writer *writer, int descriptor,
+                 const struct server_extras *extras)
+{
+    struct http_route_table tables[5] = {
+        {api_routes, &worker->service},
+        {realtime_routes, worker->realtime},
+        {admin_routes, &worker->service},
+    };
+    if (extras->page)
+        tables[3].routes = admin_page_routes;
+    worker->service.writer = writer;
+    worker->http = http_server_new(worker->service.loop, tables, &worker->http_options);
+    worker->listener = listener_new(worker->service.loop, descriptor, accept_connection, worker);
+    if (worker->listener == NULL)
+        return ERR_IO;
+    if (pthread_create(&worker->thread, NULL, run, worker) != 0)
+        return ERR_IO;
+    worker->started = true;
+    return 0;
+}
+
+bool worker_is_started(const struct worker *worker)
+{
+    return worker->started;
+}
+
+struct reload {
+    struct loop_message message;
+    struct worker *worker;
+    struct http_options http;
+    struct realtime_options realtime;
+};
+
+static void apply_reload(struct loop_message *message)
+{
+    struct reload *reload = CONTAINER_OF(message, struct reload, message);
+    reload->worker->http_options = reload->http;
+    reload->worker->realtime_options = reload->realtime;
+    mem_free(reload);
+}
+
+void worker_reload(struct worker *worker, const struct config *fresh)
+{
+    struct reload *reload = mem_zalloc(sizeof(*reload));
+    reload->message.run = apply_reload;
+    reload->worker = worker;
+    reload->http = fresh->http;
+    reload->realtime = fresh->realtime;
+    loop_post_always(worker->service.loop, &reload->message);
+}
+
+static bool is_drained(const struct worker *worker)
+{
+    return http_server_connections(worker->http) == 0 && realtime_sessions(worker->realtime) == 0;
+}
+
+static void check_drained(struct loop_timer *timer)
+{
+    struct worker *worker = CONTAINER_OF(timer, struct worker, drain_timer);
+    int64_t now = loop_now(worker->service.loop);
+    bool late = now >= worker->drain_ends_mono;
+    if (!late && !is_drained(worker)) {
+        loop_timer_set(timer, now + DRAIN_POLL_MS);
+        return;
+    }
+    if (late && !is_drained(worker))
+        log_warning("connections ended at the end of the drain time",
+                    LOG_INT("http", (int64_t)http_server_connections(worker->http)),
+                    LOG_INT("realtime", (int64_t)realtime_sessions(worker->realtime)));
+    listener_free(&worker->listener);
+    realtime_abort(worker->realtime);
+    http_server_abort(worker->http);
+    worker->drained(worker->drained_argument);
+}
+
+struct drain {
+    struct loop_message message;
+    struct worker *worker;
+    int64_t duration;
+};
+
+static void begin_drain(struct loop_message *message)
+{
+    struct drain *drain = CONTAINER_OF(message, struct drain, message);
+    struct worker *worker = drain->worker;
+    http_server_drain(worker->http);
+    realtime_drain(worker->realtime, drain->duration);
+    /* Held requests look again, see that the server drains, and answer. */
+    hub_resync(worker->service.hub);
+    worker->drain_ends_mono = loop_now(worker->service.loop) + drain->duration + DRAIN_GRACE_MS;
+    loop_timer_init(&worker->drain_timer, worker->service.loop, check_drained);
+    loop_timer_set(&worker->drain_timer, loop_now(worker->service.loop));
+    mem_free(drain);
+}
+
+void worker_drain(struct worker *worker, int64_t duration, void (*drained)(void *argument),
+                  void *argument)
+{
+    struct drain *drain = mem_zalloc(sizeof(*drain));
+    drain->message.run = begin_drain;
+    drain->worker = worker;
+    drain->duration = duration;
+    worker->drained = drained;
+    worker->drained_argument = argument;
+    loop_post_always(worker->service.loop, &drain->message);
+}
+
+static void stop_loop(struct loop_message *message)
+{
+    struct worker *worker = CONTAINER_OF(message, struct worker, stop);
+    loop_stop(worker->service.loop);
+}
+
+void worker_free(struct worker **owner)
+{
+    struct worker *worker = *owner;
+    *owner = NULL;
+    if (worker == NULL)
+        return;
+    if (worker->started) {
+        worker->stop.run = stop_loop;
+        loop_post_always(worker->service.loop, &worker->stop);
+        pthread_join(worker->thread, NULL);
+    }
+    listener_free(&worker->listener);
+    if (worker->realtime != NULL)
+        realtime_free(&worker->realtime);
+    if (worker->http != NULL)
+        http_server_free(&worker->http);
+    if (worker->feed != NULL)
+        hub_feed_free(&worker->feed);
+    auth_free(&worker->service.auth);
+    if (worker->service.hub != NULL)
+        hub_free(&worker->service.hub);
+    if (worker->service.reader != NULL)
+        store_disconnect(&worker->service.reader);
+    if (worker->service.loop != NULL)
+        loop_free(&worker->service.loop);
+    mem_free(worker);
+}

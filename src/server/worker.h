@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One worker thread: a loop with its own listener, connections, hub and reading connection. */
+#ifndef ORDERWIRE_SERVER_WORKER_H
+#define ORDERWIRE_SERVER_WORKER_H
+
+#include "config/config.h"
+#include "server/server.h"
+
+/* Opaque types. */
+struct auth_shared;
+struct hub_feed;
+struct worker;
+struct writer;
+
+/* Makes what the store thread needs to know of it: loop, hub and feed. NULL when the system
+ * refuses. */
+struct worker *worker_new(const struct config *config, struct store *store,
+                          struct auth_shared *auth);
+struct hub_feed *worker_feed(const struct worker *worker);
+/* Takes the listening descriptor over and starts the thread. */
+NODISCARD int worker_start(struct worker *worker, struct writer *writer, int descriptor,
+                           const struct server_extras *extras);
+
+/* False after a worker_start that failed, and before. */
+bool worker_is_started(const struct worker *worker);
+
+/* From any thread. */
+void worker_reload(struct worker *worker, const struct config *fresh);
+/* Begins to drain. `drained` runs once on the worker's thread when no connection is left. */
+void worker_drain(struct worker *worker, int64_t duration, void (*drained)(void *argument),
+                  void *argument);
+
+/* Ends the thread, when it was started, and frees all. Nothing posts to its loop any more. */
+void worker_free(struct worker **worker);
+
+#endif
