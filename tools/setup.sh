@@ -22,7 +22,14 @@ die() {
     say "$*"
     exit 1
 }
-need() { missing="$missing $*"; }
+need() {
+    for name in "$@"; do
+        case "$missing " in
+        *" $name "*) ;;
+        *) missing="$missing $name" ;;
+        esac
+    done
+}
 has_command() { command -v "$1" >/dev/null 2>&1; }
 command_or() { has_command "$1" || need "$2"; }
 library_or() { pkg-config --exists "$1" 2>/dev/null || need "$2"; }
