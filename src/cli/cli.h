@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The command line: one table of commands (cli/commands.def), one file a command, each with one
+ * struct cli_command that dispatch, --help and docs/cli.md are made of.
+ *
+ * main.c          finds the command, reads its flags, runs it
+ * cli_flags.c     flags and positional arguments
+ * cli_help.c      help from the tables
+ * cli_client.c    requests to a running server
+ * command_*.c     the commands
+ */
+#ifndef ORDERWIRE_CLI_CLI_H
+#define ORDERWIRE_CLI_CLI_H
+
+#include "base/attributes.h"
+
+#include <stdbool.h>
+
+/* What a command may return: exit codes. */
+enum { CLI_OK = 0, CLI_FAILED = 1, CLI_CANCELED = 2, CLI_USAGE = 64 };
+
+struct cli_flag {
+    const char *name;  /* without "--"; NULL ends a table */
+    const char *value; /* what stands for the value in the help; NULL: a switch */
+    const char *help;
+    bool repeated;
+};
+
+struct cli_arguments;
+
+struct cli_command {
+    const char *name;      /* "project create" */
+    const char *arguments; /* "ID", "[ORDER_ID]", "" */
+    const char *sentence;
+    const struct cli_flag *flags;
+    int arguments_min;
+    int arguments_max;
+    int (*run)(const struct cli_arguments *arguments);
+};
+
+/* Flags of every command that talks to a server: --server, --data, --json. */
+#define CLI_CLIENT_FLAGS                                                                           \
+    {"server", "URL", "the running server; default http://127.0.0.1:8000, or ORDERWIRE_SERVER"},   \
+        {"data", "DIR", "where admin.key is; or set ORDERWIRE_ADMIN_KEY"},                         \
+    {                                                                                              \
+        "json", NULL, "print JSON"                                                                 \
+    }
+
+/* The last value of a flag, or NULL. */
+const char *cli_value(const struct cli_arguments *arguments, const char *flag);
+/* The index-th value of a repeated flag, or NULL. */
+const char *cli_value_at(const struct cli_arguments *arguments, const char *flag, int index);
+bool cli_has(const struct cli_arguments *arguments, const char *flag);
+/* The index-th positional argument, or NULL. */
+const char *cli_argument(const struct cli_arguments *arguments, int index);
+
+/* Prints "orderwire: …" to standard error and returns CLI_FAILED. */
+int cli_fail(const char *format, ...) PRINTF_LIKE(1, 2);
+/* The same with a hint at the command's help; returns CLI_USAGE. */
+int cli_usage(const struct cli_arguments *arguments, const char *format, ...) PRINTF_LIKE(2, 3);
+
+#endif

@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Flags and positional arguments, read against the command's table: "--flag value", "--flag=value".
+ */
+#include "cli/cli_internal.h"
+
+#include "base/str.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+int cli_fail(const char *format, ...)
+{
+    va_list list;
+    va_start(list, format);
+    fputs("orderwire: ", stderr);
+    vfprintf(stderr, format, list);
+    fputc('\n', stderr);
+    va_end(list);
+    return CLI_FAILED;
+}
+
+int cli_usage(const struct cli_arguments *arguments, const char *format, ...)
+{
+    va_list list;
+    va_start(list, format);
+    fputs("orderwire: ", stderr);
+    vfprintf(stderr, format, list);
+    fprintf(stderr, "\nSee: orderwire %s --help\n", arguments->command->name);
+    va_end(list);
+    return CLI_USAGE;
+}
+
+static const struct cli_flag *find_flag(const struct cli_command *command, struct str name)
+{
+    for (const struct cli_flag *flag = command->flags; flag->name != NULL; flag++)
+        if (str_equal_text(name, flag->name))
+            return flag;
+    return NULL;
+}
+
+static bool flag_seen(const struct cli_arguments *arguments, const struct cli_flag *flag)
+{
+    for (int i = 0; i < arguments->value_count; i++)
+        if (arguments->values[i].flag == flag)
+            return true;
+    return false;
+}
+
+/* `*index` is the place of the flag; it moves on when the value is the next word. */
+static int read_flag(struct cli_arguments *arguments, int argc, char **argv, int *index)
+{
+    struct str rest = str_from(argv[*index] + 2);
+    struct str name;
+    const char *value = NULL;
+    if (!str_split(&rest, '=', &name))
+        return cli_usage(arguments, "%s: a flag has a name", argv[*index]);
+    if (rest.ptr != NULL)
+        value = rest.ptr;
+    const struct cli_flag *flag = find_flag(arguments->command, name);
+    if (flag == NULL)
+        return cli_usage(arguments, "--%.*s: there is no such flag", STR_ARG(name));
+    if (flag->value == NULL && value != NULL)
+        return cli_usage(arguments, "--%s takes no value", flag->name);
+    if (flag->value != NULL && value == NULL) {
+        if (*index + 1 >= argc)
+            return cli_usage(arguments, "--%s needs %s", flag->name, flag->value);
+        value = argv[++*index];
+    }
+    if (!flag->repeated && flag_seen(arguments, flag))
+        return cli_usage(arguments, "--%s is given twice", flag->name);
+    if (arguments->value_count == CLI_VALUES_MAX)
+        return cli_usage(arguments, "too many flags");
+    arguments->values[arguments->value_count].flag = flag;
+    arguments->values[arguments->value_count].value = value;
+    arguments->value_count++;
+    return 0;
+}
+
+int cli_read(struct cli_arguments *arguments, const struct cli_command *command, int argc,
+             char **argv)
+{
+    bool only_positional = false;
+    arguments->command = command;
+    for (int i = 0; i < argc; i++) {
+        const char *word = argv[i];
+        if (!only_positional && strcmp(word, "--") == 0) {
+            only_positional = true;
+        } else if (!only_positional && (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0)) {
+            arguments->help = true;
+            return 0;
+        } else if (!only_positional && strncmp(word, "--", 2) == 0) {
+            int result = read_flag(arguments, argc, argv, &i);
+            if (result != 0)
+                return result;
+        } else if (arguments->positional_count == command->arguments_max) {
+            return cli_usage(arguments, "%.80s: one word too many", word);
+        } else {
+            arguments->positional[arguments->positional_count++] = word;
+        }
+    }
+    if (arguments->positional_count < command->arguments_min)
+        return cli_usage(arguments, "expected: orderwire %s %s", command->name, command->arguments);
+    return 0;
+}
+
+const char *cli_value_at(const struct cli_arguments *arguments, const char *flag, int index)
+{
+    for (int i = 0; i < arguments->value_count; i++)
+        if (strcmp(arguments->values[i].flag->name, flag) == 0 && index-- == 0)
+            return arguments->values[i].value;
+    return NULL;
+}
+
+const char *cli_value(const struct cli_arguments *arguments, const char *flag)
+{
+    return cli_value_at(arguments, flag, 0);
+}
+
+bool cli_has(const struct cli_arguments *arguments, const char *flag)
+{
+    for (int i = 0; i < arguments->value_count; i++)
+        if (strcmp(arguments->values[i].flag->name, flag) == 0)
+            return true;
+    return false;
+}
+
+const char *cli_argument(const struct cli_arguments *arguments, int index)
+{
+    return index < arguments->positional_count ? arguments->positional[index] : NULL;
+}

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Help, made of the commands' own tables. */
+#include "cli/cli_internal.h"
+
+#include <stdio.h>
+#include <string.h>
+
+void cli_help_all(void)
+{
+    printf(
+        "Orderwire %s: tells the people who wait for an order what has become of it.\n\n"
+        "Usage: orderwire COMMAND [ARGUMENTS] [--FLAGS]\n\n",
+        ORDERWIRE_VERSION);
+    for (size_t i = 0; i < cli_command_count; i++) {
+        char usage[80];
+        snprintf(usage, sizeof(usage), "%s %s", cli_commands[i]->name, cli_commands[i]->arguments);
+        printf("  %-28s %s\n", usage, cli_commands[i]->sentence);
+    }
+    printf("\nEach command explains its flags: orderwire COMMAND --help\n");
+}
+
+void cli_help_command(const struct cli_command *command)
+{
+    printf("Usage: orderwire %s%s%s%s\n\n%s.\n", command->name,
+           command->arguments[0] != '\0' ? " " : "", command->arguments,
+           command->flags->name != NULL ? " [--FLAGS]" : "", command->sentence);
+    if (command->flags->name != NULL)
+        printf("\n");
+    for (const struct cli_flag *flag = command->flags; flag->name != NULL; flag++) {
+        char usage[80];
+        snprintf(usage, sizeof(usage), "--%s%s%s", flag->name, flag->value != NULL ? " " : "",
+                 flag->value != NULL ? flag->value : "");
+        printf("  %-28s %s%s\n", usage, flag->help, flag->repeated ? " (may be repeated)" : "");
+    }
+}

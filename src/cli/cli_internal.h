@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What main.c, cli_flags.c and cli_help.c share. */
+#ifndef ORDERWIRE_CLI_CLI_INTERNAL_H
+#define ORDERWIRE_CLI_CLI_INTERNAL_H
+
+#include "cli/cli.h"
+
+#include <stddef.h>
+
+#define CLI_VALUES_MAX 64
+
+struct cli_arguments {
+    const struct cli_command *command;
+    struct {
+        const struct cli_flag *flag;
+        const char *value;
+    } values[CLI_VALUES_MAX];
+    int value_count;
+    const char *positional[CLI_VALUES_MAX];
+    int positional_count;
+    bool help;
+};
+
+#define COMMAND(symbol) extern const struct cli_command command_##symbol;
+#include "cli/commands.def"
+
+extern const struct cli_command *const cli_commands[];
+extern const size_t cli_command_count;
+
+/* 0, or CLI_USAGE after a sentence on standard error. `argv` are the words after the command's
+ * name. */
+NODISCARD int cli_read(struct cli_arguments *arguments, const struct cli_command *command, int argc,
+                       char **argv);
+
+void cli_help_all(void);
+void cli_help_command(const struct cli_command *command);
+
+#endif

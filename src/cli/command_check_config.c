@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cli/cli.h"
+#include "cli/cli_config.h"
+#include "config/config.h"
+
+#include <stdio.h>
+
+static int run(const struct cli_arguments *arguments)
+{
+    struct config config;
+    struct buf out;
+    int result = cli_config_read(arguments, &config);
+    if (result == CLI_OK) {
+        buf_init(&out, 65536);
+        config_print(&config, cli_has(arguments, "json"), &out);
+        fwrite(out.ptr, 1, out.len, stdout);
+        buf_fini(&out);
+    }
+    config_fini(&config);
+    return result;
+}
+
+static const struct cli_flag flags[] = {CLI_CONFIG_FLAGS, {"json", NULL, "print JSON"}, {NULL}};
+
+const struct cli_command command_check_config = {
+    .name = "check-config",
+    .arguments = "",
+    .sentence = "Check the configuration and print every option with its value",
+    .flags = flags,
+    .run = run,
+};

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The server until SIGTERM or SIGINT; SIGHUP reads the configuration again. */
+#include "base/log.h"
+#include "cli/cli.h"
+#include "cli/cli_config.h"
+#include "config/config.h"
+#include "server/server.h"
+
+#include <signal.h>
+#include <stdio.h>
+
+static void reload(const struct cli_arguments *arguments, struct config *config,
+                   struct server *server)
+{
+    struct config fresh;
+    if (cli_config_read(arguments, &fresh) == CLI_OK) {
+        config_reload(config, &fresh);
+        server_reload(server, config);
+        log_info("configuration reloaded");
+    } else {
+        log_error("the new configuration is not valid; the old one stays");
+    }
+    config_fini(&fresh);
+}
+
+/* Waits for the signal that ends the server. */
+static int wait_for_end(const struct cli_arguments *arguments, const sigset_t *signals,
+                        struct config *config, struct server *server)
+{
+    for (;;) {
+        int number;
+        if (sigwait(signals, &number) != 0)
+            continue;
+        if (number != SIGHUP)
+            return number;
+        reload(arguments, config, server);
+    }
+}
+
+static int serve(const struct cli_arguments *arguments, struct config *config)
+{
+    static const struct server_extras extras;
+    char error[SERVER_ERROR_SIZE];
+    sigset_t signals;
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGTERM);
+    sigaddset(&signals, SIGINT);
+    sigaddset(&signals, SIGHUP);
+    pthread_sigmask(SIG_BLOCK, &signals, NULL);
+    struct server *server = server_start(config, &extras, error);
+    if (server == NULL)
+        return cli_fail("%s", error);
+    printf("listening on http://%s\n", server_address(server));
+    fflush(stdout);
+    log_info("serving", LOG_TEXT("address", server_address(server)), LOG_TEXT("data", config->data),
+             LOG_TEXT("version", ORDERWIRE_VERSION));
+    int number = wait_for_end(arguments, &signals, config, server);
+    log_info("draining", LOG_TEXT("signal", number == SIGTERM ? "SIGTERM" : "SIGINT"),
+             LOG_INT("drain_time_ms", config->drain_time));
+    server_stop(&server, config->drain_time);
+    log_info("stopped");
+    return CLI_OK;
+}
+
+static int run(const struct cli_arguments *arguments)
+{
+    struct config config;
+    int result = cli_config_read(arguments, &config);
+    if (result == CLI_OK)
+        result = serve(arguments, &config);
+    config_fini(&config);
+    return result;
+}
+
+static const struct cli_flag flags[] = {CLI_CONFIG_FLAGS, {NULL}};
+
+const struct cli_command command_serve = {
+    .name = "serve",
+    .arguments = "",
+    .sentence = "Run the server",
+    .flags = flags,
+    .run = run,
+};

@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Finds the command by its one or two words and runs it. */
+#include "base/str.h"
+#include "cli/cli_internal.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+const struct cli_command *const cli_commands[] = {
+#define COMMAND(symbol) &command_##symbol,
+#include "cli/commands.def"
+};
+const size_t cli_command_count = ARRAY_LENGTH(cli_commands);
+
+/* How many of the words are the command's name; 0: they are not. */
+static int words_of(const struct cli_command *command, int argc, char **argv)
+{
+    struct str rest = str_from(command->name);
+    struct str word;
+    int count = 0;
+    while (str_split(&rest, ' ', &word)) {
+        if (count >= argc || !str_equal_text(word, argv[count]))
+            return 0;
+        count++;
+    }
+    return count;
+}
+
+static const struct cli_command *find(int argc, char **argv, int *words)
+{
+    for (size_t i = 0; i < cli_command_count; i++) {
+        *words = words_of(cli_commands[i], argc, argv);
+        if (*words > 0)
+            return cli_commands[i];
+    }
+    return NULL;
+}
+
+static const char *nearest(const char *word)
+{
+    const struct cli_command *best = cli_commands[0];
+    size_t best_distance = (size_t)-1;
+    for (size_t i = 0; i < cli_command_count; i++) {
+        size_t distance = str_distance(str_from(word), str_from(cli_commands[i]->name));
+        if (distance < best_distance) {
+            best_distance = distance;
+            best = cli_commands[i];
+        }
+    }
+    return best->name;
+}
+
+static bool is_help(const char *word)
+{
+    return strcmp(word, "help") == 0 || strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0;
+}
+
+int main(int argc, char **argv)
+{
+    int words;
+    struct cli_arguments arguments = {0};
+    /* A reader that goes away is an error of the write, not the end of the process. */
+    signal(SIGPIPE, SIG_IGN);
+    if (argc < 2 || is_help(argv[1])) {
+        cli_help_all();
+        return argc < 2 ? CLI_USAGE : CLI_OK;
+    }
+    if (strcmp(argv[1], "--version") == 0)
+        return command_version.run(&arguments);
+    const struct cli_command *command = find(argc - 1, argv + 1, &words);
+    if (command == NULL) {
+        char name[80];
+        snprintf(name, sizeof(name), "%s%s%s", argv[1], argc > 2 ? " " : "",
+                 argc > 2 ? argv[2] : "");
+        fprintf(stderr,
+                "orderwire: %s: there is no such command; did you mean %s?\n"
+                "See: orderwire --help\n",
+                argv[1], nearest(name));
+        return CLI_USAGE;
+    }
+    int result = cli_read(&arguments, command, argc - 1 - words, argv + 1 + words);
+    if (result != 0)
+        return result;
+    if (arguments.help) {
+        cli_help_command(command);
+        return CLI_OK;
+    }
+    return command->run(&arguments);
+}
