@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The connect command: who is it, where does the stream stand, what was missed. The session
+ * subscribes to the hub before it looks into the store, so that what is committed in between comes
+ * twice rather than never; the position then tells the doubles apart.
+ *
+ * The reply never carries `expires`: a client that gave its token in `data` could not refresh it
+ * and would stop for good (centrifuge-protocol.md A.7). A session ends with 3005 instead.
+ */
+#include "realtime/realtime_internal.h"
+
+#include "auth/auth.h"
+#include "base/crypto.h"
+#include "base/err.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/metrics.h"
+#include "service/buyer_stream.h"
+#include "service/service.h"
+
+/* The code that refuses the client, CLOSE_SERVER_ERROR when the store does not answer. */
+static enum close_code identify(const struct session *session,
+                                const struct centrifuge_command *command, struct auth_user *user)
+{
+    const struct centrifuge_credentials *credentials = &command->credentials;
+    struct str token = credentials->auth.len > 0 ? credentials->auth : command->token;
+    struct service *service = session->realtime->service;
+    if (credentials->malformed)
+        return CLOSE_BAD_REQUEST;
+    if (token.len == 0 || credentials->project_id < 1 || credentials->project_id > INT32_MAX)
+        return CLOSE_INVALID_TOKEN;
+    int result = auth_user(service->auth, (int32_t)credentials->project_id, token,
+                           loop_wall(service->loop), user);
+    if (result == ERR_DENIED || result == ERR_EXPIRED || result == ERR_NOT_FOUND)
+        return CLOSE_INVALID_TOKEN;
+    if (result < 0)
+        return CLOSE_SERVER_ERROR;
+    bool is_other = credentials->user_external_id.len > 0 &&
+                    !str_equal(credentials->user_external_id, user->user_external_id);
+    return is_other ? CLOSE_INVALID_TOKEN : CLOSE_NONE;
+}
+
+/* A temporary error, then a code below 3500: every known client tries again or polls. */
+static void refuse(struct session *session, uint32_t id, enum close_code code)
+{
+    metrics_add(METRIC_CONNECTS__REFUSED, 1);
+    if (code == CLOSE_SERVER_ERROR)
+        session_send_error(session, id, CLIENT_ERROR_INTERNAL);
+    session_close(session, code);
+}
+
+/* The position that the client brings for its own channel; others are not looked at. */
+static void find_position(const struct session *session, const struct centrifuge_command *command,
+                          struct buyer_stream_query *query)
+{
+    for (size_t i = 0; i < command->position_count; i++) {
+        const struct centrifuge_position *position = &command->positions[i];
+        if (!position->recover || !session_has_channel(session, position->channel))
+            continue;
+        query->recover = true;
+        /* No stream gets that far, so a position that is out of range is never recovered. */
+        query->offset = position->offset > INT32_MAX ? INT32_MAX : (int32_t)position->offset;
+        query->epoch = position->epoch;
+    }
+}
+
+static int64_t end_of_life(const struct session *session, const struct auth_user *user)
+{
+    struct loop *loop = session->realtime->service->loop;
+    int64_t lifetime = session->realtime->options->max_lifetime;
+    int64_t ends = lifetime > 0 ? session_deadline(session->opened_mono, lifetime) : INT64_MAX;
+    int64_t token_ends = user->expires_at == INT64_MAX
+                             ? INT64_MAX
+                             : session_deadline(loop_now(loop), user->expires_at - loop_wall(loop));
+    return ends < token_ends ? ends : token_ends;
+}
+
+static void reply(struct session *session, uint32_t id, const struct buyer_stream_query *query,
+                  const struct buyer_stream_view *view)
+{
+    struct service *service = session->realtime->service;
+    int64_t ping_seconds = session->realtime->options->ping_interval / 1000;
+    struct centrifuge_publication *publications = NULL;
+    char client[37];
+    crypto_uuid(client);
+    struct centrifuge_connect_reply fields = {
+        .client = str_from(client),
+        .version = STR_LIT(ORDERWIRE_VERSION),
+        .channel = session_channel(session),
+        .epoch = str_from(store_identity(service->store)->epoch),
+        .offset = view->recovered ? query->offset : view->top,
+        .was_recovering = query->recover,
+        .recovered = view->recovered,
+        .ping_seconds = ping_seconds > 0 ? (int)ping_seconds : 1,
+    };
+    if (view->recovered) {
+        publications = session_publications(view->publications, view->publication_count);
+        fields.publications = publications;
+        fields.publication_count = view->publication_count;
+        metrics_add(METRIC_PUBLICATIONS, (int64_t)view->publication_count);
+    }
+    session->encoding->write_connect(session_begin(session), id, &fields);
+    session_send(session);
+    mem_free(publications);
+}
+
+static void count_connect(const struct buyer_stream_query *query,
+                          const struct buyer_stream_view *view)
+{
+    metrics_add(METRIC_CONNECTS__OK, 1);
+    if (query->recover)
+        metrics_add(view->recovered ? METRIC_RECOVERIES__OK : METRIC_RECOVERIES__FAILED, 1);
+}
+
+void command_connect(struct session *session, const struct centrifuge_command *command)
+{
+    struct service *service = session->realtime->service;
+    struct buyer_stream_view view = {0};
+    struct auth_user user;
+    enum close_code refusal = identify(session, command, &user);
+    if (refusal != CLOSE_NONE) {
+        refuse(session, command->id, refusal);
+        return;
+    }
+    session_subscribe(session, (int32_t)command->credentials.project_id, user.user_external_id);
+    struct buyer_stream_query query = {
+        .project_id = session->project_id,
+        .user_external_id = session_user(session),
+        .now_wall = loop_wall(service->loop),
+    };
+    find_position(session, command, &query);
+    if (buyer_stream_open(service, &query, &view) < 0) {
+        refuse(session, command->id, CLOSE_SERVER_ERROR);
+        return;
+    }
+    count_connect(&query, &view);
+    session_connect(session, view.top, end_of_life(session, &user));
+    reply(session, command->id, &query, &view);
+    if (!view.recovered && session->realtime->options->latest_on_connect)
+        session_push(session, view.publications, view.publication_count);
+    buyer_stream_view_fini(&view);
+}

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The sessions of one worker: found again for draining, and for the end. */
+#include "realtime/realtime_internal.h"
+
+#include "base/mem.h"
+#include "service/service.h"
+
+const struct http_route realtime_routes[] = {
+    {.method = "GET", .pattern = "/connection/websocket", .handle = transport_websocket_open},
+    {0},
+};
+
+struct realtime *realtime_new(struct service *service, const struct realtime_options *options)
+{
+    struct realtime *realtime = mem_zalloc(sizeof(*realtime));
+    realtime->service = service;
+    realtime->options = options;
+    list_init(&realtime->sessions);
+    buf_init(&realtime->out, LIMIT_REALTIME_QUEUE);
+    transport_websocket_write_ping(&realtime->websocket_ping);
+    return realtime;
+}
+
+void realtime_free(struct realtime **owner)
+{
+    struct realtime *realtime = *owner;
+    if (!realtime)
+        return;
+    buf_fini(&realtime->out);
+    buf_fini(&realtime->websocket_ping);
+    mem_free(realtime);
+    *owner = NULL;
+}
+
+void realtime_drain(struct realtime *realtime, int64_t duration)
+{
+    int64_t now = loop_now(realtime->service->loop);
+    int64_t index = 0;
+    int64_t count = (int64_t)realtime->session_count;
+    LIST_EACH (&realtime->sessions, node) {
+        struct session *session = LIST_ENTRY(node, struct session, node);
+        session_drain(session, now + duration * index++ / count);
+    }
+}
+
+void realtime_abort(struct realtime *realtime)
+{
+    LIST_EACH (&realtime->sessions, node) {
+        struct session *session = LIST_ENTRY(node, struct session, node);
+        session->transport->abort(session);
+    }
+}
+
+size_t realtime_sessions(const struct realtime *realtime)
+{
+    return realtime->session_count;
+}

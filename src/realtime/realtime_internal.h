@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * One conversation with a client, whatever carries it. Commands come in through session_message,
+ * replies and pushes go out through the transport's functions.
+ */
+#ifndef ORDERWIRE_REALTIME_REALTIME_INTERNAL_H
+#define ORDERWIRE_REALTIME_REALTIME_INTERNAL_H
+
+#include "codec/centrifuge.h"
+#include "hub/hub.h"
+#include "loop/loop.h"
+#include "realtime/realtime.h"
+
+struct session;
+struct store_publication;
+
+struct realtime {
+    struct service *service;
+    const struct realtime_options *options;
+    struct list sessions;
+    size_t session_count;
+    struct buf out;            /* the message that is being written */
+    struct buf websocket_ping; /* the frame that all WebSocket sessions share */
+};
+
+/* What carries a session. */
+struct session_transport {
+    /* Sends one message. ERR_TOO_LARGE: the client reads too slowly. ERR_CLOSED: it is going. */
+    int (*send)(struct session *session, struct str message);
+    /* Sends the message of write_ping; results as `send`. */
+    int (*ping)(struct session *session);
+    /* Sends the close code in the transport's way. The transport calls session_fini later. */
+    void (*close)(struct session *session, enum close_code code);
+    /* Ends at once, calls session_fini and frees what the session is embedded in. */
+    void (*abort)(struct session *session);
+    const char *(*peer)(const struct session *session);
+};
+
+enum session_state {
+    SESSION_OPEN,      /* waits for the connect command until connect_timeout */
+    SESSION_CONNECTED, /* subscribed to its user's stream in the hub */
+    SESSION_CLOSING,   /* over; nothing is handled or pushed any more */
+};
+
+/* Embedded in the transport's struct. Changed only by session.c and command_connect.c. */
+struct session {
+    struct list node; /* in realtime's list, until session_fini */
+    struct realtime *realtime;
+    const struct session_transport *transport;
+    const struct centrifuge_encoding *encoding;
+    enum session_state state; /* assigned by session_set_state alone */
+    struct hub_subscriber subscriber;
+    struct loop_timer timer; /* the nearest of the deadlines below; INT64_MAX: never */
+    int64_t opened_mono;
+    int64_t ends_mono;  /* 3005 at this time, 3502 while not connected */
+    int64_t ping_mono;  /* when the next ping goes out */
+    int64_t pong_mono;  /* 3012 at this time; INT64_MAX while no ping waits for its pong */
+    int64_t drain_mono; /* 3001 at this time */
+    int32_t project_id;
+    int32_t position; /* offset of the last publication that was sent or known */
+    char *channel;    /* "orders:<project_id>#<user>"; NULL until the user is known */
+    uint32_t channel_length;
+    uint32_t user_start; /* where the user_external_id begins in it */
+};
+
+/* For transports. */
+
+/* The conversation begins. `session` is all zero; the transport can send from now on. */
+void session_init(struct session *session, struct realtime *realtime,
+                  const struct session_transport *transport,
+                  const struct centrifuge_encoding *encoding);
+/* The transport has ended. Harmless for a closed session. */
+void session_fini(struct session *session);
+/* One message of the client, of one or more commands. */
+void session_message(struct session *session, struct str message);
+
+/* For all of this folder. */
+
+/* The one way in which a session is ended by this server. Harmless when it is closing. */
+void session_close(struct session *session, enum close_code code);
+/* Closes the session with 3001 at `drain_mono`. */
+void session_drain(struct session *session, int64_t drain_mono);
+
+/* For commands. */
+
+/* Names the user; the hub's events of its stream come from now on. */
+void session_subscribe(struct session *session, int32_t project_id, struct str user_external_id);
+/* The user's stream stands at `position`; the session lives until `ends_mono` at most. */
+void session_connect(struct session *session, int32_t position, int64_t ends_mono);
+/* The session is connected, and `channel` is the one it was told of. */
+bool session_has_channel(const struct session *session, struct str channel);
+struct str session_channel(const struct session *session);
+struct str session_user(const struct session *session);
+
+/*
+ * An empty buffer for one message of the session's encoding, to be sent by session_send, which
+ * closes the session when the client is too slow.
+ */
+struct buf *session_begin(struct session *session);
+void session_send(struct session *session);
+void session_send_error(struct session *session, uint32_t id, enum client_error error);
+/* Sends each as a push, as long as the session lasts. */
+void session_push(struct session *session, const struct store_publication *publications,
+                  size_t count);
+/* The wire's form of the store's publications, to be freed by mem_free; NULL for none. */
+struct centrifuge_publication *session_publications(const struct store_publication *publications,
+                                                    size_t count);
+
+typedef void command_fn(struct session *session, const struct centrifuge_command *command);
+command_fn command_connect; /* in state SESSION_OPEN; all others in SESSION_CONNECTED */
+command_fn command_history;
+command_fn command_other;
+
+/* GET /connection/websocket, and the ping frame of its sessions. */
+http_handler_fn transport_websocket_open;
+void transport_websocket_write_ping(struct buf *out);
+
+/* `delay` ms after `now_mono`; INT64_MAX when that is out of reach. */
+static inline int64_t session_deadline(int64_t now_mono, int64_t delay)
+{
+    return delay > INT64_MAX - now_mono ? INT64_MAX : now_mono + delay;
+}
+
+#endif

@@ -1,0 +1,356 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * One conversation: which command is allowed when, the pushes, and the deadlines. A push goes out
+ * only when it is the one after the session's position; whatever else comes through the hub is
+ * skipped or read from the store, so that no client can miss an event or see one twice.
+ */
+#include "realtime/realtime_internal.h"
+
+#include "base/crypto.h"
+#include "base/err.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/metrics.h"
+#include "service/buyer_stream.h"
+#include "service/service.h"
+
+#include <string.h>
+
+static enum metric close_metric(enum close_code code)
+{
+    switch (code) {
+#define CLOSE_CODE(name, number, reason, flush, metric)                                            \
+    case CLOSE_##name:                                                                             \
+        return METRIC_##metric;
+#include "codec/close_codes.def"
+    case CLOSE_NONE:
+        break;
+    }
+    return METRIC_CLOSES__OTHER;
+}
+
+static void session_set_state(struct session *session, enum session_state state)
+{
+    metrics_add(METRIC_SESSIONS,
+                (state == SESSION_CONNECTED) - (session->state == SESSION_CONNECTED));
+    session->state = state;
+    if (state != SESSION_CLOSING)
+        return;
+    hub_unsubscribe(session->realtime->service->hub, &session->subscriber);
+    loop_timer_cancel(&session->timer);
+}
+
+void session_close(struct session *session, enum close_code code)
+{
+    if (session->state == SESSION_CLOSING)
+        return;
+    log_debug("session closed", LOG_INT("code", code),
+              LOG_TEXT("reason", centrifuge_close_reason(code)),
+              LOG_TEXT("peer", session->transport->peer(session)));
+    metrics_add(close_metric(code), 1);
+    session_set_state(session, SESSION_CLOSING);
+    session->transport->close(session, code);
+}
+
+/* Sending. */
+
+/* A client that is going by itself is left in peace; the transport tells when it has gone. */
+static void note_sent(struct session *session, int result)
+{
+    if (result == ERR_TOO_LARGE)
+        session_close(session, CLOSE_SLOW);
+    else if (result < 0 && session->state != SESSION_CLOSING)
+        session_set_state(session, SESSION_CLOSING);
+}
+
+struct buf *session_begin(struct session *session)
+{
+    struct buf *out = &session->realtime->out;
+    buf_clear(out);
+    return out;
+}
+
+void session_send(struct session *session)
+{
+    const struct buf *out = &session->realtime->out;
+    int result = out->overflow ? ERR_TOO_LARGE : session->transport->send(session, buf_view(out));
+    note_sent(session, result);
+}
+
+void session_send_error(struct session *session, uint32_t id, enum client_error error)
+{
+    session->encoding->write_error(session_begin(session), id, error);
+    session_send(session);
+}
+
+static struct centrifuge_publication publication_of(const struct store_publication *publication)
+{
+    return (struct centrifuge_publication){
+        .order_id = publication->order_id,
+        .status = order_status_word(publication->status),
+        .offset = publication->offset,
+    };
+}
+
+struct centrifuge_publication *session_publications(const struct store_publication *publications,
+                                                    size_t count)
+{
+    struct centrifuge_publication *wire = NULL;
+    if (count > 0)
+        wire = mem_alloc(count * sizeof(*wire));
+    for (size_t i = 0; i < count; i++)
+        wire[i] = publication_of(&publications[i]);
+    return wire;
+}
+
+void session_push(struct session *session, const struct store_publication *publications,
+                  size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        struct centrifuge_publication publication = publication_of(&publications[i]);
+        session->encoding->write_publication(session_begin(session), session_channel(session),
+                                             &publication);
+        session_send(session);
+        if (session->state != SESSION_CONNECTED)
+            return;
+        metrics_add(METRIC_PUBLICATIONS, 1);
+        if (publication.offset > 0)
+            session->position = publication.offset;
+    }
+}
+
+/* The stream. */
+
+static void catch_up(struct session *session)
+{
+    struct buyer_stream_view view = {0};
+    int result = buyer_stream_missed(session->realtime->service, session->project_id,
+                                     session_user(session), session->position, &view);
+    if (result < 0) {
+        session_close(session,
+                      result == ERR_NOT_FOUND ? CLOSE_INSUFFICIENT_STATE : CLOSE_SERVER_ERROR);
+        return;
+    }
+    metrics_add(METRIC_CATCH_UPS, 1);
+    session_push(session, view.publications, view.publication_count);
+    buyer_stream_view_fini(&view);
+}
+
+static void on_event(struct hub_subscriber *subscriber, const struct hub_event *event)
+{
+    struct session *session = CONTAINER_OF(subscriber, struct session, subscriber);
+    /* Offset 0 (only content changed) is among those skipped. */
+    if (event->offset <= session->position)
+        return;
+    if (event->offset > session->position + 1) {
+        catch_up(session);
+        return;
+    }
+    const struct store_publication publication = {
+        .offset = event->offset, .order_id = event->order_id, .status = event->status};
+    session_push(session, &publication, 1);
+}
+
+static void on_resync(struct hub_subscriber *subscriber)
+{
+    catch_up(CONTAINER_OF(subscriber, struct session, subscriber));
+}
+
+void session_subscribe(struct session *session, int32_t project_id, struct str user_external_id)
+{
+    static const struct hub_subscriber_ops ops = {.event = on_event, .resync = on_resync};
+    struct buf channel;
+    buf_init(&channel, sizeof("orders:-2147483648#") + LIMIT_USER_EXTERNAL_ID);
+    buf_printf(&channel, "orders:%d#", project_id);
+    session->project_id = project_id;
+    session->user_start = (uint32_t)channel.len;
+    buf_append_str(&channel, user_external_id);
+    session->channel_length = (uint32_t)channel.len;
+    session->channel = mem_dup(channel.ptr, channel.len);
+    buf_fini(&channel);
+    hub_subscribe(session->realtime->service->hub, project_id, session_user(session),
+                  &session->subscriber, &ops);
+}
+
+struct str session_channel(const struct session *session)
+{
+    return str_make(session->channel, session->channel_length);
+}
+
+struct str session_user(const struct session *session)
+{
+    return str_make(session->channel + session->user_start,
+                    session->channel_length - session->user_start);
+}
+
+bool session_has_channel(const struct session *session, struct str channel)
+{
+    return str_equal(channel, session_channel(session));
+}
+
+/* Deadlines. */
+
+static int64_t earlier(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+static void set_timer(struct session *session)
+{
+    int64_t nearest = earlier(earlier(session->ends_mono, session->ping_mono),
+                              earlier(session->pong_mono, session->drain_mono));
+    if (nearest == INT64_MAX)
+        loop_timer_cancel(&session->timer);
+    else
+        loop_timer_set(&session->timer, nearest);
+}
+
+static enum close_code due_close(const struct session *session, int64_t now)
+{
+    if (now >= session->drain_mono)
+        return CLOSE_SHUTDOWN;
+    if (now >= session->ends_mono)
+        return session->state == SESSION_CONNECTED ? CLOSE_EXPIRED : CLOSE_STALE;
+    if (now >= session->pong_mono)
+        return CLOSE_NO_PONG;
+    return CLOSE_NONE;
+}
+
+static void send_ping(struct session *session, int64_t now)
+{
+    const struct realtime_options *options = session->realtime->options;
+    session->ping_mono = session_deadline(now, options->ping_interval);
+    if (session->pong_mono == INT64_MAX)
+        session->pong_mono = session_deadline(now, options->pong_timeout);
+    note_sent(session, session->transport->ping(session));
+}
+
+static void on_timer(struct loop_timer *timer)
+{
+    struct session *session = CONTAINER_OF(timer, struct session, timer);
+    int64_t now = loop_now(session->realtime->service->loop);
+    enum close_code code = due_close(session, now);
+    if (code != CLOSE_NONE)
+        session_close(session, code);
+    else if (now >= session->ping_mono)
+        send_ping(session, now);
+    if (session->state != SESSION_CLOSING)
+        set_timer(session);
+}
+
+void session_drain(struct session *session, int64_t drain_mono)
+{
+    if (session->state == SESSION_CLOSING)
+        return;
+    session->drain_mono = drain_mono;
+    set_timer(session);
+}
+
+/* Commands. */
+
+void session_connect(struct session *session, int32_t position, int64_t ends_mono)
+{
+    int64_t interval = session->realtime->options->ping_interval;
+    uint32_t half = (uint32_t)earlier(interval / 2, UINT32_MAX - 1);
+    int64_t first = interval - crypto_random_below(half + 1);
+    session->position = position;
+    session->ends_mono = ends_mono;
+    session->ping_mono = session_deadline(loop_now(session->realtime->service->loop), first);
+    session_set_state(session, SESSION_CONNECTED);
+    set_timer(session);
+}
+
+/* The Cocos and Unreal trackers send one every 25 s unasked; the reference would end them. */
+static void take_pong(struct session *session)
+{
+    if (session->pong_mono == INT64_MAX) {
+        metrics_add(METRIC_PONGS_UNSOLICITED, 1);
+        return;
+    }
+    session->pong_mono = INT64_MAX;
+    set_timer(session);
+}
+
+static command_fn *const commands[CENTRIFUGE_METHOD_COUNT] = {
+    [CENTRIFUGE_SUBSCRIBE] = command_other,
+    [CENTRIFUGE_UNSUBSCRIBE] = command_other,
+    [CENTRIFUGE_PUBLISH] = command_other,
+    [CENTRIFUGE_PRESENCE] = command_other,
+    [CENTRIFUGE_PRESENCE_STATS] = command_other,
+    [CENTRIFUGE_HISTORY] = command_history,
+    [CENTRIFUGE_RPC] = command_other,
+    [CENTRIFUGE_SEND] = command_other,
+    [CENTRIFUGE_REFRESH] = command_other,
+    [CENTRIFUGE_SUB_REFRESH] = command_other,
+};
+
+/* What may be done in which state: centrifuge-protocol.md A.5. NULL: 3501. */
+static command_fn *find_command(const struct session *session,
+                                const struct centrifuge_command *command)
+{
+    /*
+     * Only `send` goes without an id. A Cocos tracker draws id 0 for its connect command once in
+     * 10^8 times; refused, it polls.
+     */
+    if (command->method >= CENTRIFUGE_METHOD_COUNT ||
+        (command->id == 0 && command->method != CENTRIFUGE_SEND))
+        return NULL;
+    if (session->state == SESSION_OPEN)
+        return command->method == CENTRIFUGE_CONNECT ? command_connect : NULL;
+    return commands[command->method];
+}
+
+/* ERR_CLOSED once the session is over, so that the rest of the message is not looked at. */
+static int take_command(void *argument, const struct centrifuge_command *command)
+{
+    struct session *session = argument;
+    command_fn *run = find_command(session, command);
+    if (run)
+        run(session, command);
+    else if (session->state == SESSION_CONNECTED && command->method == CENTRIFUGE_PONG)
+        take_pong(session);
+    else
+        session_close(session, CLOSE_BAD_REQUEST);
+    return session->state == SESSION_CLOSING ? ERR_CLOSED : 0;
+}
+
+void session_message(struct session *session, struct str message)
+{
+    int result = message.len > 0 ? 0 : ERR_INVALID;
+    if (session->state == SESSION_CLOSING)
+        return;
+    for (size_t count = 0; result == 0 && count < LIMIT_REALTIME_COMMANDS; count++)
+        result = session->encoding->next_command(&message, take_command, session);
+    bool is_complete = result == ERR_NOT_FOUND || (result == 0 && message.ptr == NULL);
+    if (!is_complete)
+        session_close(session, CLOSE_BAD_REQUEST);
+}
+
+void session_init(struct session *session, struct realtime *realtime,
+                  const struct session_transport *transport,
+                  const struct centrifuge_encoding *encoding)
+{
+    int64_t now = loop_now(realtime->service->loop);
+    session->realtime = realtime;
+    session->transport = transport;
+    session->encoding = encoding;
+    session->state = SESSION_OPEN;
+    session->opened_mono = now;
+    session->ends_mono = session_deadline(now, realtime->options->connect_timeout);
+    session->ping_mono = INT64_MAX;
+    session->pong_mono = INT64_MAX;
+    session->drain_mono = INT64_MAX;
+    list_append(&realtime->sessions, &session->node);
+    realtime->session_count++;
+    loop_timer_init(&session->timer, realtime->service->loop, on_timer);
+    set_timer(session);
+}
+
+void session_fini(struct session *session)
+{
+    session_set_state(session, SESSION_CLOSING);
+    list_remove(&session->node);
+    session->realtime->session_count--;
+    mem_free(session->channel);
+    session->channel = NULL;
+}
