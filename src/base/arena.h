@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Many small copies that live and die together; their addresses stay. */
+#ifndef ORDERWIRE_BASE_ARENA_H
+#define ORDERWIRE_BASE_ARENA_H
+
+#include "base/str.h"
+
+struct arena_block;
+
+struct arena {
+    struct arena_block *last;
+};
+
+void arena_init(struct arena *arena);
+/* Frees all copies. */
+void arena_fini(struct arena *arena);
+/* A copy of `text` with a NUL after it. What goes in is bounded by the caller. */
+struct str arena_copy(struct arena *arena, struct str text);
+
+#endif

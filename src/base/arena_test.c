@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/arena.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static void test_copies_stay(void **state)
+{
+    struct arena arena;
+    struct str copies[500];
+    char text[100];
+    (void)state;
+    arena_init(&arena);
+    for (int i = 0; i < 500; i++) {
+        int length = snprintf(text, sizeof(text), "%0*d", i % 90 + 1, i);
+        copies[i] = arena_copy(&arena, str_make(text, (size_t)length));
+    }
+    for (int i = 0; i < 500; i++) {
+        snprintf(text, sizeof(text), "%0*d", i % 90 + 1, i);
+        assert_string_equal(copies[i].ptr, text);
+        assert_int_equal(copies[i].len, strlen(text));
+    }
+    char large[10000];
+    memset(large, 'x', sizeof(large));
+    struct str copy = arena_copy(&arena, str_make(large, sizeof(large)));
+    assert_memory_equal(copy.ptr, large, sizeof(large));
+    assert_int_equal(arena_copy(&arena, str_make(NULL, 0)).len, 0);
+    arena_fini(&arena);
+    arena_fini(&arena);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_copies_stay)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
