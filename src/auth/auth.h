@@ -39,7 +39,8 @@ struct auth *auth_new(struct store *store, struct store_connection *reader,
 void auth_free(struct auth **auth);
 
 /*
- * A project, valid until control returns to the loop. ERR_NOT_FOUND, or an error of the store.
+ * A project. Valid until control returns to the loop and, should projects change meanwhile, for two
+ * more calls. ERR_NOT_FOUND, or an error of the store.
  */
 NODISCARD int auth_project(struct auth *auth, int32_t project_id,
                            const struct auth_project **project);
@@ -63,13 +64,17 @@ struct auth_user {
 
 /*
  * A buyer, from a JWT that one of the project's verifiers accepts, or a payment token of one of the
- * project's orders. ERR_DENIED when missing, malformed, unverifiable or of another project,
- * ERR_EXPIRED, ERR_NOT_FOUND for an unknown project, or an error of the store.
+ * project's orders. A JWT needs `exp`; `nbf` and `iat` are honoured. ERR_DENIED when missing,
+ * malformed, unverifiable or of another project, ERR_EXPIRED, ERR_NOT_FOUND for an unknown project,
+ * or an error of the store.
  */
 NODISCARD int auth_user(struct auth *auth, int32_t project_id, struct str token, int64_t now_wall,
                         struct auth_user *user);
 
-/* Appends a JWT of the project for a user: claims sub, iat, exp, and `claims` (an object, or NULL). */
+/*
+ * Appends a JWT of the project for a user: claims sub, iat, exp, and `claims` (an object, or NULL),
+ * whose members win. ERR_UNSUPPORTED: the project has no user_token_secret. ERR_TOO_LARGE.
+ */
 NODISCARD int auth_make_user_token(const struct auth_project *project, struct str user_external_id,
                                    int64_t now_wall, int64_t ttl, const struct json *claims,
                                    struct buf *out);

@@ -8,7 +8,8 @@
  *                 {"type":"jwks","keys":[…]}, {"type":"jwks_file","path":"/etc/orderwire/login.json"}]}
  *
  * A verifier may also have "user_claim" ("sub" or "user_external_id" or another name; by default
- * `sub`, else `user_external_id`) and "require", an object of claims and the values they must have.
+ * `sub`, else `user_external_id`) and "require", an object of claims and the values they must have;
+ * a claim that is an array must hold the value.
  * user_token_secret is a verifier (hs256) too.
  */
 #ifndef ORDERWIRE_AUTH_AUTH_SETTINGS_H
@@ -43,6 +44,11 @@ struct auth_settings {
  */
 NODISCARD int auth_settings_read(struct str text, struct auth_settings *settings,
                                  char error[AUTH_SETTINGS_ERROR_SIZE]);
+/*
+ * Settings that were accepted before: a JWKS file that cannot be read now is logged and leaves its
+ * verifier without keys. ERR_CORRUPT, logged.
+ */
+NODISCARD int auth_settings_read_stored(struct str text, struct auth_settings *settings);
 void auth_settings_fini(struct auth_settings *settings);
 
 /*

@@ -40,7 +40,7 @@ struct hub_subscriber_ops {
     void (*resync)(struct hub_subscriber *subscriber);
 };
 
-/* Embedded in the struct that waits. The fields are the hub's. */
+/* Embedded in the struct that waits, zeroed at first. The fields are the hub's. */
 struct hub_subscriber {
     struct list node;
     const struct hub_subscriber_ops *ops;
@@ -55,7 +55,8 @@ void hub_subscribe(struct hub *hub, int32_t project_id, struct str user_external
                    struct hub_subscriber *subscriber, const struct hub_subscriber_ops *ops);
 /*
  * Harmless when not subscribed. An op may unsubscribe itself, or any other subscriber, or free the
- * struct after unsubscribing it.
+ * struct after unsubscribing it. It may subscribe too (the newcomer does not get the event on its
+ * way), but not publish.
  */
 void hub_unsubscribe(struct hub *hub, struct hub_subscriber *subscriber);
 

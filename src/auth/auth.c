@@ -1,0 +1,225 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Projects kept with parsed keys, and who may act for a merchant or as operator. Parsing an RSA key
+ * costs more than verifying with it, so it is done once for each change of a project. What is
+ * dropped is kept for one more round, because a caller may still hold it.
+ */
+#include "auth/auth_internal.h"
+
+#include "base/err.h"
+#include "base/map.h"
+#include "base/mem.h"
+#include "codec/url.h"
+
+#include <string.h>
+
+enum {
+    KEPT_PROJECTS = 1024,
+    CREDENTIALS_MAX = 1024,
+    KEY_TEXT_LENGTH = 40,
+};
+
+struct key_hash {
+    uint8_t bytes[STORE_KEY_HASH_SIZE];
+};
+
+struct entry {
+    struct auth_project project; /* first: what callers see */
+    struct key_hash *keys;
+    size_t key_count;
+};
+
+struct auth {
+    struct store *store;
+    struct store_connection *reader;
+    struct auth_shared *shared;
+    uint64_t generation;
+    struct map projects; /* entries by id */
+    struct map dropped;  /* the ones before */
+};
+
+struct auth *auth_new(struct store *store, struct store_connection *reader,
+                      struct auth_shared *shared)
+{
+    struct auth *auth = mem_zalloc(sizeof(*auth));
+    auth->store = store;
+    auth->reader = reader;
+    auth->shared = shared;
+    map_init(&auth->projects);
+    map_init(&auth->dropped);
+    return auth;
+}
+
+static void entry_free(struct entry *entry)
+{
+    auth_settings_fini(&entry->project.settings);
+    mem_free(entry->keys);
+    mem_free(entry);
+}
+
+static void free_one(void *argument, struct str key, void *value)
+{
+    (void)argument;
+    (void)key;
+    entry_free(value);
+}
+
+static void drop_all(struct auth *auth)
+{
+    map_each(&auth->dropped, free_one, NULL);
+    map_fini(&auth->dropped);
+    auth->dropped = auth->projects;
+    map_init(&auth->projects);
+}
+
+void auth_free(struct auth **owner)
+{
+    struct auth *auth = *owner;
+    if (auth == NULL)
+        return;
+    drop_all(auth);
+    drop_all(auth);
+    mem_free(auth);
+    *owner = NULL;
+}
+
+static void add_key(void *argument, const struct store_key *key)
+{
+    struct entry *entry = argument;
+    size_t count = entry->key_count + 1;
+    entry->keys = mem_realloc(entry->keys, count * sizeof(struct key_hash));
+    memcpy(entry->keys[entry->key_count].bytes, key->hash, STORE_KEY_HASH_SIZE);
+    entry->key_count = count;
+}
+
+static int load_keys(struct auth *auth, struct entry *entry)
+{
+    return store_key_list(auth->reader, entry->project.project_id, entry->project.merchant_id,
+                          add_key, entry);
+}
+
+static int load(struct auth *auth, int32_t project_id, struct entry **loaded)
+{
+    struct store_project project;
+    int rc = store_project_get(auth->reader, project_id, &project);
+    if (rc < 0)
+        return rc;
+    struct entry *entry = mem_zalloc(sizeof(*entry));
+    entry->project.project_id = project.project_id;
+    entry->project.merchant_id = project.merchant_id;
+    rc = auth_settings_read_stored(project.settings, &entry->project.settings);
+    if (rc == 0)
+        rc = load_keys(auth, entry);
+    if (rc < 0) {
+        entry_free(entry);
+        return rc;
+    }
+    *loaded = entry;
+    return 0;
+}
+
+static int find(struct auth *auth, int32_t project_id, struct entry **found)
+{
+    struct str key = str_make((const char *)&project_id, sizeof(project_id));
+    /* Read before the project: a change between the two makes us read it once more, not less. */
+    uint64_t generation = atomic_load(&auth->shared->generation);
+    if (generation != auth->generation || auth->projects.count >= KEPT_PROJECTS)
+        drop_all(auth);
+    auth->generation = generation;
+    *found = map_get(&auth->projects, key);
+    if (*found != NULL)
+        return 0;
+    int rc = load(auth, project_id, found);
+    if (rc == 0)
+        map_put(&auth->projects, key, *found);
+    return rc;
+}
+
+int auth_project(struct auth *auth, int32_t project_id, const struct auth_project **project)
+{
+    struct entry *entry;
+    int rc = find(auth, project_id, &entry);
+    if (rc == 0)
+        *project = &entry->project;
+    return rc;
+}
+
+static bool is_name_of(struct str name, const struct auth_project *project)
+{
+    int64_t number;
+    if (!str_to_int64(name, 1, INT32_MAX, &number))
+        return false;
+    return number == project->project_id || number == project->merchant_id;
+}
+
+static bool opens(const struct entry *entry, struct str api_key)
+{
+    uint8_t hash[STORE_KEY_HASH_SIZE];
+    bool found = false;
+    auth_hash_key(api_key, hash);
+    for (size_t i = 0; i < entry->key_count; i++)
+        found |= crypto_equal(entry->keys[i].bytes, hash, sizeof(hash));
+    return found;
+}
+
+static int check_merchant(struct auth *auth, int32_t project_id, struct str name,
+                          struct str password, const struct auth_project **project)
+{
+    struct entry *entry;
+    int rc = find(auth, project_id, &entry);
+    if (rc < 0)
+        return rc;
+    if (!is_name_of(name, &entry->project) || !opens(entry, password))
+        return ERR_DENIED;
+    *project = &entry->project;
+    return 0;
+}
+
+int auth_merchant(struct auth *auth, int32_t project_id, struct str authorization,
+                  const struct auth_project **project)
+{
+    struct str name;
+    struct str password;
+    struct buf credentials;
+    int rc = ERR_DENIED;
+    buf_init(&credentials, CREDENTIALS_MAX);
+    if (url_basic_credentials(authorization, &credentials, &name, &password) == 0)
+        rc = check_merchant(auth, project_id, name, password, project);
+    if (credentials.ptr != NULL)
+        mem_wipe(credentials.ptr, credentials.capacity);
+    buf_fini(&credentials);
+    return rc;
+}
+
+int auth_admin(struct auth *auth, struct str authorization)
+{
+    struct str key;
+    uint8_t hash[CRYPTO_SHA256_SIZE];
+    if (url_bearer_token(authorization, &key) < 0)
+        return ERR_DENIED;
+    auth_hash_key(key, hash);
+    return crypto_equal(hash, auth->shared->admin_key_hash, sizeof(hash)) ? 0 : ERR_DENIED;
+}
+
+void auth_hash_key(struct str key, uint8_t hash[32])
+{
+    crypto_sha256(key, hash);
+}
+
+void auth_make_key(char key[AUTH_KEY_SIZE], uint8_t hash[32])
+{
+    static const struct str prefix = STR_LIT("owk_");
+    memcpy(key, prefix.ptr, prefix.len);
+    crypto_random_text(key + prefix.len, KEY_TEXT_LENGTH);
+    auth_hash_key(str_from(key), hash);
+}
+
+struct store *auth_store(struct auth *auth)
+{
+    return auth->store;
+}
+
+struct store_connection *auth_reader(struct auth *auth)
+{
+    return auth->reader;
+}

@@ -1,0 +1,474 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A project's settings, from JSON to parsed keys. They come from an operator who types them, so
+ * each refusal names the member and what was wrong with it.
+ */
+#include "auth/auth_settings.h"
+
+#include "base/err.h"
+#include "base/limits.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "codec/json_fields.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+enum {
+    SECRET_MIN = 16, /* 128 bits; RFC 7518 section 3.2 asks for more, real projects have this */
+    SECRET_MAX = 512,
+    NAME_MAX_BYTES = 100,
+    CLAIM_MAX = 100,
+    PATH_MAX_BYTES = 1024,
+    CIDRS_MAX = 64,
+};
+
+struct settings_input {
+    struct str name;
+    bool strict;
+    struct str user_token_secret;
+    struct str webhook_secret;
+    const struct json *webhook_allow_cidrs;
+    const struct json *verifiers;
+};
+
+struct verifier_input {
+    struct str type;
+    struct str secret;
+    const struct json *keys;
+    struct str path;
+    struct str user_claim;
+    const struct json *require;
+};
+
+#define SETTING(member, field_type, least, most)                                                   \
+    {                                                                                              \
+        .name = #member, .type = (field_type), .offset = offsetof(struct settings_input, member),  \
+        .min = (least), .max = (most)                                                              \
+    }
+
+static const struct json_field settings_fields[] = {
+    SETTING(name, JSON_FIELD_TEXT, 0, NAME_MAX_BYTES),
+    SETTING(strict, JSON_FIELD_BOOL, 0, 0),
+    SETTING(user_token_secret, JSON_FIELD_TEXT, SECRET_MIN, SECRET_MAX),
+    SETTING(webhook_secret, JSON_FIELD_TEXT, SECRET_MIN, SECRET_MAX),
+    SETTING(webhook_allow_cidrs, JSON_FIELD_ARRAY, 0, 0),
+    SETTING(verifiers, JSON_FIELD_ARRAY, 0, 0),
+    {0},
+};
+
+#define VERIFIER(member, field_type, least, most, needed)                                          \
+    {                                                                                              \
+        .name = #member, .type = (field_type), .offset = offsetof(struct verifier_input, member),  \
+        .min = (least), .max = (most), .required = (needed)                                        \
+    }
+
+static const struct json_field verifier_fields[] = {
+    VERIFIER(type, JSON_FIELD_TEXT, 1, 20, true),
+    VERIFIER(secret, JSON_FIELD_TEXT, SECRET_MIN, SECRET_MAX, false),
+    VERIFIER(keys, JSON_FIELD_ARRAY, 0, 0, false),
+    VERIFIER(path, JSON_FIELD_TEXT, 1, PATH_MAX_BYTES, false),
+    VERIFIER(user_claim, JSON_FIELD_TEXT, 1, CLAIM_MAX, false),
+    VERIFIER(require, JSON_FIELD_OBJECT, 0, 0, false),
+    {0},
+};
+
+/* What the reader of one verifier needs to know. */
+struct context {
+    bool lenient; /* a file that cannot be read leaves the verifier without keys */
+    size_t index; /* in "verifiers" */
+    char *error;
+};
+
+static int refuse(char *error, const char *format, ...) PRINTF_LIKE(2, 3);
+
+static int refuse(char *error, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(error, AUTH_SETTINGS_ERROR_SIZE, format, arguments);
+    va_end(arguments);
+    return ERR_INVALID;
+}
+
+static int refuse_verifier(const struct context *context, const char *sentence)
+{
+    return refuse(context->error, "verifiers[%zu]: %s", context->index, sentence);
+}
+
+static int read_hs256(const struct verifier_input *input, const struct context *context,
+                      struct auth_verifier *verifier)
+{
+    if (input->secret.len == 0)
+        return refuse_verifier(context, "secret: required");
+    verifier->algorithm = JWT_HS256;
+    verifier->secret = input->secret;
+    return 0;
+}
+
+static int read_key_set(const struct json *document, const struct context *context,
+                        struct auth_verifier *verifier)
+{
+    char sentence[JSON_ERROR_SIZE] = "";
+    int rc = jwks_read(document, &verifier->keys, sentence);
+    if (rc == ERR_TOO_LARGE)
+        refuse(context->error, "verifiers[%zu]: more than %d keys", context->index,
+               LIMIT_JWKS_KEYS);
+    else if (rc < 0)
+        refuse_verifier(context, sentence);
+    return rc < 0 ? ERR_INVALID : 0;
+}
+
+static int read_jwks(const struct verifier_input *input, const struct context *context,
+                     struct auth_verifier *verifier)
+{
+    if (input->keys == NULL)
+        return refuse_verifier(context, "keys: required");
+    verifier->algorithm = JWT_RS256;
+    return read_key_set(input->keys, context, verifier);
+}
+
+/* A short read is no error: the JSON is then incomplete and refused. */
+static int read_file(const char *path, struct buf *out, char *error)
+{
+    int rc = ERR_IO;
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (fd < 0) {
+        snprintf(error, JSON_ERROR_SIZE, "cannot be opened: %s", strerror(errno));
+        return ERR_IO;
+    }
+    char *room = buf_reserve(out, LIMIT_SETTINGS + 1);
+    ssize_t length = read(fd, room, LIMIT_SETTINGS + 1);
+    if (length < 0) {
+        snprintf(error, JSON_ERROR_SIZE, "cannot be read: %s", strerror(errno));
+    } else if (length > LIMIT_SETTINGS) {
+        snprintf(error, JSON_ERROR_SIZE, "is larger than %d bytes", LIMIT_SETTINGS);
+    } else {
+        buf_wrote(out, (size_t)length);
+        rc = 0;
+    }
+    close(fd);
+    return rc;
+}
+
+static struct json *read_json_file(struct str path, char error[JSON_ERROR_SIZE])
+{
+    struct json *document = NULL;
+    char *name = mem_strndup(path.ptr, path.len);
+    struct buf text;
+    buf_init(&text, LIMIT_SETTINGS + 1);
+    if (read_file(name, &text, error) == 0)
+        document = json_parse(buf_view(&text), error);
+    buf_fini(&text);
+    mem_free(name);
+    return document;
+}
+
+static int read_jwks_file(const struct verifier_input *input, const struct context *context,
+                          struct auth_verifier *verifier)
+{
+    char sentence[JSON_ERROR_SIZE];
+    int rc = ERR_INVALID;
+    if (input->path.len == 0)
+        return refuse_verifier(context, "path: required");
+    verifier->algorithm = JWT_RS256;
+    struct json *document = read_json_file(input->path, sentence);
+    if (document == NULL)
+        refuse(context->error, "verifiers[%zu]: the file in \"path\": %s", context->index,
+               sentence);
+    else
+        rc = read_key_set(document, context, verifier);
+    json_free(&document);
+    if (rc < 0 && context->lenient) {
+        log_error("a verifier has no keys", LOG_STR("path", input->path),
+                  LOG_TEXT("reason", context->error));
+        return 0;
+    }
+    return rc;
+}
+
+static const struct verifier_type {
+    const char *word;
+    const char *members; /* that belong to this type */
+    int (*read)(const struct verifier_input *input, const struct context *context,
+                struct auth_verifier *verifier);
+} verifier_types[] = {
+    {"hs256", "secret", read_hs256},
+    {"jwks", "keys", read_jwks},
+    {"jwks_file", "path", read_jwks_file},
+};
+
+static const struct verifier_type *find_type(struct str word)
+{
+    for (size_t i = 0; i < ARRAY_LENGTH(verifier_types); i++) {
+        if (str_equal_text(word, verifier_types[i].word))
+            return &verifier_types[i];
+    }
+    return NULL;
+}
+
+/* A member of another type is a mistake that would leave a door open or shut unnoticed. */
+static int check_members(const struct json *object, const struct verifier_type *type,
+                         const struct context *context)
+{
+    static const char *const members[] = {"secret", "keys", "path"};
+    for (size_t i = 0; i < ARRAY_LENGTH(members); i++) {
+        if (strcmp(members[i], type->members) != 0 && json_get_non_null(object, members[i]) != NULL)
+            return refuse(context->error, "verifiers[%zu]: %s: not a member of type %s",
+                          context->index, members[i], type->word);
+    }
+    return 0;
+}
+
+static int check_require(const struct json *require, const struct context *context)
+{
+    const struct json *value;
+    void *iterator = NULL;
+    struct str claim;
+    while (json_next(require, &iterator, &claim, &value)) {
+        enum json_kind kind = json_kind(value);
+        if (kind == JSON_KIND_NULL || kind == JSON_KIND_ARRAY || kind == JSON_KIND_OBJECT)
+            return refuse_verifier(context,
+                                   "require: each value must be a string, a number or a boolean");
+    }
+    return 0;
+}
+
+static int read_verifier(const struct json *object, const struct context *context,
+                         struct auth_verifier *verifier)
+{
+    char sentence[JSON_FIELDS_ERROR_SIZE];
+    struct verifier_input input = {0};
+    int rc = json_fields_read(object, verifier_fields, &input, sentence);
+    if (rc < 0)
+        return refuse_verifier(context, sentence);
+    const struct verifier_type *type = find_type(input.type);
+    if (type == NULL)
+        return refuse_verifier(context, "type: must be hs256, jwks or jwks_file");
+    rc = check_members(object, type, context);
+    if (rc == 0 && input.require != NULL)
+        rc = check_require(input.require, context);
+    if (rc < 0)
+        return rc;
+    verifier->user_claim = input.user_claim;
+    verifier->require = input.require;
+    return type->read(&input, context, verifier);
+}
+
+static int read_verifiers(const struct settings_input *input, bool lenient,
+                          struct auth_settings *settings, char *error)
+{
+    size_t given = input->verifiers != NULL ? json_length(input->verifiers) : 0;
+    size_t implied = input->user_token_secret.len > 0 ? 1 : 0;
+    if (given + implied > LIMIT_VERIFIERS)
+        return refuse(error, "verifiers: more than %d", LIMIT_VERIFIERS);
+    settings->verifiers = mem_zalloc((given + 1) * sizeof(struct auth_verifier));
+    if (implied)
+        settings->verifiers[settings->verifier_count++] = (struct auth_verifier){
+            .algorithm = JWT_HS256,
+            .secret = input->user_token_secret,
+        };
+    for (size_t i = 0; i < given; i++) {
+        struct context context = {.lenient = lenient, .index = i, .error = error};
+        struct auth_verifier *verifier = &settings->verifiers[settings->verifier_count++];
+        int rc = read_verifier(json_at(input->verifiers, i), &context, verifier);
+        if (rc < 0)
+            return rc;
+    }
+    return 0;
+}
+
+static bool is_cidr(const struct json *value)
+{
+    struct str rest, address, digits;
+    int64_t bits;
+    char text[INET6_ADDRSTRLEN];
+    unsigned char binary[sizeof(struct in6_addr)];
+    if (!json_as_string(value, &rest) || !str_split(&rest, '/', &address))
+        return false;
+    digits = rest;
+    if (address.len >= sizeof(text) || !str_to_int64(digits, 0, 128, &bits))
+        return false;
+    memcpy(text, address.ptr, address.len);
+    text[address.len] = '\0';
+    if (inet_pton(AF_INET, text, binary) == 1)
+        return bits <= 32;
+    return inet_pton(AF_INET6, text, binary) == 1;
+}
+
+static int check_cidrs(const struct json *cidrs, char *error)
+{
+    size_t count = cidrs != NULL ? json_length(cidrs) : 0;
+    if (count > CIDRS_MAX)
+        return refuse(error, "webhook_allow_cidrs: more than %d", CIDRS_MAX);
+    for (size_t i = 0; i < count; i++) {
+        if (!is_cidr(json_at(cidrs, i)))
+            return refuse(error,
+                          "webhook_allow_cidrs[%zu]: expected an address range like "
+                          "\"10.0.0.0/8\" or \"fd00::/8\"",
+                          i);
+    }
+    return 0;
+}
+
+static int read_settings(struct str text, bool lenient, struct auth_settings *settings, char *error)
+{
+    struct settings_input input = {.name = STR_LIT("")};
+    char sentence[JSON_FIELDS_ERROR_SIZE];
+    *settings = (struct auth_settings){.document = json_parse(text, error)};
+    if (settings->document == NULL)
+        return ERR_INVALID;
+    int rc = json_fields_read(settings->document, settings_fields, &input, sentence);
+    if (rc < 0)
+        refuse(error, "%s", sentence);
+    if (rc == 0)
+        rc = check_cidrs(input.webhook_allow_cidrs, error);
+    if (rc == 0)
+        rc = read_verifiers(&input, lenient, settings, error);
+    if (rc < 0) {
+        auth_settings_fini(settings);
+        return ERR_INVALID;
+    }
+    settings->name = input.name;
+    settings->strict = input.strict;
+    settings->user_token_secret = input.user_token_secret;
+    settings->webhook_secret = input.webhook_secret;
+    return 0;
+}
+
+int auth_settings_read(struct str text, struct auth_settings *settings,
+                       char error[AUTH_SETTINGS_ERROR_SIZE])
+{
+    return read_settings(text, false, settings, error);
+}
+
+int auth_settings_read_stored(struct str text, struct auth_settings *settings)
+{
+    char error[AUTH_SETTINGS_ERROR_SIZE];
+    int rc = read_settings(text, true, settings, error);
+    if (rc < 0) {
+        log_error("stored settings cannot be read", LOG_TEXT("reason", error));
+        return ERR_CORRUPT;
+    }
+    return 0;
+}
+
+void auth_settings_fini(struct auth_settings *settings)
+{
+    for (size_t i = 0; i < settings->verifier_count; i++)
+        jwks_fini(&settings->verifiers[i].keys);
+    mem_free(settings->verifiers);
+    json_free(&settings->document);
+    *settings = (struct auth_settings){0};
+}
+
+static void write_member(struct buf *out, struct str key, const struct json *value)
+{
+    if (out->len > 0 && out->ptr[out->len - 1] != '{')
+        buf_append_byte(out, ',');
+    json_write_string(out, key);
+    buf_append_byte(out, ':');
+    json_dump(value, out);
+}
+
+/* The members of `from` that are not in `but_not`; nulls are left out. */
+static void write_members(struct buf *out, const struct json *from, const struct json *but_not)
+{
+    const struct json *value;
+    void *iterator = NULL;
+    struct str key;
+    while (json_next(from, &iterator, &key, &value)) {
+        bool is_left_out = json_kind(value) == JSON_KIND_NULL ||
+                           (but_not != NULL && json_get(but_not, key.ptr) != NULL);
+        if (!is_left_out)
+            write_member(out, key, value);
+    }
+}
+
+static int merge(const struct json *stored, const struct json *changes, struct buf *out,
+                 char *error)
+{
+    struct auth_settings settings;
+    buf_append_byte(out, '{');
+    write_members(out, stored, changes);
+    write_members(out, changes, NULL);
+    buf_append_byte(out, '}');
+    if (out->overflow) {
+        refuse(error, "the settings are larger than %d bytes", LIMIT_SETTINGS);
+        return ERR_TOO_LARGE;
+    }
+    int rc = auth_settings_read(buf_view(out), &settings, error);
+    if (rc == 0)
+        auth_settings_fini(&settings);
+    return rc;
+}
+
+int auth_settings_merge(struct str text, const struct json *changes, struct buf *out,
+                        char error[AUTH_SETTINGS_ERROR_SIZE])
+{
+    /* Read for its own sake too: a null member that does not exist is a slip of the pen. */
+    struct settings_input input;
+    char sentence[JSON_FIELDS_ERROR_SIZE];
+    if (json_fields_read(changes, settings_fields, &input, sentence) < 0)
+        return refuse(error, "%s", sentence);
+    struct json *stored = json_parse(text, error);
+    if (stored == NULL)
+        return ERR_INVALID;
+    struct buf merged;
+    buf_init(&merged, LIMIT_SETTINGS);
+    int rc = merge(stored, changes, &merged, error);
+    if (rc == 0)
+        buf_append_str(out, buf_view(&merged));
+    if (merged.ptr != NULL)
+        mem_wipe(merged.ptr, merged.capacity);
+    buf_fini(&merged);
+    json_free(&stored);
+    return rc;
+}
+
+static void show_verifier(const struct auth_verifier *verifier, const struct json *object,
+                          struct buf *out)
+{
+    struct str text;
+    const struct json *type = json_get(object, "type");
+    buf_append_text(out, out->ptr[out->len - 1] == '[' ? "{" : ",{");
+    if (json_as_string(type, &text))
+        json_write_text(out, "type", text);
+    if (json_as_string(json_get(object, "path"), &text))
+        json_write_text(out, "path", text);
+    if (verifier->user_claim.len > 0)
+        json_write_text(out, "user_claim", verifier->user_claim);
+    if (verifier->require != NULL) {
+        json_write_key(out, "require");
+        json_dump(verifier->require, out);
+    }
+    if (verifier->algorithm == JWT_RS256)
+        json_write_int(out, "key_count", (int64_t)verifier->keys.count);
+    buf_append_byte(out, '}');
+}
+
+void auth_settings_show(const struct auth_settings *settings, struct buf *out)
+{
+    const struct json *cidrs = json_get_non_null(settings->document, "webhook_allow_cidrs");
+    const struct json *given = json_get_non_null(settings->document, "verifiers");
+    size_t given_count = given != NULL ? json_length(given) : 0;
+    size_t implied = settings->verifier_count - given_count;
+    buf_append_byte(out, '{');
+    json_write_text(out, "name", settings->name);
+    json_write_bool(out, "strict", settings->strict);
+    json_write_key(out, "webhook_allow_cidrs");
+    if (cidrs != NULL)
+        json_dump(cidrs, out);
+    else
+        buf_append_text(out, "[]");
+    json_write_key(out, "verifiers");
+    buf_append_byte(out, '[');
+    for (size_t i = 0; i < given_count && !out->overflow; i++)
+        show_verifier(&settings->verifiers[implied + i], json_at(given, i), out);
+    buf_append_text(out, "]}");
+}

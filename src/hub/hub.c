@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Subscribers by user. The trouble here is what an op may do while we go through a list: end any
+ * subscription, the next one's too, or begin a new one. So the list is emptied into another and
+ * refilled one by one: a node can be taken out of either, and newcomers are not visited.
+ */
+#include "hub/hub.h"
+
+#include "base/limits.h"
+#include "base/map.h"
+#include "base/mem.h"
+
+#include <assert.h>
+#include <string.h>
+
+enum { KEY_SIZE = sizeof(int32_t) + LIMIT_USER_EXTERNAL_ID };
+
+/* A user with at least one subscriber, or one whose subscribers are being called just now. */
+struct hub_user {
+    struct list node;
+    struct list subscribers;
+    uint32_t count;  /* of subscribers, also those not in the list at the moment */
+    bool is_visited; /* must not be freed */
+    uint16_t key_length;
+    char key[];
+};
+
+struct hub {
+    struct map users;
+    struct list all; /* the same users */
+    size_t subscriber_count;
+};
+
+struct hub *hub_new(void)
+{
+    struct hub *hub = mem_zalloc(sizeof(*hub));
+    map_init(&hub->users);
+    list_init(&hub->all);
+    return hub;
+}
+
+void hub_free(struct hub **owner)
+{
+    struct hub *hub = *owner;
+    if (hub == NULL)
+        return;
+    assert(hub->subscriber_count == 0);
+    map_fini(&hub->users);
+    mem_free(hub);
+    *owner = NULL;
+}
+
+static struct str make_key(char key[KEY_SIZE], int32_t project_id, struct str user_external_id)
+{
+    assert(user_external_id.len > 0 && user_external_id.len <= LIMIT_USER_EXTERNAL_ID);
+    memcpy(key, &project_id, sizeof(project_id));
+    memcpy(key + sizeof(project_id), user_external_id.ptr, user_external_id.len);
+    return str_make(key, sizeof(project_id) + user_external_id.len);
+}
+
+static struct hub_user *user_new(struct hub *hub, struct str key)
+{
+    struct hub_user *user = mem_alloc(sizeof(*user) + key.len);
+    *user = (struct hub_user){.key_length = (uint16_t)key.len};
+    memcpy(user->key, key.ptr, key.len);
+    list_init(&user->subscribers);
+    list_append(&hub->all, &user->node);
+    map_put(&hub->users, key, user);
+    return user;
+}
+
+static void free_when_unused(struct hub *hub, struct hub_user *user)
+{
+    if (user->count > 0 || user->is_visited)
+        return;
+    map_remove(&hub->users, str_make(user->key, user->key_length));
+    list_remove(&user->node);
+    mem_free(user);
+}
+
+void hub_subscribe(struct hub *hub, int32_t project_id, struct str user_external_id,
+                   struct hub_subscriber *subscriber, const struct hub_subscriber_ops *ops)
+{
+    char room[KEY_SIZE];
+    struct str key = make_key(room, project_id, user_external_id);
+    struct hub_user *user = map_get(&hub->users, key);
+    if (user == NULL)
+        user = user_new(hub, key);
+    subscriber->ops = ops;
+    subscriber->user = user;
+    list_append(&user->subscribers, &subscriber->node);
+    user->count++;
+    hub->subscriber_count++;
+}
+
+void hub_unsubscribe(struct hub *hub, struct hub_subscriber *subscriber)
+{
+    struct hub_user *user = subscriber->user;
+    if (user == NULL)
+        return;
+    list_remove(&subscriber->node);
+    subscriber->user = NULL;
+    user->count--;
+    hub->subscriber_count--;
+    free_when_unused(hub, user);
+}
+
+/* Each subscriber of the user gets the event, or without one is told to resync. */
+static void visit(struct hub *hub, struct hub_user *user, const struct hub_event *event)
+{
+    struct list waiting;
+    struct list *node;
+    assert(!user->is_visited);
+    user->is_visited = true;
+    list_init(&waiting);
+    list_move_all(&waiting, &user->subscribers);
+    while ((node = list_pop(&waiting)) != NULL) {
+        struct hub_subscriber *subscriber = LIST_ENTRY(node, struct hub_subscriber, node);
+        list_append(&user->subscribers, node);
+        if (event != NULL)
+            subscriber->ops->event(subscriber, event);
+        else
+            subscriber->ops->resync(subscriber);
+    }
+    user->is_visited = false;
+    free_when_unused(hub, user);
+}
+
+void hub_publish(struct hub *hub, const struct hub_event *event)
+{
+    char room[KEY_SIZE];
+    struct str key = make_key(room, event->project_id, event->user_external_id);
+    struct hub_user *user = map_get(&hub->users, key);
+    if (user != NULL)
+        visit(hub, user, event);
+}
+
+void hub_resync(struct hub *hub)
+{
+    struct list waiting;
+    struct list *node;
+    list_init(&waiting);
+    list_move_all(&waiting, &hub->all);
+    while ((node = list_pop(&waiting)) != NULL) {
+        list_append(&hub->all, node);
+        visit(hub, LIST_ENTRY(node, struct hub_user, node), NULL);
+    }
+}
+
+size_t hub_subscriber_count(const struct hub *hub)
+{
+    return hub->subscriber_count;
+}
