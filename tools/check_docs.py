@@ -10,15 +10,16 @@ import re
 import sys
 import tempfile
 
-# Table, macro, the arguments that must stand together on a line, how they look there, document.
+# Table, macro, the arguments that must stand together on a line, how they look there, document ("any": one of
+# README.md and docs/).
 TABLES = [
     ("src/config/options.def", "OPTION", (0, 3), "`{0}`|{1}", "docs/config.md"),
     ("src/base/limits.def", "LIMIT", (0,), "{0}", "docs/config.md"),
     ("src/codec/api_errors.def", "API_ERROR", (1, 2), "{0}|{1}", "docs/http-api.md"),
     ("src/codec/client_errors.def", "CLIENT_ERROR", (1, 2), "{0}|{1}", "docs/realtime.md"),
     ("src/codec/close_codes.def", "CLOSE_CODE", (1, 2), "{0}|{1}", "docs/realtime.md"),
-    ("src/base/metrics.def", "(?:COUNTER|GAUGE|HISTOGRAM)", (0,), "metric {0}", "docs/config.md"),
-    ("src/cli/commands.def", "COMMAND", (0,), "orderwire {0}", "README.md"),
+    ("src/base/metrics.def", "(?:COUNTER|GAUGE|HISTOGRAM)", (0,), "metric {0}", "any"),
+    ("src/cli/commands.def", "COMMAND", (0,), "command {0}", "any"),
 ]
 ARGUMENT = r'\s*("(?:\\.|[^"\\])*"|[^,()"]*(?:\([^()]*\))?[^,()"]*)\s*'
 LINK = re.compile(r"\[[^\]]*\]\(\s*<?([^)\s>]+)>?[^)]*\)")
@@ -37,10 +38,19 @@ def rows(text, macro):
         yield arguments
 
 
-def words(row, wanted, look):
+def command_name(root, symbol):
+    """The words that a user types, from the command's own struct."""
+    pattern = re.compile(rf'\bcommand_{symbol} = {{[^}}]*?\.name = "([^"]+)"', re.S)
+    texts = (path.read_text() for path in sorted((root / "src/cli").glob("*.c")))
+    return next((match.group(1) for match in map(pattern.search, texts) if match), symbol)
+
+
+def words(root, row, wanted, look):
     """What must stand together on one line of the document."""
     if look.startswith("metric "):
         return ["orderwire_" + row[0].split("__")[0].lower()]
+    if look.startswith("command "):
+        return ["orderwire " + command_name(root, row[0])]
     return look.format(*(row[index] for index in wanted)).split("|")
 
 
@@ -51,19 +61,22 @@ def stands(word, line):
 
 
 def check_tables(root):
+    everything = ["README.md", *sorted(path.relative_to(root) for path in (root / "docs").glob("*.md"))]
     for table, macro, wanted, look, document in TABLES:
-        missing = [name for name in (table, document) if not (root / name).is_file()]
+        documents = everything if document == "any" else [document]
+        missing = [name for name in (table, *documents) if not (root / name).is_file()]
         if missing:
             yield f"{missing[0]} is missing"
             continue
-        lines = (root / document).read_text().splitlines()
+        lines = [line for name in documents for line in (root / name).read_text().splitlines()]
         found = list(rows((root / table).read_text(), macro))
         if not found:
             yield f"{table}: no row {macro}(…)"
         for row in found:
-            needed = words(row, wanted, look)
+            needed = words(root, row, wanted, look)
             if not any(all(stands(word, line) for word in needed) for line in lines):
-                yield f"{document}: {' with '.join(needed)} of {table} is not told"
+                where = "README.md or docs/" if document == "any" else document
+                yield f"{where}: {' with '.join(needed)} of {table} is not told"
 
 
 def check_links(root):
@@ -90,10 +103,11 @@ def self_test():
         "src/codec/client_errors.def": 'CLIENT_ERROR(INTERNAL, 100, "internal server error", true)\n',
         "src/codec/close_codes.def": 'CLOSE_CODE(SLOW, 3008, "slow", false, CLOSES__SLOW)\n',
         "src/base/metrics.def": 'COUNTER(UPDATES__APPLIED, "", "x")\nGAUGE(  SESSIONS, "", "x")\nHISTOGRAM(COMMIT_SECONDS, "", "x")\n',
-        "src/cli/commands.def": "COMMAND(serve, 1)\n",
+        "src/cli/commands.def": "COMMAND(serve)\nCOMMAND(key_add)\n",
+        "src/cli/command_key.c": 'const struct cli_command command_key_add = {\n    .run = 0, .name = "key add",\n};\n',
         "README.md": "`orderwire serve`, see [config](docs/config.md#limits) and [elsewhere](https://example.com/x)\n",
         "docs/config.md": "`realtime.max_lifetime` 5m\n`workers` 0\nHTTP_URL 8 KiB\nHTTP_URL_ALL\norderwire_updates_total\norderwire_sessions\norderwire_commit_seconds\n[up](../README.md)\n",
-        "docs/http-api.md": "| 400 | 1002 |\n",
+        "docs/http-api.md": "| 400 | 1002 |\norderwire key add\n",
         "docs/realtime.md": "| 100 | internal server error |\n| 3008 | slow |\n",
     }
     broken = [
@@ -105,8 +119,9 @@ def self_test():
         ("docs/http-api.md", "| 400 | 1002 |", "| 400 |\n| 1002 |", "400 with 1002"),
         ("docs/realtime.md", "3008 | slow", "3008 | slowly", "3008 with slow"),
         ("README.md", "orderwire serve", "orderwire server", "orderwire serve of"),
+        ("docs/http-api.md", "orderwire key add", "orderwire key", "orderwire key add of"),
         ("README.md", "docs/config.md#limits", "docs/gone.md#limits", "leads nowhere"),
-        ("src/cli/commands.def", "COMMAND(serve, 1)", "", "no row"),
+        ("src/codec/close_codes.def", "CLOSE_CODE(", "CALL(", "no row"),
     ]
     for name, old, new, told in [("README.md", "", "", None), *broken]:
         with tempfile.TemporaryDirectory() as folder:
