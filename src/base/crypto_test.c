@@ -119,6 +119,9 @@ static void test_hmac_sha256(void **state)
                 "9b09ffa71b942fcb27635fbcd5b0e944bfdc63644f0713938a7f51535c3a35e2");
     assert_hmac(from_hex(""), str_make(NULL, 0),
                 "b613679a0814d9ec772f95d778c35fc5ff1697c493715653c6c712144292c5ad");
+    uint8_t out[CRYPTO_SHA256_SIZE];
+    crypto_hmac_sha256(str_make(NULL, 0), str_make(NULL, 0), out);
+    assert_hex(out, "b613679a0814d9ec772f95d778c35fc5ff1697c493715653c6c712144292c5ad");
 }
 
 static const char modulus_hex[] =

@@ -108,11 +108,14 @@ static void test_histogram(void **state)
     buf_fini(&out);
 }
 
-enum { THREADS = 100, ROUNDS = 200 };
+enum { THREADS = 100, ROUNDS = 2000 };
+
+static pthread_barrier_t start;
 
 static void *count(void *argument)
 {
     (void)argument;
+    pthread_barrier_wait(&start);
     for (int i = 0; i < ROUNDS; i++) {
         metrics_add(METRIC_PUBLICATIONS, 1);
         metrics_observe(METRIC_UPDATE_SECONDS, 100);
@@ -125,17 +128,19 @@ static void test_many_threads(void **state)
 {
     (void)state;
     pthread_t threads[THREADS];
+    pthread_barrier_init(&start, NULL, THREADS);
     for (int i = 0; i < THREADS; i++)
         assert_int_equal(pthread_create(&threads[i], NULL, count, NULL), 0);
     for (int i = 0; i < 20; i++)
         assert_in_range(metrics_value(METRIC_PUBLICATIONS), 0, THREADS * ROUNDS);
     for (int i = 0; i < THREADS; i++)
         pthread_join(threads[i], NULL);
+    pthread_barrier_destroy(&start);
     assert_int_equal(metrics_value(METRIC_PUBLICATIONS), THREADS * ROUNDS);
     struct buf out;
     const char *text = render(&out);
-    assert_non_null(strstr(text, "orderwire_update_seconds_count 20000\n"));
-    assert_non_null(strstr(text, "orderwire_update_seconds_sum 2.000000\n"));
+    assert_non_null(strstr(text, "orderwire_update_seconds_count 200000\n"));
+    assert_non_null(strstr(text, "orderwire_update_seconds_sum 20.000000\n"));
     buf_fini(&out);
 }
 

@@ -108,28 +108,31 @@ bool str_to_int64(struct str s, int64_t min, int64_t max, int64_t *out)
     return true;
 }
 
-/* The length of the well-formed sequence at `p`, or 0 (Unicode 15, table 3-7). */
+/* Which second byte may follow which first: Unicode 15, table 3-7. */
+static const struct {
+    uint8_t first;
+    uint8_t last;
+    uint8_t length;
+    uint8_t low;
+    uint8_t high;
+} utf8_forms[] = {
+    {0x00, 0x7f, 1, 0x00, 0x00}, {0xc2, 0xdf, 2, 0x80, 0xbf}, {0xe0, 0xe0, 3, 0xa0, 0xbf},
+    {0xe1, 0xec, 3, 0x80, 0xbf}, {0xed, 0xed, 3, 0x80, 0x9f}, {0xee, 0xef, 3, 0x80, 0xbf},
+    {0xf0, 0xf0, 4, 0x90, 0xbf}, {0xf1, 0xf3, 4, 0x80, 0xbf}, {0xf4, 0xf4, 4, 0x80, 0x8f},
+};
+
+/* The length of the well-formed sequence at `p`, or 0. */
 static size_t utf8_sequence(const uint8_t *p, size_t left)
 {
-    uint8_t low = 0x80;
-    uint8_t high = 0xbf;
-    size_t length;
-    if (p[0] < 0x80)
-        return 1;
-    if (p[0] >= 0xc2 && p[0] <= 0xdf) {
-        length = 2;
-    } else if (p[0] >= 0xe0 && p[0] <= 0xef) {
-        length = 3;
-        low = p[0] == 0xe0 ? 0xa0 : low;
-        high = p[0] == 0xed ? 0x9f : high;
-    } else if (p[0] >= 0xf0 && p[0] <= 0xf4) {
-        length = 4;
-        low = p[0] == 0xf0 ? 0x90 : low;
-        high = p[0] == 0xf4 ? 0x8f : high;
-    } else {
+    size_t form = 0;
+    while (form < ARRAY_LENGTH(utf8_forms) && p[0] > utf8_forms[form].last)
+        form++;
+    if (form == ARRAY_LENGTH(utf8_forms) || p[0] < utf8_forms[form].first)
         return 0;
-    }
-    if (left < length || p[1] < low || p[1] > high)
+    size_t length = utf8_forms[form].length;
+    if (left < length)
+        return 0;
+    if (length > 1 && (p[1] < utf8_forms[form].low || p[1] > utf8_forms[form].high))
         return 0;
     for (size_t i = 2; i < length; i++) {
         if ((p[i] & 0xc0) != 0x80)

@@ -170,6 +170,10 @@ static void test_utf8(void **state)
         }
     }
     assert_true(str_is_utf8(STR_LIT("\0")));
+    /* What follows behind the end is not looked at. */
+    struct str whole = STR_LIT("\xf0\x9f\x98\x80");
+    for (size_t length = 1; length < whole.len; length++)
+        assert_false(str_is_utf8(str_make(whole.ptr, length)));
     assert_true(str_is_utf8(str_from(NULL)));
 }
 

@@ -217,6 +217,7 @@ struct alarm {
     bool stop;
     int64_t set_again_at; /* 0: no */
     struct alarm *cancels;
+    struct note *posts;
 };
 
 static void run_alarm(struct loop_timer *timer)
@@ -226,6 +227,9 @@ static void run_alarm(struct loop_timer *timer)
     note_char(alarm->name);
     if (alarm->cancels != NULL)
         loop_timer_cancel(&alarm->cancels->timer);
+    if (alarm->posts != NULL)
+        loop_post_always(timer->loop, &alarm->posts->message);
+    alarm->posts = NULL;
     if (alarm->set_again_at != 0)
         loop_timer_set(timer, alarm->set_again_at);
     if (alarm->stop)
@@ -301,11 +305,11 @@ static void test_a_timer_in_the_past_does_not_starve_messages(void **state)
     struct note note = make_note(loop, 'm', true);
     make_alarm(&greedy, loop, 't', false);
     greedy.set_again_at = 1;
+    greedy.posts = &note;
     forget_notes();
     loop_timer_set(&greedy.timer, 1);
-    loop_post_always(loop, &note.message);
     loop_run(loop);
-    assert_non_null(strchr(noted, 'm'));
+    assert_string_equal(noted, "tm");
     loop_timer_cancel(&greedy.timer);
 }
 
@@ -448,6 +452,24 @@ static void test_a_watch_freed_by_another_is_silent(void **state)
     drop_end(survivor);
 }
 
+static void test_stop_leaves_ready_descriptors_for_the_next_run(void **state)
+{
+    struct end ends[2];
+    make_pair(ends, *state);
+    watch_end(&ends[0], LOOP_WRITABLE);
+    watch_end(&ends[1], LOOP_WRITABLE);
+    loop_run(*state);
+    assert_int_equal(ends[0].calls + ends[1].calls, 1);
+    struct end *called = ends[0].calls == 1 ? &ends[0] : &ends[1];
+    struct end *waiting = called == &ends[0] ? &ends[1] : &ends[0];
+    loop_watch_set(called->watch, 0);
+    loop_run(*state);
+    assert_int_equal(waiting->calls, 1);
+    assert_int_equal(called->calls, 1);
+    drop_end(&ends[0]);
+    drop_end(&ends[1]);
+}
+
 static void test_a_bad_descriptor_is_refused(void **state)
 {
     struct loop_watch *watch = loop_watch_new(*state, -1, LOOP_READABLE, end_ready, NULL);
@@ -551,6 +573,7 @@ int main(void)
         LOOP_TEST(test_a_watch_for_nothing_is_silent),
         LOOP_TEST(test_hang_up_and_error_are_reported),
         LOOP_TEST(test_a_watch_freed_by_another_is_silent),
+        LOOP_TEST(test_stop_leaves_ready_descriptors_for_the_next_run),
         LOOP_TEST(test_a_bad_descriptor_is_refused),
         LOOP_TEST(test_deferred_work_comes_after_the_pass),
         LOOP_TEST(test_deferred_before_the_run_or_left_at_the_end_is_run),
