@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The server side of WebSocket (RFC 6455): the handshake, and whole messages on a stream. Framing
- * rules are wslay's, which no other folder sees. A wslay context takes 8 KiB, so it is held only
- * while a message is on its way in; an idle connection has none. permessage-deflate is not offered.
+ * is wslay's, which no other folder sees. A reader with its wslay context takes 4.6 KiB, so it is
+ * held only while a message is on its way in; an idle connection has none, and takes 128 bytes
+ * here. permessage-deflate is not offered.
  *
- * websocket.c         a connection: messages in, frames out, closing
- * websocket_frame.c   the header of an outgoing frame, the accept key
- * websocket_client.c  a blocking client, for `orderwire track`
+ * websocket.c            a connection: messages in, frames out, closing
+ * websocket_reader.c     bytes to messages, for both ends
+ * websocket_frame.c      outgoing frames
+ * websocket_handshake.c  the opening handshake
+ * websocket_client.c     a blocking client, for `orderwire track`
  */
 #ifndef ORDERWIRE_WEBSOCKET_WEBSOCKET_H
 #define ORDERWIRE_WEBSOCKET_WEBSOCKET_H
@@ -32,7 +35,10 @@ NODISCARD int websocket_accept(const struct websocket_handshake *handshake, stru
 struct websocket_handlers {
     /* A whole message, valid during the call. Text is UTF-8. */
     void (*message)(void *owner, struct str message);
-    /* The connection is over, for whatever reason. Called once, as the last call. */
+    /*
+     * The connection is over, for whatever reason. Called once, as the last call; the websocket is
+     * freed after it.
+     */
     void (*closed)(void *owner);
 };
 
@@ -58,7 +64,8 @@ NODISCARD int websocket_send_frame(struct websocket *websocket, struct str frame
 /*
  * Sends a Close frame with `code` and `reason` (at most 123 bytes), waits for the peer's until
  * 5 s have passed, and ends. When `flush` is false, what is queued is dropped and the peer has no
- * time: for a peer that does not read. `closed` is called later in either case; `message` never again.
+ * time: for a peer that does not read. `closed` is called later in either case; `message` never
+ * again.
  */
 void websocket_close(struct websocket *websocket, uint16_t code, const char *reason, bool flush);
 /* Ends it at once; `closed` is not called. NULLs the owner's pointer. */

@@ -16,7 +16,9 @@ struct websocket_client *websocket_client_connect(const char *url, int64_t timeo
 NODISCARD int websocket_client_send(struct websocket_client *client, struct str text);
 /*
  * Waits for the next message and appends it to `message` (cleared first). Control frames are
- * answered inside. ERR_TIMEOUT, ERR_CLOSED (then websocket_client_close_code tells why), ERR_IO.
+ * answered inside. ERR_TIMEOUT, ERR_CLOSED (then websocket_client_close_code tells why), ERR_IO
+ * (also when the server broke the protocol), ERR_TOO_LARGE when `message` is too small (it is then
+ * lost).
  */
 NODISCARD int websocket_client_receive(struct websocket_client *client, int64_t timeout_ms,
                                        struct buf *message);

@@ -1,0 +1,338 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The client against websocket.c on a real loop in a thread, and against servers that answer with
+ * fixed bytes: those that refuse, that break the protocol, that say nothing.
+ */
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/mem.h"
+#include "net/stream.h"
+#include "websocket/websocket.h"
+#include "websocket/websocket_client.h"
+
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+enum { SOON = 5000, BIG = 200000, ROOM = 1 << 20 };
+
+struct server {
+    pthread_t thread;
+    int listener;
+    const char *answer; /* instead of a handshake; NULL for a real one */
+    struct str frames;  /* raw bytes after the handshake; a NULL pointer for websocket.c */
+    struct loop *loop;
+    struct websocket *websocket;
+    bool closed;
+    char url[64];
+};
+
+static void on_message(void *argument, struct str message)
+{
+    struct server *server = argument;
+    if (str_equal(message, STR_LIT("bye"))) {
+        websocket_close(server->websocket, 3005, "connection expired", true);
+    } else if (str_equal(message, STR_LIT("vanish"))) {
+        websocket_abort(&server->websocket);
+        loop_stop(server->loop);
+    } else if (str_equal(message, STR_LIT("big"))) {
+        char *text = mem_zalloc(BIG);
+        memset(text, 'b', BIG);
+        assert_int_equal(websocket_send(server->websocket, false, str_make(text, BIG)), 0);
+        mem_free(text);
+    } else {
+        assert_int_equal(websocket_send_frame(server->websocket, STR_LIT("\x89\x02hi")), 0);
+        assert_int_equal(websocket_send(server->websocket, false, message), 0);
+    }
+}
+
+static void on_closed(void *argument)
+{
+    struct server *server = argument;
+    server->closed = true;
+    loop_stop(server->loop);
+}
+
+static void serve_websocket(struct server *server, int fd)
+{
+    static const struct websocket_handlers handlers = {.message = on_message, .closed = on_closed};
+    static const struct stream_handlers none = {0};
+    fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
+    server->loop = loop_new();
+    struct stream *stream = stream_new(server->loop, fd, "127.0.0.1", ROOM, &none, NULL);
+    server->websocket = websocket_new(stream, 65536, ROOM, str_make(NULL, 0), &handlers, server);
+    loop_run(server->loop);
+    loop_free(&server->loop);
+}
+
+/* Reads the request up to its end and finds the key in it. */
+static struct str read_key(int fd, char *request, size_t size)
+{
+    size_t length = 0;
+    while (length < size - 1 && (length < 4 || memcmp(request + length - 4, "\r\n\r\n", 4) != 0) &&
+           recv(fd, request + length, 1, 0) == 1)
+        length++;
+    request[length] = '\0';
+    char *key = strstr(request, "Sec-WebSocket-Key: ");
+    assert_non_null(key);
+    return str_make(key + 19, 24);
+}
+
+static void *serve(void *argument)
+{
+    struct server *server = argument;
+    char request[1000];
+    int fd = accept(server->listener, NULL, NULL);
+    struct websocket_handshake handshake = {STR_LIT("Upgrade"), STR_LIT("websocket"), STR_LIT("13"),
+                                            read_key(fd, request, sizeof(request))};
+    struct buf answer;
+    buf_init(&answer, 1000);
+    buf_append_text(&answer, "HTTP/1.1 101 Switching Protocols\r\n");
+    assert_int_equal(websocket_accept(&handshake, str_make(NULL, 0), &answer), 0);
+    buf_append_text(&answer, "\r\n");
+    if (server->answer != NULL) {
+        buf_clear(&answer);
+        buf_append_text(&answer, server->answer);
+    }
+    /* The first frames may come in the same segment as the handshake's answer. */
+    buf_append_str(&answer, server->frames);
+    assert_int_equal(send(fd, answer.ptr, answer.len, MSG_NOSIGNAL), answer.len);
+    buf_fini(&answer);
+    if (server->answer == NULL && server->frames.ptr == NULL) {
+        serve_websocket(server, fd);
+        return NULL;
+    }
+    shutdown(fd, SHUT_WR);
+    while (recv(fd, request, sizeof(request), 0) > 0)
+        continue;
+    close(fd);
+    return NULL;
+}
+
+static void start(struct server *server, const char *answer, struct str frames)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
+    socklen_t length = sizeof(address);
+    *server = (struct server){.answer = answer, .frames = frames};
+    server->listener = socket(AF_INET, SOCK_STREAM, 0);
+    assert_int_equal(bind(server->listener, (struct sockaddr *)&address, length), 0);
+    assert_int_equal(listen(server->listener, 1), 0);
+    assert_int_equal(getsockname(server->listener, (struct sockaddr *)&address, &length), 0);
+    snprintf(server->url, sizeof(server->url), "http://127.0.0.1:%d/connection/websocket",
+             ntohs(address.sin_port));
+    assert_int_equal(pthread_create(&server->thread, NULL, serve, server), 0);
+}
+
+static void stop(struct server *server)
+{
+    pthread_join(server->thread, NULL);
+    close(server->listener);
+}
+
+static struct websocket_client *connect_to(struct server *server)
+{
+    char error[WEBSOCKET_CLIENT_ERROR_SIZE];
+    struct websocket_client *client = websocket_client_connect(server->url, SOON, error);
+    if (client == NULL)
+        fail_msg("%s", error);
+    return client;
+}
+
+static struct websocket_client *connect_for_real(struct server *server)
+{
+    start(server, NULL, str_make(NULL, 0));
+    return connect_to(server);
+}
+
+static void test_echo_and_goodbye(void **state)
+{
+    (void)state;
+    struct server server;
+    struct buf message;
+    buf_init(&message, BIG);
+    struct websocket_client *client = connect_for_real(&server);
+    assert_int_equal(websocket_client_send(client, STR_LIT("Hello")), 0);
+    assert_int_equal(websocket_client_receive(client, SOON, &message), 0);
+    assert_true(str_equal(buf_view(&message), STR_LIT("Hello")));
+    assert_int_equal(websocket_client_send(client, STR_LIT("big")), 0);
+    assert_int_equal(websocket_client_receive(client, SOON, &message), 0);
+    assert_int_equal(message.len, BIG);
+    assert_int_equal(websocket_client_receive(client, 0, &message), ERR_TIMEOUT);
+    assert_int_equal(message.len, 0);
+    websocket_client_free(&client);
+    assert_null(client);
+    stop(&server);
+    assert_true(server.closed);
+    buf_fini(&message);
+}
+
+static void test_server_closes(void **state)
+{
+    (void)state;
+    struct server server;
+    struct buf message;
+    struct str reason;
+    buf_init(&message, 1000);
+    struct websocket_client *client = connect_for_real(&server);
+    assert_int_equal(websocket_client_close_code(client, NULL), 1006);
+    assert_int_equal(websocket_client_send(client, STR_LIT("bye")), 0);
+    assert_int_equal(websocket_client_receive(client, SOON, &message), ERR_CLOSED);
+    assert_int_equal(websocket_client_close_code(client, &reason), 3005);
+    assert_true(str_equal(reason, STR_LIT("connection expired")));
+    assert_int_equal(websocket_client_receive(client, SOON, &message), ERR_CLOSED);
+    assert_int_equal(websocket_client_send(client, STR_LIT("x")), ERR_CLOSED);
+    websocket_client_free(&client);
+    stop(&server);
+    assert_true(server.closed);
+    buf_fini(&message);
+}
+
+static void test_server_vanishes(void **state)
+{
+    (void)state;
+    struct server server;
+    struct buf message;
+    struct str reason;
+    buf_init(&message, 1000);
+    struct websocket_client *client = connect_for_real(&server);
+    assert_int_equal(websocket_client_send(client, STR_LIT("vanish")), 0);
+    assert_int_equal(websocket_client_receive(client, SOON, &message), ERR_CLOSED);
+    assert_int_equal(websocket_client_close_code(client, &reason), 1006);
+    assert_int_equal(reason.len, 0);
+    websocket_client_free(&client);
+    stop(&server);
+    assert_false(server.closed);
+    buf_fini(&message);
+}
+
+static void test_message_over_the_buffer(void **state)
+{
+    (void)state;
+    struct server server;
+    struct buf message;
+    buf_init(&message, 4);
+    struct websocket_client *client = connect_for_real(&server);
+    assert_int_equal(websocket_client_send(client, STR_LIT("Hello")), 0);
+    assert_int_equal(websocket_client_receive(client, SOON, &message), ERR_TOO_LARGE);
+    assert_int_equal(websocket_client_send(client, STR_LIT("Hell")), 0);
+    assert_int_equal(websocket_client_receive(client, SOON, &message), 0);
+    websocket_client_free(&client);
+    stop(&server);
+    buf_fini(&message);
+}
+
+/* What comes with the answer to the handshake is heard, and broken frames end it. */
+static void test_raw_frames(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *bytes;
+        size_t length;
+        int result;
+        int second;
+        uint16_t code;
+    } rows[] = {
+        {"\x81\x02{}", 4, 0, ERR_CLOSED, 1006},
+        {"\x8a\x00\x81\x02{}\x88\x00", 8, 0, ERR_CLOSED, 1005},
+        {"\x01\x01{\x80\x01}\x88\x02\x0b\xb9", 10, 0, ERR_CLOSED, 3001},
+        {"\x81\x82\0\0\0\0{}", 8, ERR_IO, ERR_CLOSED, 1006},
+        {"\x81\x01\xff", 3, ERR_IO, ERR_CLOSED, 1006},
+        {"\x81\x7f\x00\x00\x00\x00\x7f\xff\xff\xffx", 11, ERR_IO, ERR_CLOSED, 1006},
+        {"\x81\x05Hel", 5, ERR_CLOSED, ERR_CLOSED, 1006},
+    };
+    for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
+        struct server server;
+        struct buf message;
+        buf_init(&message, 1000);
+        start(&server, NULL, str_make(rows[i].bytes, rows[i].length));
+        struct websocket_client *client = connect_to(&server);
+        assert_int_equal(websocket_client_receive(client, SOON, &message), rows[i].result);
+        assert_true(rows[i].result != 0 || str_equal(buf_view(&message), STR_LIT("{}")));
+        assert_int_equal(websocket_client_receive(client, SOON, &message), rows[i].second);
+        assert_int_equal(websocket_client_close_code(client, NULL), rows[i].code);
+        websocket_client_free(&client);
+        stop(&server);
+        buf_fini(&message);
+    }
+}
+
+static void test_refused_handshakes(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *answer;
+        const char *error;
+    } rows[] = {
+        {"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\n\r\n",
+         "the server refused the handshake: HTTP/1.1 503 Service Unavailable"},
+        {"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+         "Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n",
+         "the server refused the handshake: HTTP/1.1 101 Switching Protocols"},
+        {"HTTP/1.1 101 Switching Protocols\r\n\r\n",
+         "the server refused the handshake: HTTP/1.1 101 Switching Protocols"},
+        {"\x1b[2J\r\n\r\n", "the server refused the handshake: "},
+        {"HTTP/1.1 101 Sw", "no answer to the handshake: closed"},
+        {"", "no answer to the handshake: closed"},
+    };
+    for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
+        struct server server;
+        char error[WEBSOCKET_CLIENT_ERROR_SIZE];
+        start(&server, rows[i].answer, str_make(NULL, 0));
+        assert_null(websocket_client_connect(server.url, SOON, error));
+        assert_string_equal(error, rows[i].error);
+        stop(&server);
+    }
+}
+
+static void test_no_server(void **state)
+{
+    (void)state;
+    static const char *const urls[] = {"https://localhost/", "ftp://localhost/", "", "localhost",
+                                       "http://127.0.0.1:1/"};
+    for (size_t i = 0; i < ARRAY_LENGTH(urls); i++) {
+        char error[WEBSOCKET_CLIENT_ERROR_SIZE] = "";
+        assert_null(websocket_client_connect(urls[i], SOON, error));
+        assert_int_not_equal(strlen(error), 0);
+    }
+}
+
+/* The listener's queue takes the connection, and nobody ever answers. */
+static void test_silent_server(void **state)
+{
+    (void)state;
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
+    socklen_t length = sizeof(address);
+    char url[64], error[WEBSOCKET_CLIENT_ERROR_SIZE];
+    int listener = socket(AF_INET, SOCK_STREAM, 0);
+    assert_int_equal(bind(listener, (struct sockaddr *)&address, length), 0);
+    assert_int_equal(listen(listener, 1), 0);
+    assert_int_equal(getsockname(listener, (struct sockaddr *)&address, &length), 0);
+    snprintf(url, sizeof(url), "http://127.0.0.1:%d/", ntohs(address.sin_port));
+    assert_null(websocket_client_connect(url, 10, error));
+    assert_string_equal(error, "no answer to the handshake: timed out");
+    close(listener);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_echo_and_goodbye),
+        cmocka_unit_test(test_server_closes),
+        cmocka_unit_test(test_server_vanishes),
+        cmocka_unit_test(test_raw_frames),
+        cmocka_unit_test(test_message_over_the_buffer),
+        cmocka_unit_test(test_refused_handshakes),
+        cmocka_unit_test(test_no_server),
+        cmocka_unit_test(test_silent_server),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
