@@ -78,6 +78,8 @@ def check_code(where, text):
         yield f"{where}: {lines} lines; {FILE_LINES} are allowed"
     if "SPDX-License-Identifier: Apache-2.0" not in text.split("\n", 1)[0]:
         yield f"{where}: the first line does not name the license"
+    elif where.endswith(".c") and not where.endswith("_test.c") and not text.split("\n", 2)[1].startswith("/*"):
+        yield f"{where}: the second line does not begin to say what the file is for"
     for number, line in enumerate(code_only(text).split("\n"), 1):
         if "\t" in line:
             yield f"{where}:{number}: a tab"
@@ -120,7 +122,7 @@ def check(root):
 
 def self_test():
     """Each rule is broken once in a small tree, and must be seen."""
-    head = "/* SPDX-License-Identifier: Apache-2.0 */\n"
+    head = "/* SPDX-License-Identifier: Apache-2.0 */\n/* What for. */\n"
     long_function = head + "int f(void);\nint f(void)\n{\n" + "    f();\n" * 90 + "}\n"
     knot = head + "int f(int a);\nint f(int a)\n{\n" + "    if (a)\n        a++;\n" * 16 + "    return a;\n}\n"
     broken = [
@@ -132,6 +134,7 @@ def self_test():
         ("a.c", head + "int a;", "no end"),
         ("a.c", head + "\tint a;\n", "a tab"),
         ("a.c", "int a;\n", "license"),
+        ("a.c", head.replace("/* What for. */\n", "int a;\n"), "what the file is for"),
         ("a.h", head + "\n" * FILE_LINES, "lines; 700"),
     ]
     if shutil.which("pmccabe"):
