@@ -5,8 +5,11 @@
  * is being answered its connection is not read, so a peer cannot pile work up.
  *
  * http_server.c      connections accepted, deadlines, draining
- * http_connection.c  bytes of one connection to requests, answers to bytes
- * http_router.c      routes, CORS, 404 and 405
+ * http_connection.c  requests of one connection, one after another
+ * http_head.c        the head of a request, and what is refused in it
+ * http_body.c        the body of a request, chunks decoded
+ * http_router.c      which route a path belongs to
+ * http_answer.c      answers to bytes: common fields, CORS, errors, upgrades
  */
 #ifndef ORDERWIRE_HTTP_HTTP_SERVER_H
 #define ORDERWIRE_HTTP_HTTP_SERVER_H

@@ -15,6 +15,9 @@
 /* Opaque types. */
 struct stream;
 
+/* Bytes that one call of `received` brings at most. */
+#define STREAM_READ_SIZE (64 * 1024)
+
 struct stream_handlers {
     /* Input, valid during the call. The owner takes all of it. */
     void (*received)(void *owner, struct str bytes);

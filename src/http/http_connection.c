@@ -1,0 +1,429 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * One connection: bytes to requests, one after another. Whatever happens, `proceed` takes the
+ * requests that are there in a loop (a pipeline must not become a recursion), and `settle`, last,
+ * keeps what could not be taken, sets the deadline, and frees a connection that is over. While a
+ * handler has the request the socket is still read, once, because that is how its end is noticed.
+ */
+#include "http/http_internal.h"
+
+#include "base/err.h"
+#include "base/mem.h"
+#include "codec/url.h"
+#include "net/stream.h"
+
+#include <string.h>
+
+/* How long a peer that was told to go may take to close. */
+#define CLOSE_LINGER 2000
+/* A head larger than this gives its memory back between requests. */
+#define KEPT_HEAD_MAX 2048
+
+static int64_t phase_timeout(const struct http_connection *connection, enum http_phase phase)
+{
+    const struct http_options *options = connection->server->options;
+    if (phase == HTTP_PHASE_BODY)
+        return options->body_timeout;
+    return phase == HTTP_PHASE_HEAD || phase == HTTP_PHASE_FLUSH ? options->idle_timeout : 0;
+}
+
+static void set_phase(struct http_connection *connection, enum http_phase phase)
+{
+    int64_t timeout = phase_timeout(connection, phase);
+    connection->phase = phase;
+    connection->deadline_mono = timeout > 0 ? loop_now(connection->server->loop) + timeout : 0;
+}
+
+static void release(struct http_connection *connection)
+{
+    loop_timer_cancel(&connection->timer);
+    list_remove(&connection->node);
+    connection->server->count--;
+    buf_fini(&connection->reader.text);
+    http_body_fini(&connection->body);
+    buf_fini(&connection->decoded);
+    buf_fini(&connection->rest);
+    mem_free(connection);
+}
+
+/* Input that has to wait is kept, and no more is read. */
+static void keep_input(struct http_connection *connection)
+{
+    struct str input = connection->input;
+    connection->input = (struct str){0};
+    if (input.len == 0 || connection->stream == NULL || connection->phase >= HTTP_PHASE_CLOSING)
+        return;
+    buf_append_str(&connection->rest, input);
+    stream_pause(connection->stream);
+}
+
+/*
+ * A timer that is set too early is left alone, and set anew when it expires: a busy connection
+ * would otherwise move it twice for each request.
+ */
+static void arm_timer(struct http_connection *connection)
+{
+    int64_t deadline = connection->deadline_mono;
+    if (deadline == 0 || (connection->armed_mono != 0 && connection->armed_mono <= deadline))
+        return;
+    connection->armed_mono = deadline;
+    loop_timer_set(&connection->timer, deadline);
+}
+
+static void settle(struct http_connection *connection)
+{
+    if (connection->proceeding)
+        return;
+    keep_input(connection);
+    if (connection->phase != HTTP_PHASE_OVER)
+        arm_timer(connection);
+    else if (!connection->deferred)
+        release(connection);
+}
+
+static void settle_later(struct http_connection *connection)
+{
+    if (connection->deferred)
+        return;
+    connection->deferred = true;
+    loop_defer(connection->server->loop, &connection->later);
+}
+
+static void close_stream(struct http_connection *connection)
+{
+    int64_t now = loop_now(connection->server->loop);
+    bool unread = stream_queued(connection->stream) > 0;
+    set_phase(connection, HTTP_PHASE_CLOSING);
+    stream_close(connection->stream,
+                 now + (unread ? connection->server->options->idle_timeout : CLOSE_LINGER));
+}
+
+/* The request is malformed or too slow: what follows it cannot be trusted to be a request. */
+static void refuse(struct http_connection *connection, enum api_error error, const char *detail)
+{
+    connection->head.keep_alive = false;
+    http_answer_error(connection, error, detail);
+}
+
+static enum api_error decode_params(struct http_connection *connection)
+{
+    struct http_request *request = &connection->request;
+    buf_init(&connection->decoded, LIMIT_HTTP_URL);
+    for (size_t i = 0; i < HTTP_PARAMS_MAX; i++) {
+        struct str raw = connection->match.params[i];
+        request->params[i] = raw;
+        if (raw.len == 0 || memchr(raw.ptr, '%', raw.len) == NULL)
+            continue;
+        /* Room for all of them at once, because the views must not move. */
+        if (buf_reserve(&connection->decoded, request->path.len) == NULL)
+            return API_ERROR_URL_TOO_LONG;
+        size_t before = connection->decoded.len;
+        if (url_decode(raw, &connection->decoded) != 0)
+            return API_ERROR_BAD_REQUEST;
+        request->params[i] =
+            str_make(connection->decoded.ptr + before, connection->decoded.len - before);
+    }
+    return API_ERROR_NONE;
+}
+
+static enum api_error route_error(const struct http_connection *connection)
+{
+    const struct http_match *match = &connection->match;
+    if (match->route == NULL)
+        return match->allow[0] == '\0' ? API_ERROR_ROUTE_NOT_FOUND : API_ERROR_METHOD_NOT_ALLOWED;
+    if (connection->server->draining && !(match->flags & HTTP_ROUTE_WHILE_DRAINING))
+        return API_ERROR_SHUTTING_DOWN;
+    return API_ERROR_NONE;
+}
+
+static void hand_over(struct http_connection *connection)
+{
+    struct http_request *request = &connection->request;
+    request->body = buf_view(&connection->body.data);
+    set_phase(connection, HTTP_PHASE_HANDLER);
+    request->route->handle(request);
+}
+
+static void begin_body(struct http_connection *connection)
+{
+    const struct http_route *route = connection->match.route;
+    enum api_error error = http_body_begin(&connection->body, &connection->head, route->body_max);
+    if (error != API_ERROR_NONE) {
+        refuse(connection, error, NULL);
+        return;
+    }
+    connection->unread_body = false;
+    if (http_body_is_complete(&connection->body)) {
+        hand_over(connection);
+        return;
+    }
+    set_phase(connection, HTTP_PHASE_BODY);
+    /* A failure is heard from the stream. */
+    if (connection->head.expects_continue && !connection->head.http_1_0 &&
+        connection->input.len == 0 &&
+        stream_write(connection->stream, STR_LIT("HTTP/1.1 100 Continue\r\n\r\n")) != 0)
+        set_phase(connection, HTTP_PHASE_CLOSING);
+}
+
+static void begin_request(struct http_connection *connection)
+{
+    struct http_request *request = &connection->request;
+    struct http_match *match = &connection->match;
+    http_router_find(connection->server->tables, connection->head.method, request->path, match);
+    request->route = match->route;
+    request->context = match->context;
+    request->method = match->route != NULL ? match->route->method : "";
+    if (match->route == NULL && (match->flags & HTTP_ROUTE_CORS) &&
+        str_equal_text(connection->head.method, "OPTIONS")) {
+        http_answer_preflight(connection);
+        return;
+    }
+    enum api_error error = route_error(connection);
+    if (error == API_ERROR_NONE)
+        error = decode_params(connection);
+    if (error != API_ERROR_NONE)
+        http_answer_error(connection, error, NULL);
+    else
+        begin_body(connection);
+}
+
+/* All fields of the request are as of now; what went wrong before is answered without a route. */
+static void end_head(struct http_connection *connection)
+{
+    const char *detail;
+    struct http_head *head = &connection->head;
+    struct http_request *request = &connection->request;
+    enum api_error error = http_head_parse(buf_view(&connection->reader.text), head, &detail);
+    if (error != API_ERROR_NONE) {
+        refuse(connection, error, detail);
+        return;
+    }
+    connection->unread_body = head->chunked || head->content_length > 0;
+    if (url_split_target(head->target, &request->path, &request->query) != 0)
+        refuse(connection, API_ERROR_BAD_REQUEST, "The address is malformed");
+    else
+        begin_request(connection);
+}
+
+static void start_request(struct http_connection *connection)
+{
+    int64_t now = loop_now(connection->server->loop);
+    connection->started_mono = now;
+    connection->deadline_mono = now + connection->server->options->header_timeout;
+    connection->head = (struct http_head){0};
+    connection->match = (struct http_match){0};
+    connection->request = (struct http_request){.method = "", .connection = connection};
+    connection->unread_body = false;
+}
+
+static void take_head(struct http_connection *connection)
+{
+    bool complete;
+    const char *detail;
+    if (connection->reader.text.len == 0 && !connection->reader.skipped_empty_line)
+        start_request(connection);
+    enum api_error error =
+        http_head_read(&connection->reader, &connection->input, &complete, &detail);
+    if (error != API_ERROR_NONE)
+        refuse(connection, error, detail);
+    else if (complete)
+        end_head(connection);
+}
+
+static void take_body(struct http_connection *connection)
+{
+    enum api_error error = http_body_read(&connection->body, &connection->input);
+    if (error != API_ERROR_NONE)
+        refuse(connection, error,
+               error == API_ERROR_BAD_REQUEST ? "The chunks of the body are malformed" : NULL);
+    else if (http_body_is_complete(&connection->body))
+        hand_over(connection);
+}
+
+static void proceed(struct http_connection *connection)
+{
+    connection->proceeding = true;
+    while (connection->input.len > 0 && connection->phase <= HTTP_PHASE_BODY) {
+        if (connection->phase == HTTP_PHASE_HEAD)
+            take_head(connection);
+        else
+            take_body(connection);
+    }
+    connection->proceeding = false;
+    settle(connection);
+}
+
+static void on_received(void *owner, struct str bytes)
+{
+    struct http_connection *connection = owner;
+    connection->input = bytes;
+    proceed(connection);
+}
+
+/* Calls the handler that wished to hear it, once. */
+static void tell_aborted(struct http_connection *connection)
+{
+    void (*aborted)(void *argument) = connection->aborted;
+    connection->aborted = NULL;
+    if (aborted == NULL)
+        return;
+    connection->proceeding = true;
+    aborted(connection->aborted_argument);
+    connection->proceeding = false;
+}
+
+void http_connection_lost(struct http_connection *connection)
+{
+    stream_abort(&connection->stream);
+    if (connection->phase != HTTP_PHASE_HANDLER)
+        set_phase(connection, HTTP_PHASE_OVER);
+    else if (connection->proceeding)
+        settle_later(connection);
+    else
+        tell_aborted(connection);
+    settle(connection);
+}
+
+static void proceed_with_rest(struct http_connection *connection)
+{
+    struct buf kept = connection->rest;
+    buf_init(&connection->rest, STREAM_READ_SIZE);
+    stream_resume(connection->stream);
+    connection->input = buf_view(&kept);
+    proceed(connection);
+    buf_fini(&kept);
+}
+
+/* What could not be done at once: the input kept from before, bad news for a handler, freeing. */
+static void on_later(struct loop_message *message)
+{
+    struct http_connection *connection = CONTAINER_OF(message, struct http_connection, later);
+    connection->deferred = false;
+    if (connection->phase == HTTP_PHASE_HEAD && connection->rest.len > 0) {
+        proceed_with_rest(connection);
+        return;
+    }
+    if (connection->phase == HTTP_PHASE_HANDLER && connection->stream == NULL)
+        tell_aborted(connection);
+    settle(connection);
+}
+
+static void await_request(struct http_connection *connection)
+{
+    set_phase(connection, HTTP_PHASE_HEAD);
+    if (connection->rest.len > 0)
+        settle_later(connection);
+}
+
+static void on_drained(void *owner)
+{
+    struct http_connection *connection = owner;
+    if (connection->phase == HTTP_PHASE_FLUSH)
+        await_request(connection);
+    settle(connection);
+}
+
+static void on_closed(void *owner)
+{
+    struct http_connection *connection = owner;
+    /* The stream frees itself. */
+    connection->stream = NULL;
+    http_connection_lost(connection);
+}
+
+static void on_timer(struct loop_timer *timer)
+{
+    struct http_connection *connection = CONTAINER_OF(timer, struct http_connection, timer);
+    bool begun = connection->reader.text.len > 0 || connection->phase == HTTP_PHASE_BODY;
+    connection->armed_mono = 0;
+    if (connection->deadline_mono == 0 ||
+        loop_now(connection->server->loop) < connection->deadline_mono)
+        arm_timer(connection);
+    else if (connection->phase == HTTP_PHASE_FLUSH)
+        http_connection_lost(connection);
+    else if (begun)
+        refuse(connection, API_ERROR_REQUEST_TIMEOUT, NULL);
+    else
+        close_stream(connection);
+}
+
+void http_connection_start(struct http_server *server, int descriptor, const char *peer)
+{
+    static const struct stream_handlers handlers = {on_received, on_drained, on_closed};
+    struct http_connection *connection = mem_zalloc(sizeof(*connection));
+    connection->server = server;
+    connection->later.run = on_later;
+    http_head_reader_init(&connection->reader);
+    http_body_init(&connection->body);
+    buf_init(&connection->decoded, LIMIT_HTTP_URL);
+    buf_init(&connection->rest, STREAM_READ_SIZE);
+    loop_timer_init(&connection->timer, server->loop, on_timer);
+    list_append(&server->connections, &connection->node);
+    server->count++;
+    connection->stream =
+        stream_new(server->loop, descriptor, peer, LIMIT_HTTP_OUTPUT, &handlers, connection);
+    set_phase(connection, connection->stream != NULL ? HTTP_PHASE_HEAD : HTTP_PHASE_OVER);
+    settle(connection);
+}
+
+void http_connection_drain(struct http_connection *connection)
+{
+    bool idle = connection->phase == HTTP_PHASE_HEAD && connection->reader.text.len == 0 &&
+                connection->rest.len == 0 && !connection->proceeding;
+    if (idle || connection->phase == HTTP_PHASE_FLUSH)
+        close_stream(connection);
+}
+
+static void forget_request(struct http_connection *connection)
+{
+    connection->aborted = NULL;
+    http_body_fini(&connection->body);
+    buf_fini(&connection->decoded);
+    if (connection->reader.text.capacity > KEPT_HEAD_MAX)
+        buf_fini(&connection->reader.text);
+    buf_clear(&connection->reader.text);
+    connection->reader.line_start = 0;
+    connection->reader.lines = 0;
+    connection->reader.skipped_empty_line = false;
+}
+
+void http_connection_answered(struct http_connection *connection, bool keep_alive)
+{
+    forget_request(connection);
+    if (connection->stream == NULL)
+        set_phase(connection, HTTP_PHASE_OVER);
+    else if (!keep_alive)
+        close_stream(connection);
+    else if (stream_queued(connection->stream) > 0)
+        set_phase(connection, HTTP_PHASE_FLUSH);
+    else
+        await_request(connection);
+    settle(connection);
+}
+
+struct str http_request_header(const struct http_request *request, const char *name)
+{
+    struct str wanted = str_from(name);
+    struct str fields = request->connection->head.fields;
+    struct str found, value;
+    while (http_head_next_field(&fields, &found, &value))
+        if (str_equal_ignoring_case(found, wanted))
+            return value;
+    return (struct str){0};
+}
+
+bool http_request_has_header(const struct http_request *request, const char *name)
+{
+    /* The value of a present field points into the head, even an empty one. */
+    return http_request_header(request, name).ptr != NULL;
+}
+
+void http_request_on_abort(struct http_request *request, void (*aborted)(void *argument),
+                           void *argument)
+{
+    struct http_connection *connection = request->connection;
+    connection->aborted = aborted;
+    connection->aborted_argument = argument;
+    if (aborted != NULL && connection->stream == NULL)
+        settle_later(connection);
+}

@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the files of http/ share. The head and the body are parsed without I/O. */
+#ifndef ORDERWIRE_HTTP_HTTP_INTERNAL_H
+#define ORDERWIRE_HTTP_HTTP_INTERNAL_H
+
+#include "base/limits.h"
+#include "http/http_server.h"
+#include "loop/loop.h"
+
+/* Collects the head of a request, up to the empty line, and refuses line ends but CR LF. */
+struct http_head_reader {
+    struct buf text;
+    size_t line_start;
+    unsigned lines;
+    bool skipped_empty_line;
+};
+
+void http_head_reader_init(struct http_head_reader *reader);
+/*
+ * Takes bytes from the front of `*input`. API_ERROR_NONE and *complete when `text` holds the head;
+ * else an error with a sentence in `*detail`.
+ */
+enum api_error http_head_read(struct http_head_reader *reader, struct str *input, bool *complete,
+                              const char **detail);
+
+/* A head that was understood; views into its text. */
+struct http_head {
+    struct str method;
+    struct str target;
+    struct str fields; /* the lines after the first */
+    uint64_t content_length;
+    bool chunked;
+    bool keep_alive;
+    bool http_1_0;
+    bool expects_continue;
+};
+
+/* `head` ends with an empty line. API_ERROR_NONE, or an error with a sentence in `*detail`. */
+enum api_error http_head_parse(struct str head, struct http_head *out, const char **detail);
+/* The next field of `*fields`, its value trimmed; false after the last. */
+bool http_head_next_field(struct str *fields, struct str *name, struct str *value);
+
+/* The body of one request, of a known length or chunked (RFC 9112 section 7.1). */
+struct http_body {
+    struct buf data;
+    uint64_t left;     /* bytes still to come, of the body or of the present chunk */
+    uint64_t overhead; /* bytes of chunk sizes, extensions and trailers so far */
+    unsigned state;
+};
+
+void http_body_init(struct http_body *body);
+/* Releases the data; then as after http_body_init. */
+void http_body_fini(struct http_body *body);
+/* BODY_TOO_LARGE when the announced length passes `max`. */
+enum api_error http_body_begin(struct http_body *body, const struct http_head *head, size_t max);
+bool http_body_is_complete(const struct http_body *body);
+/* Takes bytes from the front of `*input`. */
+enum api_error http_body_read(struct http_body *body, struct str *input);
+
+struct http_match {
+    const struct http_route *route;     /* NULL: none, or none with this method */
+    void *context;                      /* of the route\'s table */
+    unsigned flags;                     /* of the route, or of all routes with this path */
+    struct str params[HTTP_PARAMS_MAX]; /* not decoded */
+    char allow[64];                     /* methods of this path; empty when there is no such path */
+};
+
+void http_router_find(const struct http_route_table *tables, struct str method, struct str path,
+                      struct http_match *match);
+
+struct http_server {
+    struct loop *loop;
+    struct http_route_table *tables; /* ended by NULL routes */
+    const struct http_options *options;
+    struct list connections;
+    size_t count;
+    bool draining;
+    struct buf scratch; /* the answer being written */
+    int64_t date_second;
+    char date[32];
+};
+
+enum http_phase {
+    HTTP_PHASE_HEAD,    /* the head is awaited or coming */
+    HTTP_PHASE_BODY,    /* the body is coming */
+    HTTP_PHASE_HANDLER, /* the handler has the request */
+    HTTP_PHASE_FLUSH,   /* the peer has not yet taken all of the answer */
+    HTTP_PHASE_CLOSING, /* the last answer was given */
+    HTTP_PHASE_OVER,    /* the stream is gone or given away; to be freed */
+};
+
+struct http_connection {
+    struct list node; /* in the server's list */
+    struct http_server *server;
+    struct stream *stream; /* NULL when the client is gone */
+    enum http_phase phase;
+    bool proceeding;  /* one of our frames below will settle */
+    bool deferred;    /* `later` waits in the loop */
+    bool unread_body; /* a body was announced that nobody will read */
+    struct http_head_reader reader;
+    struct http_head head;
+    struct http_body body;
+    struct http_match match;
+    struct http_request request;
+    struct buf decoded; /* of params */
+    struct str input;   /* received and not taken; valid while `proceeding` */
+    struct buf rest;    /* kept until the present request is answered */
+    struct loop_timer timer;
+    struct loop_message later;
+    int64_t deadline_mono; /* of the phase; 0: none */
+    int64_t armed_mono;    /* what the timer is set to; 0: not set */
+    int64_t started_mono;  /* when the head was complete */
+    void (*aborted)(void *argument);
+    void *aborted_argument;
+};
+
+void http_connection_start(struct http_server *server, int descriptor, const char *peer);
+/* The stream is gone: the handler hears it, or the connection ends. */
+void http_connection_lost(struct http_connection *connection);
+/* Ends it now if it waits for a request, otherwise after the present one. */
+void http_connection_drain(struct http_connection *connection);
+/* The present request has its answer, of which all that could be was written. */
+void http_connection_answered(struct http_connection *connection, bool keep_alive);
+
+/* The answer to a request that no handler gets; closes when it cannot be followed by another. */
+void http_answer_error(struct http_connection *connection, enum api_error error,
+                       const char *detail);
+void http_answer_preflight(struct http_connection *connection);
+
+#endif

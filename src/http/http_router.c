@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Which route a path belongs to. Segments are compared as sent, without any normalisation: a path
+ * with "//" or ".." simply matches nothing, so there is no second spelling to guard against.
+ */
+#include "http/http_internal.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static bool is_placeholder(struct str segment)
+{
+    return segment.len > 2 && segment.ptr[0] == '{';
+}
+
+static bool path_matches(const char *pattern, struct str path, struct str params[HTTP_PARAMS_MAX])
+{
+    struct str expected = str_from(pattern);
+    struct str wanted, segment;
+    size_t count = 0;
+    while (str_split(&expected, '/', &wanted)) {
+        if (!str_split(&path, '/', &segment))
+            return false;
+        if (is_placeholder(wanted)) {
+            if (segment.len == 0 || count == HTTP_PARAMS_MAX)
+                return false;
+            params[count++] = segment;
+        } else if (!str_equal(wanted, segment)) {
+            return false;
+        }
+    }
+    return path.ptr == NULL;
+}
+
+static void allow(struct http_match *match, const char *method)
+{
+    size_t used = strlen(match->allow);
+    if (strstr(match->allow, method) != NULL)
+        return;
+    snprintf(match->allow + used, sizeof(match->allow) - used, "%s%s", used > 0 ? ", " : "",
+             method);
+}
+
+static void allow_route(struct http_match *match, const struct http_route *route)
+{
+    allow(match, route->method);
+    if (strcmp(route->method, "GET") == 0)
+        allow(match, "HEAD");
+    if (route->flags & HTTP_ROUTE_CORS)
+        allow(match, "OPTIONS");
+}
+
+/* True when the search is over. */
+static bool consider(const struct http_route *route, struct str method, struct str path,
+                     struct http_match *match)
+{
+    struct str params[HTTP_PARAMS_MAX] = {0};
+    if (!path_matches(route->pattern, path, params))
+        return false;
+    if (!str_equal_text(method, route->method)) {
+        match->flags |= route->flags;
+        allow_route(match, route);
+        return false;
+    }
+    match->route = route;
+    match->flags = route->flags;
+    memcpy(match->params, params, sizeof(params));
+    return true;
+}
+
+void http_router_find(const struct http_route_table *tables, struct str method, struct str path,
+                      struct http_match *match)
+{
+    *match = (struct http_match){0};
+    if (str_equal_text(method, "HEAD"))
+        method = STR_LIT("GET");
+    for (; tables->routes != NULL; tables++) {
+        match->context = tables->context;
+        for (const struct http_route *route = tables->routes; route->pattern != NULL; route++)
+            if (consider(route, method, path, match))
+                return;
+    }
+}

@@ -1,0 +1,299 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * One socket, read and written as it gets ready. Owners end streams from inside their handlers, and
+ * sockets die inside calls that must not call back; so a stream is only marked then, and `settle`
+ * ends it when no handler runs, at the latest in a message deferred to the end of the pass.
+ */
+#include "net/stream.h"
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/mem.h"
+#include "base/metrics.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+struct stream {
+    struct loop *loop;
+    struct loop_watch *watch;
+    const struct stream_handlers *handlers;
+    void *owner;
+    struct buf output; /* its first `sent` bytes have gone out; no memory while nothing waits */
+    size_t sent;
+    size_t output_max;
+    struct loop_timer deadline; /* of closing */
+    struct loop_message later;
+    int fd;
+    bool paused;
+    bool closing;    /* stream_close was called */
+    bool shut;       /* our side is shut down */
+    bool over;       /* nothing more will come or go */
+    bool aborted;    /* the owner is not called any more */
+    bool deferred;   /* `later` waits in the loop */
+    bool in_handler; /* the owner is being called */
+    char peer[47];   /* a numeric IPv6 address */
+};
+
+static _Thread_local char input[STREAM_READ_SIZE];
+
+size_t stream_queued(const struct stream *stream)
+{
+    return stream->output.len - stream->sent;
+}
+
+static void watch_what_matters(struct stream *stream)
+{
+    int events = 0;
+    if (stream->closing ? stream->shut : !stream->paused)
+        events |= LOOP_READABLE;
+    if (stream_queued(stream) > 0)
+        events |= LOOP_WRITABLE;
+    loop_watch_set(stream->watch, stream->over ? 0 : events);
+}
+
+static void release(struct stream *stream)
+{
+    loop_timer_cancel(&stream->deadline);
+    buf_fini(&stream->output);
+    if (!stream->deferred)
+        mem_free(stream);
+}
+
+/* The socket goes at once, so that the peer and the descriptor table do not wait for the pass. */
+static void disconnect(struct stream *stream)
+{
+    if (stream->fd < 0)
+        return;
+    loop_watch_free(&stream->watch);
+    close(stream->fd);
+    stream->fd = -1;
+    metrics_add(METRIC_CONNECTIONS, -1);
+}
+
+/* After every event: an ended stream is told to its owner, once, and freed. */
+static void settle(struct stream *stream)
+{
+    if (stream->aborted) {
+        release(stream);
+        return;
+    }
+    if (!stream->over) {
+        watch_what_matters(stream);
+        return;
+    }
+    disconnect(stream);
+    stream->in_handler = true;
+    stream->aborted = true;
+    stream->handlers->closed(stream->owner);
+    release(stream);
+}
+
+static void on_later(struct loop_message *message)
+{
+    struct stream *stream = CONTAINER_OF(message, struct stream, later);
+    stream->deferred = false;
+    settle(stream);
+}
+
+static void settle_later(struct stream *stream)
+{
+    if (stream->deferred || stream->in_handler)
+        return;
+    stream->deferred = true;
+    loop_defer(stream->loop, &stream->later);
+}
+
+/* Bytes that the kernel took, 0 when it takes none now, or ERR_CLOSED. */
+static int send_some(struct stream *stream, struct str bytes, size_t *taken)
+{
+    ssize_t n;
+    do
+        n = send(stream->fd, bytes.ptr, bytes.len, MSG_NOSIGNAL);
+    while (n < 0 && errno == EINTR);
+    *taken = n > 0 ? (size_t)n : 0;
+    if (n < 0 && errno != EAGAIN && errno != ENOBUFS && errno != ENOMEM)
+        return ERR_CLOSED;
+    return 0;
+}
+
+static void enqueue(struct stream *stream, struct str bytes)
+{
+    /* Bytes that are gone make room once they are more than what is left to move. */
+    if (stream->sent > stream_queued(stream)) {
+        buf_consume(&stream->output, stream->sent);
+        stream->sent = 0;
+    }
+    stream->output.max = stream->sent + stream->output_max;
+    buf_append_str(&stream->output, bytes);
+}
+
+int stream_write(struct stream *stream, struct str bytes)
+{
+    if (stream->over || stream->closing || stream->aborted)
+        return ERR_CLOSED;
+    size_t queued = stream_queued(stream);
+    if (bytes.len > stream->output_max || queued > stream->output_max - bytes.len)
+        return ERR_TOO_LARGE;
+    size_t taken = 0;
+    if (queued == 0 && bytes.len > 0 && send_some(stream, bytes, &taken) != 0) {
+        stream->over = true;
+        settle_later(stream);
+        return ERR_CLOSED;
+    }
+    if (taken < bytes.len) {
+        enqueue(stream, str_make(bytes.ptr + taken, bytes.len - taken));
+        watch_what_matters(stream);
+    }
+    return 0;
+}
+
+static void shut_down(struct stream *stream)
+{
+    stream->shut = true;
+    if (shutdown(stream->fd, SHUT_WR) != 0)
+        stream->over = true;
+}
+
+/* True when the queue has become empty. */
+static bool flush(struct stream *stream)
+{
+    size_t taken;
+    size_t queued = stream_queued(stream);
+    if (send_some(stream, str_make(stream->output.ptr + stream->sent, queued), &taken) != 0) {
+        stream->over = true;
+        return false;
+    }
+    stream->sent += taken;
+    if (taken < queued)
+        return false;
+    buf_fini(&stream->output);
+    stream->sent = 0;
+    if (stream->closing)
+        shut_down(stream);
+    return true;
+}
+
+static void on_writable(struct stream *stream)
+{
+    if (stream_queued(stream) > 0 && flush(stream) && !stream->closing &&
+        stream->handlers->drained != NULL)
+        stream->handlers->drained(stream->owner);
+}
+
+static void on_readable(struct stream *stream)
+{
+    if (stream->closing ? !stream->shut : stream->paused)
+        return;
+    ssize_t n = recv(stream->fd, input, sizeof(input), 0);
+    if (n < 0 && (errno == EAGAIN || errno == EINTR))
+        return;
+    if (n <= 0)
+        stream->over = true;
+    else if (!stream->closing)
+        stream->handlers->received(stream->owner, str_make(input, (size_t)n));
+}
+
+static void on_ready(void *argument, int events)
+{
+    struct stream *stream = argument;
+    stream->in_handler = true;
+    if (events & LOOP_WRITABLE)
+        on_writable(stream);
+    if ((events & LOOP_READABLE) && !stream->over && !stream->aborted)
+        on_readable(stream);
+    stream->in_handler = false;
+    settle(stream);
+}
+
+static void on_deadline(struct loop_timer *timer)
+{
+    struct stream *stream = CONTAINER_OF(timer, struct stream, deadline);
+    stream->over = true;
+    settle(stream);
+}
+
+struct stream *stream_new(struct loop *loop, int descriptor, const char *peer, size_t output_max,
+                          const struct stream_handlers *handlers, void *owner)
+{
+    struct stream *stream = mem_zalloc(sizeof(*stream));
+    stream->loop = loop;
+    stream->fd = descriptor;
+    stream->later.run = on_later;
+    snprintf(stream->peer, sizeof(stream->peer), "%s", peer);
+    buf_init(&stream->output, output_max);
+    stream_set_owner(stream, output_max, handlers, owner);
+    loop_timer_init(&stream->deadline, loop, on_deadline);
+    stream->watch = loop_watch_new(loop, descriptor, LOOP_READABLE, on_ready, stream);
+    if (stream->watch == NULL) {
+        close(descriptor);
+        mem_free(stream);
+        return NULL;
+    }
+    metrics_add(METRIC_CONNECTIONS, 1);
+    return stream;
+}
+
+void stream_set_owner(struct stream *stream, size_t output_max,
+                      const struct stream_handlers *handlers, void *owner)
+{
+    stream->output_max = output_max;
+    stream->handlers = handlers;
+    stream->owner = owner;
+}
+
+void stream_pause(struct stream *stream)
+{
+    stream->paused = true;
+    if (!stream->in_handler && !stream->over)
+        watch_what_matters(stream);
+}
+
+void stream_resume(struct stream *stream)
+{
+    stream->paused = false;
+    if (!stream->in_handler && !stream->over)
+        watch_what_matters(stream);
+}
+
+void stream_close(struct stream *stream, int64_t deadline_mono)
+{
+    if (stream->over || stream->aborted)
+        return;
+    loop_timer_set(&stream->deadline, deadline_mono);
+    if (stream->closing)
+        return;
+    stream->closing = true;
+    if (stream_queued(stream) == 0)
+        shut_down(stream);
+    if (stream->over)
+        settle_later(stream);
+    else if (!stream->in_handler)
+        watch_what_matters(stream);
+}
+
+void stream_abort(struct stream **owner)
+{
+    struct stream *stream = *owner;
+    if (stream == NULL)
+        return;
+    *owner = NULL;
+    stream->aborted = true;
+    disconnect(stream);
+    loop_timer_cancel(&stream->deadline);
+    if (!stream->in_handler)
+        release(stream);
+}
+
+const char *stream_peer(const struct stream *stream)
+{
+    return stream->peer;
+}
+
+struct loop *stream_loop(const struct stream *stream)
+{
+    return stream->loop;
+}
