@@ -15,6 +15,8 @@
 #define CLOCK_DAY (24 * CLOCK_HOUR)
 
 int64_t clock_mono_ms(void);
+/* Microseconds of the same clock, for measuring how long something took. */
+int64_t clock_mono_us(void);
 int64_t clock_wall_ms(void);
 
 #define CLOCK_TEXT_SIZE 25
