@@ -2,6 +2,8 @@
 /*
  * The HTTP interface for buyers and merchants (design 2.3, 2.4; docs/http-api.md).
  *
+ * api.c                the table of routes
+ * merchant.c           what the merchant's routes share
  * route_order_get.c    GET /api/v2/project/{p}/order/{o}: buyers, with ETag and ?wait=
  * route_orders.c       /server/v1/project/{p}/orders…: create, change, read, list
  * route_orders_batch.c /server/v1/project/{p}/orders/batch

@@ -126,6 +126,8 @@ static void render_name(struct buf *out, const struct row *row)
         char c = family.ptr[i];
         buf_append_byte(out, c >= 'A' && c <= 'Z' ? (char)(c + ('a' - 'A')) : c);
     }
+    if (strcmp(row->type, "counter") == 0)
+        buf_append_text(out, "_total");
 }
 
 static void render_head(struct buf *out, const struct row *row)

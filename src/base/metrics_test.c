@@ -46,15 +46,15 @@ static void test_counters_and_gauges(void **state)
     struct buf out;
     const char *text = render(&out);
     assert_non_null(strstr(text,
-                           "# HELP orderwire_events Order events made durable\n"
-                           "# TYPE orderwire_events counter\n"
-                           "orderwire_events 42\n"));
+                           "# HELP orderwire_events_total Order events made durable\n"
+                           "# TYPE orderwire_events_total counter\n"
+                           "orderwire_events_total 42\n"));
     assert_non_null(strstr(text, "# TYPE orderwire_sessions gauge\norderwire_sessions 2\n"));
     assert_non_null(strstr(text, "\norderwire_store_ready 1\n"));
-    assert_non_null(strstr(text, "\norderwire_updates{result=\"stale\"} 7\n"));
-    assert_non_null(strstr(text, "\norderwire_updates{result=\"applied\"} 0\n"));
-    assert_int_equal(occurrences(text, "# TYPE orderwire_updates counter\n"), 1);
-    assert_int_equal(occurrences(text, "# HELP orderwire_updates "), 1);
+    assert_non_null(strstr(text, "\norderwire_updates_total{result=\"stale\"} 7\n"));
+    assert_non_null(strstr(text, "\norderwire_updates_total{result=\"applied\"} 0\n"));
+    assert_int_equal(occurrences(text, "# TYPE orderwire_updates_total counter\n"), 1);
+    assert_int_equal(occurrences(text, "# HELP orderwire_updates_total "), 1);
     assert_null(strstr(text, "__"));
     buf_fini(&out);
 }

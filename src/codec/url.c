@@ -134,6 +134,11 @@ int url_decode(struct str text, struct buf *out)
     return decode(text, false, out);
 }
 
+int url_decode_query(struct str text, struct buf *out)
+{
+    return decode(text, true, out);
+}
+
 void url_encode(struct str text, struct buf *out)
 {
     for (size_t i = 0; i < text.len; i++) {

@@ -14,6 +14,8 @@ NODISCARD int url_split_target(struct str target, struct str *path, struct str *
 
 /* Percent-decoding; '+' stays (paths). ERR_INVALID on a bad escape, NUL, and bytes not UTF-8. */
 NODISCARD int url_decode(struct str text, struct buf *out);
+/* The same for the value of a parameter of a query, where '+' means a space. */
+NODISCARD int url_decode_query(struct str text, struct buf *out);
 /* Percent-encodes everything but unreserved characters. */
 void url_encode(struct str text, struct buf *out);
 

@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "api/merchant_internal.h"
+
+#include "base/crypto.h"
+#include "base/err.h"
+#include "base/mem.h"
+#include "service/service.h"
+
+#include <limits.h>
+
+void merchant_respond_failure(struct http_request *http, int result, enum api_error not_found)
+{
+    switch (result) {
+    case ERR_NOT_FOUND:
+        http_respond_error(http, not_found, NULL);
+        break;
+    case ERR_DENIED:
+        http_respond_error(http, API_ERROR_UNAUTHORIZED, NULL);
+        break;
+    case ERR_TOO_LARGE:
+        http_respond_error(http, API_ERROR_INTERNAL, "The answer is too large");
+        break;
+    default:
+        http_respond_error(http, API_ERROR_STORE_UNAVAILABLE, NULL);
+    }
+}
+
+const struct auth_project *merchant_project(struct http_request *http)
+{
+    struct service *service = http->context;
+    const struct auth_project *project;
+    int64_t id;
+    int result = ERR_NOT_FOUND;
+    if (str_to_int64(http->params[0], 1, INT32_MAX, &id))
+        result = auth_merchant(service->auth, (int32_t)id,
+                               http_request_header(http, "authorization"), &project);
+    if (result == 0)
+        return project;
+    merchant_respond_failure(http, result, API_ERROR_PROJECT_NOT_FOUND);
+    return NULL;
+}
+
+int32_t merchant_order_id(struct http_request *http)
+{
+    int64_t id;
+    if (str_to_int64(http->params[1], 1, INT32_MAX, &id))
+        return (int32_t)id;
+    http_respond_error(http, API_ERROR_ORDER_NOT_FOUND, NULL);
+    return 0;
+}
+
+/* The key stands for one request: method, path and body. */
+static void hash_request(const struct http_request *http, uint8_t hash[32])
+{
+    struct buf whole;
+    buf_init(&whole, LIMIT_HTTP_BATCH_BODY + 2 * LIMIT_HTTP_URL);
+    buf_printf(&whole, "%s\n", http->method);
+    buf_append_str(&whole, http->path);
+    buf_append_byte(&whole, '\n');
+    buf_append_str(&whole, http->body);
+    crypto_sha256(buf_view(&whole), hash);
+    buf_fini(&whole);
+}
+
+static bool is_good_key(struct str key)
+{
+    return key.len > 0 && key.len <= LIMIT_IDEMPOTENCY_KEY && str_is_utf8(key) &&
+           !str_has_control(key);
+}
+
+struct merchant_write *merchant_write_new(struct http_request *http,
+                                          const struct auth_project *project, size_t count)
+{
+    struct str key = http_request_header(http, "idempotency-key");
+    bool has_key = http_request_has_header(http, "idempotency-key");
+    if (has_key && !is_good_key(key)) {
+        http_respond_error(http, API_ERROR_INVALID_FIELD,
+                           "Idempotency-Key: expected 1 to 255 bytes of text");
+        return NULL;
+    }
+    struct merchant_write *write = mem_zalloc(sizeof(*write));
+    write->http = http;
+    arena_init(&write->texts);
+    write->orders = order_write_new(http->context, project->project_id, count);
+    write->orders->strict = project->settings.strict;
+    write->orders->argument = write;
+    write->orders->job.bytes = sizeof(*write) + http->body.len;
+    if (has_key) {
+        write->orders->idempotency_key = arena_copy(&write->texts, key);
+        hash_request(http, write->orders->request_hash);
+    }
+    return write;
+}
+
+void merchant_write_free(struct merchant_write **owner)
+{
+    struct merchant_write *write = *owner;
+    *owner = NULL;
+    if (write == NULL)
+        return;
+    order_write_free(&write->orders);
+    arena_fini(&write->texts);
+    mem_free(write->details);
+    mem_free(write);
+}
+
+void merchant_write_submit(struct merchant_write **owner, void (*done)(struct order_write *orders))
+{
+    struct merchant_write *write = *owner;
+    write->orders->done = done;
+    if (order_write_submit(write->orders) == 0) {
+        *owner = NULL;
+        return;
+    }
+    http_respond_error(write->http, API_ERROR_BUSY, NULL);
+    merchant_write_free(owner);
+}

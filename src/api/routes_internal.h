@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The handlers that the table of api.c names. */
+#ifndef ORDERWIRE_API_ROUTES_INTERNAL_H
+#define ORDERWIRE_API_ROUTES_INTERNAL_H
+
+#include "http/http_server.h"
+
+void route_order_get(struct http_request *http);
+void route_orders_batch(struct http_request *http);
+void route_orders_change(struct http_request *http);
+void route_orders_create(struct http_request *http);
+void route_orders_list(struct http_request *http);
+void route_orders_read(struct http_request *http);
+
+#endif
