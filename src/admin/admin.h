@@ -2,6 +2,7 @@
 /*
  * The operator's side: health, metrics, projects and keys, and the demo page.
  *
+ * admin.c           the tables of routes
  * route_status.c    /health, /ready, /metrics
  * route_projects.c  /admin/v1/projects…
  * route_page.c      /demo, when the server runs as a demo

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The tables of routes for the operator and for the demo. */
+#include "admin/admin.h"
+
+#include "admin/routes_internal.h"
+#include "base/limits.h"
+
+#define PROJECTS "/admin/v1/projects"
+
+const struct http_route admin_routes[] = {
+    {"GET", "/health", route_health, 0, HTTP_ROUTE_WHILE_DRAINING},
+    {"GET", "/ready", route_ready, 0, 0},
+    {"GET", "/metrics", route_metrics, 0, HTTP_ROUTE_WHILE_DRAINING},
+    {"POST", PROJECTS, route_projects_create, LIMIT_SETTINGS, 0},
+    {"GET", PROJECTS, route_projects_list, 0, 0},
+    {"GET", PROJECTS "/{project}", route_projects_show, 0, 0},
+    {"PATCH", PROJECTS "/{project}", route_projects_change, LIMIT_SETTINGS, 0},
+    {"POST", PROJECTS "/{project}/keys", route_keys_create, LIMIT_HTTP_BODY, 0},
+    {"GET", PROJECTS "/{project}/keys", route_keys_list, 0, 0},
+    {"DELETE", PROJECTS "/{project}/keys/{key}", route_keys_delete, 0, 0},
+    {"POST", PROJECTS "/{project}/tokens", route_tokens_create, LIMIT_HTTP_BODY, 0},
+    {NULL},
+};
+
+const struct http_route admin_page_routes[] = {
+    {"GET", "/demo", route_page, 0, 0},
+    {"GET", "/demo/demo.mjs", route_page, 0, 0},
+    {"GET", "/demo/tracker.mjs", route_page, 0, 0},
+    {"GET", "/demo/centrifuge.js", route_page, 0, 0},
+    {NULL},
+};
