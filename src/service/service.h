@@ -4,6 +4,8 @@
  *
  * writer.c         the store thread: jobs in, group commit, events and answers out
  * order_write.c    create, change and batch orders
+ * order_answers.c  their answers as bytes, for the Idempotency-Key
+ * order_content.c  the normal form of an order's content
  * order_read.c     Get order, lists, events
  * buyer_stream.c   a buyer's stream: position, recovery, latest statuses, history
  * project_write.c  projects and keys

@@ -1,0 +1,325 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The store thread: group commit. What makes an update durable is a wait for the disk, the same for
+ * one row as for a thousand, so all that has arrived while the last group was committed shares
+ * the next wait. Events leave before answers, so that a worker has published what it acknowledges.
+ */
+#include "service/writer.h"
+
+#include "auth/auth.h"
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/limits.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/metrics.h"
+#include "hub/hub.h"
+#include "service/service.h"
+#include "store/store.h"
+
+#include <pthread.h>
+#include <string.h>
+#include <time.h>
+
+enum {
+    PRUNE_ROWS = 200,
+    PRUNE_SOON = 20,              /* ms until the next step when one has found much to do */
+    PROBE_INTERVAL = 1000,        /* ms between attempts to write while the store refuses */
+    PROBE_SIZE = LIMIT_HTTP_BODY, /* as much as one order may need */
+};
+
+struct writer {
+    struct store_connection *connection;
+    struct hub_feed *const *feeds;
+    int feed_count;
+    struct auth_shared *auth;
+    const struct service_options *options;
+    pthread_t thread;
+    _Atomic bool is_ready;
+
+    /* The thread's own. */
+    struct hub_batch *batch; /* events of the group; NULL before the first */
+    bool projects_changed;
+    int64_t maintain_mono; /* when the next step of clearing, or probe, is due */
+
+    pthread_mutex_t lock; /* of what follows */
+    pthread_cond_t wake;
+    struct list queue;
+    size_t jobs; /* submitted and not sent back yet */
+    size_t bytes;
+    bool is_stopping;
+};
+
+static void set_ready(struct writer *writer, int rc)
+{
+    bool was_ready = atomic_exchange(&writer->is_ready, rc == 0);
+    metrics_set(METRIC_STORE_READY, rc == 0);
+    if (was_ready && rc < 0) {
+        log_error("the store refuses writes", LOG_TEXT("reason", err_text(rc)));
+        writer->maintain_mono = clock_mono_ms() + PROBE_INTERVAL;
+    } else if (!was_ready && rc == 0) {
+        log_info("the store accepts writes again");
+    }
+}
+
+static int end_transaction(struct writer *writer, int rc)
+{
+    if (rc == 0)
+        rc = store_commit(writer->connection);
+    if (rc < 0)
+        store_rollback(writer->connection);
+    return rc;
+}
+
+static int run_jobs(struct writer *writer, const struct list *group)
+{
+    struct writer_transaction transaction = {
+        .connection = writer->connection,
+        .now_wall = clock_wall_ms(),
+        .writer = writer,
+    };
+    int rc = store_begin(writer->connection);
+    LIST_EACH (group, node) {
+        struct writer_job *job = LIST_ENTRY(node, struct writer_job, node);
+        if (rc == 0)
+            rc = job->run(job, &transaction);
+    }
+    return end_transaction(writer, rc);
+}
+
+/* What the group has changed becomes visible to the workers. */
+static void announce(struct writer *writer)
+{
+    if (writer->projects_changed)
+        atomic_fetch_add(&writer->auth->generation, 1);
+    if (writer->batch == NULL)
+        return;
+    metrics_add(METRIC_EVENTS, (int64_t)hub_batch_count(writer->batch));
+    for (int i = 0; i < writer->feed_count; i++)
+        hub_feed_post(writer->feeds[i], writer->batch);
+}
+
+static void send_back(struct loop_message *message)
+{
+    struct writer_job *job = CONTAINER_OF(message, struct writer_job, message);
+    job->done(job);
+}
+
+static void answer(struct writer *writer, struct list *group, int result)
+{
+    struct list *node;
+    size_t jobs = 0;
+    size_t bytes = 0;
+    while ((node = list_pop(group)) != NULL) {
+        struct writer_job *job = LIST_ENTRY(node, struct writer_job, node);
+        jobs++;
+        bytes += job->bytes;
+        job->result = result;
+        job->message.run = send_back;
+        /* From here on the job is the worker's. */
+        loop_post_always(job->loop, &job->message);
+    }
+    pthread_mutex_lock(&writer->lock);
+    writer->jobs -= jobs;
+    writer->bytes -= bytes;
+    pthread_mutex_unlock(&writer->lock);
+    metrics_add(METRIC_WRITER_QUEUE, -(int64_t)jobs);
+}
+
+static void run_group(struct writer *writer, struct list *group)
+{
+    int64_t start = clock_mono_us();
+    int rc = run_jobs(writer, group);
+    metrics_add(rc == 0 ? METRIC_COMMITS : METRIC_COMMIT_FAILURES, 1);
+    if (rc == 0) {
+        metrics_observe(METRIC_COMMIT_SECONDS, clock_mono_us() - start);
+        announce(writer);
+    }
+    set_ready(writer, rc);
+    hub_batch_release(&writer->batch);
+    writer->projects_changed = false;
+    answer(writer, group, rc);
+}
+
+/* Returns when the next step is due. */
+static int64_t prune(struct writer *writer, int64_t now_mono)
+{
+    int deleted = 0;
+    int64_t interval = writer->options->prune_interval;
+    int rc = store_begin(writer->connection);
+    if (rc == 0)
+        rc = store_prune(writer->connection, clock_wall_ms(), PRUNE_ROWS, &deleted);
+    rc = end_transaction(writer, rc);
+    if (rc < 0) {
+        metrics_add(METRIC_COMMIT_FAILURES, 1);
+        set_ready(writer, rc);
+        return now_mono + PROBE_INTERVAL;
+    }
+    bool is_much = deleted >= PRUNE_ROWS / 2 && interval > PRUNE_SOON;
+    return now_mono + (is_much ? PRUNE_SOON : interval);
+}
+
+/*
+ * While the store refuses, a write of no meaning finds out when it recovers: an answer for a
+ * project that cannot exist, expired already, so that clearing takes it away.
+ */
+static int64_t probe(struct writer *writer, int64_t now_mono)
+{
+    char *zeros = mem_zalloc(PROBE_SIZE);
+    struct store_idempotency record = {
+        .project_id = 0,
+        .key = STR_LIT("probe"),
+        .answer = str_make(zeros, PROBE_SIZE),
+    };
+    int rc = store_begin(writer->connection);
+    if (rc == 0)
+        rc = store_idempotency_put(writer->connection, &record);
+    rc = end_transaction(writer, rc);
+    mem_free(zeros);
+    set_ready(writer, rc);
+    return now_mono + PROBE_INTERVAL;
+}
+
+static void maintain(struct writer *writer)
+{
+    int64_t now_mono = clock_mono_ms();
+    if (now_mono < writer->maintain_mono)
+        return;
+    if (atomic_load(&writer->is_ready))
+        writer->maintain_mono = prune(writer, now_mono);
+    else
+        writer->maintain_mono = probe(writer, now_mono);
+}
+
+static struct timespec deadline_of(int64_t mono)
+{
+    return (struct timespec){
+        .tv_sec = mono / CLOCK_SECOND,
+        .tv_nsec = mono % CLOCK_SECOND * 1000000,
+    };
+}
+
+/* Waits for jobs or for the next step of maintenance. False when all is done and we stop. */
+static bool take_group(struct writer *writer, struct list *group)
+{
+    struct timespec deadline = deadline_of(writer->maintain_mono);
+    int waited = 0;
+    pthread_mutex_lock(&writer->lock);
+    while (list_is_empty(&writer->queue) && !writer->is_stopping && waited == 0)
+        waited = pthread_cond_timedwait(&writer->wake, &writer->lock, &deadline);
+    for (int i = 0; i < LIMIT_GROUP_JOBS && !list_is_empty(&writer->queue); i++)
+        list_append(group, list_pop(&writer->queue));
+    bool goes_on = !writer->is_stopping || !list_is_empty(group);
+    pthread_mutex_unlock(&writer->lock);
+    return goes_on;
+}
+
+static void *run_thread(void *argument)
+{
+    struct writer *writer = argument;
+    struct list group;
+    list_init(&group);
+    metrics_set(METRIC_STORE_READY, 1);
+    while (take_group(writer, &group)) {
+        if (!list_is_empty(&group))
+            run_group(writer, &group);
+        maintain(writer);
+    }
+    return NULL;
+}
+
+static void init_lock(struct writer *writer)
+{
+    pthread_condattr_t attributes;
+    pthread_condattr_init(&attributes);
+    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    pthread_cond_init(&writer->wake, &attributes);
+    pthread_condattr_destroy(&attributes);
+    pthread_mutex_init(&writer->lock, NULL);
+}
+
+static void writer_free(struct writer *writer)
+{
+    store_disconnect(&writer->connection);
+    pthread_cond_destroy(&writer->wake);
+    pthread_mutex_destroy(&writer->lock);
+    mem_free(writer);
+}
+
+struct writer *writer_start(struct store *store, struct hub_feed *const *feeds, int feed_count,
+                            struct auth_shared *auth, const struct service_options *options)
+{
+    struct store_connection *connection = NULL;
+    int rc = store_connect(store, STORE_WRITER, &connection);
+    if (rc < 0) {
+        log_error("no connection to write to the store", LOG_TEXT("reason", err_text(rc)));
+        return NULL;
+    }
+    struct writer *writer = mem_zalloc(sizeof(*writer));
+    writer->connection = connection;
+    writer->feeds = feeds;
+    writer->feed_count = feed_count;
+    writer->auth = auth;
+    writer->options = options;
+    writer->maintain_mono = clock_mono_ms() + options->prune_interval;
+    atomic_init(&writer->is_ready, true);
+    list_init(&writer->queue);
+    init_lock(writer);
+    int status = pthread_create(&writer->thread, NULL, run_thread, writer);
+    if (status != 0) {
+        log_error("no thread for the store", LOG_TEXT("reason", strerror(status)));
+        writer_free(writer);
+        return NULL;
+    }
+    return writer;
+}
+
+void writer_stop(struct writer **writer)
+{
+    if (*writer == NULL)
+        return;
+    pthread_mutex_lock(&(*writer)->lock);
+    (*writer)->is_stopping = true;
+    pthread_cond_signal(&(*writer)->wake);
+    pthread_mutex_unlock(&(*writer)->lock);
+    pthread_join((*writer)->thread, NULL);
+    writer_free(*writer);
+    *writer = NULL;
+}
+
+int writer_submit(struct writer *writer, struct writer_job *job)
+{
+    pthread_mutex_lock(&writer->lock);
+    bool is_accepted =
+        writer->jobs < LIMIT_WRITER_JOBS && writer->bytes + job->bytes <= LIMIT_WRITER_BYTES;
+    if (is_accepted) {
+        bool was_empty = list_is_empty(&writer->queue);
+        list_append(&writer->queue, &job->node);
+        writer->jobs++;
+        writer->bytes += job->bytes;
+        /* Only this thread's slot is touched, and before the job can be counted out. */
+        metrics_add(METRIC_WRITER_QUEUE, 1);
+        if (was_empty)
+            pthread_cond_signal(&writer->wake);
+    }
+    pthread_mutex_unlock(&writer->lock);
+    return is_accepted ? 0 : ERR_BUSY;
+}
+
+void writer_publish(struct writer_transaction *transaction, const struct hub_event *event)
+{
+    struct writer *writer = transaction->writer;
+    if (writer->batch == NULL)
+        writer->batch = hub_batch_new();
+    hub_batch_add(writer->batch, event);
+}
+
+void writer_project_changed(struct writer_transaction *transaction)
+{
+    transaction->writer->projects_changed = true;
+}
+
+bool writer_is_ready(const struct writer *writer)
+{
+    return atomic_load(&writer->is_ready);
+}
