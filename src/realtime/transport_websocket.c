@@ -99,7 +99,8 @@ static void refuse(struct http_request *request, int reason)
     buf_init(&body, REFUSAL_MAX);
     if (reason == ERR_UNSUPPORTED) {
         api_error_write(&body, error, NULL, str_make(NULL, 0));
-        answer.headers = STR_LIT("Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n");
+        answer.headers =
+            STR_LIT("Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n");
     } else {
         api_error_write(&body, error, "The WebSocket handshake is malformed", str_make(NULL, 0));
     }

@@ -1,0 +1,291 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The wire of a session: the handshake over HTTP, one reply in one text frame, and Close frames. */
+#include "realtime/session_fixture.h"
+
+#include "base/mem.h"
+#include "websocket/websocket.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#define GET_WITH(version, key, more)                                                               \
+    "GET /connection/websocket?format=protobuf HTTP/1.1\r\nHost: shop:443\r\n"                     \
+    "Origin: https://anywhere\r\nConnection: keep-alive, Upgrade\r\nUpgrade: websocket\r\n"        \
+    "Sec-WebSocket-Version: " version "\r\nSec-WebSocket-Key: " key "\r\n" more "\r\n"
+#define KEY "dGhlIHNhbXBsZSBub25jZQ=="
+#define ACCEPT "\r\nSec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n"
+#define GET(more) GET_WITH("13", KEY, more)
+#define CONNECT "{\"id\":1,\"connect\":{\"data\":{\"auth\":\"$T\",\"project_id\":1}}}"
+
+/* A browser's end of a connection. */
+struct world {
+    struct fixture fixture;
+    struct http_server *server;
+    struct http_options options;
+    int fd;
+    struct loop_watch *watch;
+    struct buf input;
+    struct str awaited;
+    bool ended;
+};
+
+static bool has(const struct world *world, struct str text)
+{
+    return text.len > 0 && world->input.len > 0 &&
+           memmem(world->input.ptr, world->input.len, text.ptr, text.len) != NULL;
+}
+
+static void on_ready(void *argument, int events)
+{
+    struct world *world = argument;
+    (void)events;
+    char *room = buf_reserve(&world->input, 4096);
+    assert_non_null(room);
+    ssize_t got = recv(world->fd, room, 4096, MSG_DONTWAIT);
+    if (got > 0)
+        buf_wrote(&world->input, (size_t)got);
+    if (got == 0) {
+        world->ended = true;
+        loop_watch_set(world->watch, 0);
+    }
+    if (world->ended || has(world, world->awaited))
+        loop_stop(world->fixture.loop);
+}
+
+static void lose_patience(struct loop_timer *timer)
+{
+    (void)timer;
+    fail_msg("it does not come");
+}
+
+static void wait_until(struct world *world, struct str awaited)
+{
+    struct loop_timer patience;
+    world->awaited = awaited;
+    if (world->ended || has(world, awaited))
+        return;
+    loop_timer_init(&patience, world->fixture.loop, lose_patience);
+    loop_timer_set(&patience, loop_now(world->fixture.loop) + 5000);
+    loop_run(world->fixture.loop);
+    loop_timer_cancel(&patience);
+}
+
+static void stop_loop(struct loop_timer *timer)
+{
+    loop_stop(timer->loop);
+}
+
+static void await_no_sessions(struct world *world)
+{
+    struct loop_timer timer;
+    loop_timer_init(&timer, world->fixture.loop, stop_loop);
+    for (int i = 0; i < 5000 && realtime_sessions(world->fixture.realtime) > 0; i++) {
+        loop_timer_set(&timer, loop_now(world->fixture.loop) + 1);
+        loop_run(world->fixture.loop);
+        loop_timer_cancel(&timer);
+    }
+    assert_int_equal(realtime_sessions(world->fixture.realtime), 0);
+}
+
+static void await_text(struct world *world, const char *text)
+{
+    wait_until(world, str_from(text));
+    if (!has(world, str_from(text)))
+        fail_msg("no \"%s\" in: %.*s", text, STR_ARG(buf_view(&world->input)));
+}
+
+static void say(struct world *world, struct str bytes)
+{
+    assert_int_equal(send(world->fd, bytes.ptr, bytes.len, MSG_NOSIGNAL), (ssize_t)bytes.len);
+}
+
+/* A masked text frame; the mask is zero, which is as good as any here. */
+static void append_frame(struct world *world, const char *text, struct buf *out)
+{
+    struct buf payload;
+    buf_init(&payload, 60000);
+    fixture_expand(&world->fixture, text, &payload);
+    const unsigned char head[] = {
+        0x81, 0x80 | 126, (unsigned char)(payload.len >> 8), (unsigned char)payload.len, 0, 0,
+        0,    0};
+    buf_append(out, head, sizeof(head));
+    buf_append_str(out, buf_view(&payload));
+    buf_fini(&payload);
+}
+
+static int set_up(void **state)
+{
+    struct world *world = mem_zalloc(sizeof(*world));
+    int fds[2];
+    fixture_init(&world->fixture);
+    const struct http_route_table tables[] = {{realtime_routes, world->fixture.realtime}, {0}};
+    world->options = (struct http_options){
+        .header_timeout = 10000, .body_timeout = 10000, .idle_timeout = 10000};
+    world->server = http_server_new(world->fixture.loop, tables, &world->options);
+    buf_init(&world->input, 1024 * 1024);
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), 0);
+    world->fd = fds[0];
+    world->watch = loop_watch_new(world->fixture.loop, fds[0], LOOP_READABLE, on_ready, world);
+    assert_non_null(world->watch);
+    http_server_accept(world->server, fds[1], "192.0.2.1");
+    *state = world;
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    struct world *world = *state;
+    realtime_abort(world->fixture.realtime);
+    http_server_abort(world->server);
+    http_server_free(&world->server);
+    loop_watch_free(&world->watch);
+    close(world->fd);
+    buf_fini(&world->input);
+    fixture_fini(&world->fixture);
+    mem_free(world);
+    return 0;
+}
+
+/* The handshake and the connect command in one segment. */
+static void connect_session(struct world *world)
+{
+    struct buf bytes;
+    buf_init(&bytes, 65536);
+    buf_append_text(&bytes, GET(""));
+    append_frame(world, CONNECT, &bytes);
+    say(world, buf_view(&bytes));
+    await_text(world, "\"pong\":true}}");
+    buf_fini(&bytes);
+}
+
+static void test_conversation(void **state)
+{
+    struct world *world = *state;
+    connect_session(world);
+    await_text(world, "HTTP/1.1 101 ");
+    await_text(world, ACCEPT);
+    await_text(world, "\r\n\r\n\x81\x7e");
+    assert_false(has(world, STR_LIT("Sec-WebSocket-Protocol")));
+    assert_int_equal(realtime_sessions(world->fixture.realtime), 1);
+    assert_int_equal(http_server_connections(world->server), 0);
+
+    buf_clear(&world->input);
+    fixture_publish(&world->fixture, "u1", 7, ORDER_PAID);
+    await_text(world, "\"offset\":1}}}");
+    static const char push[] =
+        "\x81\x5b{\"push\":{\"channel\":\"orders:1#u1\",\"pub\":{\"data\":"
+        "{\"order_id\":7,\"status\":\"paid\"},\"offset\":1}}}";
+    assert_int_equal(world->input.len, sizeof(push) - 1);
+    assert_memory_equal(world->input.ptr, push, sizeof(push) - 1);
+}
+
+static void test_ping_is_two_bytes_in_a_text_frame(void **state)
+{
+    struct world *world = *state;
+    world->fixture.options.ping_interval = 4;
+    connect_session(world);
+    buf_clear(&world->input);
+    await_text(world, "\x81\x02{}");
+    assert_memory_equal(world->input.ptr, "\x81\x02{}", 4);
+}
+
+static void test_close_frame(void **state)
+{
+    struct world *world = *state;
+    connect_session(world);
+    buf_clear(&world->input);
+    realtime_drain(world->fixture.realtime, 0);
+    await_text(world, "shutdown");
+    /* 3001 is 0x0bb9. */
+    assert_int_equal(world->input.len, 12);
+    assert_memory_equal(world->input.ptr, "\x88\x0a\x0b\xb9shutdown", 12);
+    assert_int_equal(realtime_sessions(world->fixture.realtime), 1);
+    say(world, STR_LIT("\x88\x82\0\0\0\0\x0b\xb9"));
+    shutdown(world->fd, SHUT_WR);
+    await_no_sessions(world);
+}
+
+static void test_client_that_goes(void **state)
+{
+    struct world *world = *state;
+    connect_session(world);
+    shutdown(world->fd, SHUT_RDWR);
+    await_no_sessions(world);
+}
+
+static void test_subprotocols(void **state)
+{
+    static const struct {
+        const char *offered;
+        bool echoed;
+    } rows[] = {
+        {"centrifuge-json", true},
+        {"wss, centrifuge-json", true},
+        {"centrifuge-protobuf,centrifuge-json", true},
+        {"centrifuge-protobuf", false},
+        {"wss", false},
+        {"Centrifuge-JSON", false},
+        {"", false},
+    };
+    for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
+        char request[512];
+        void *one = NULL;
+        if (i > 0)
+            assert_int_equal(set_up(&one), 0);
+        struct world *world = i > 0 ? one : *state;
+        snprintf(request, sizeof(request), GET("Sec-WebSocket-Protocol: %s\r\n"), rows[i].offered);
+        say(world, str_from(request));
+        await_text(world, ACCEPT);
+        await_text(world, "\r\n\r\n");
+        bool echoed = has(world, STR_LIT("Sec-WebSocket-Protocol: centrifuge-json\r\n"));
+        assert_int_equal(echoed, rows[i].echoed);
+        assert_int_equal(has(world, STR_LIT("Sec-WebSocket-Protocol")), rows[i].echoed);
+        if (i > 0)
+            tear_down(&one);
+    }
+}
+
+static void test_other_version(void **state)
+{
+    struct world *world = *state;
+    say(world, STR_LIT(GET_WITH("8", KEY, "")));
+    await_text(world, "[0401-1260]");
+    assert_true(has(world, STR_LIT("HTTP/1.1 426 ")));
+    assert_true(has(world, STR_LIT("\r\nSec-WebSocket-Version: 13\r\n")));
+}
+
+static void test_no_upgrade(void **state)
+{
+    struct world *world = *state;
+    say(world, STR_LIT("GET /connection/websocket HTTP/1.1\r\nHost: shop\r\n\r\n"));
+    await_text(world, "[0401-1260]");
+    assert_true(has(world, STR_LIT("HTTP/1.1 426 ")));
+}
+
+static void test_bad_key(void **state)
+{
+    struct world *world = *state;
+    say(world, STR_LIT(GET_WITH("13", "short", "")));
+    await_text(world, "[0401-1001]");
+    assert_true(has(world, STR_LIT("HTTP/1.1 400 ")));
+    assert_int_equal(realtime_sessions(world->fixture.realtime), 0);
+}
+
+#define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(test_conversation), TEST(test_ping_is_two_bytes_in_a_text_frame),
+        TEST(test_close_frame),  TEST(test_client_that_goes),
+        TEST(test_subprotocols), TEST(test_other_version),
+        TEST(test_no_upgrade),   TEST(test_bad_key),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
