@@ -175,22 +175,6 @@ static int check_merchant(struct auth *auth, int32_t project_id, struct str name
     return 0;
 }
 
-int auth_merchant(struct auth *auth, int32_t project_id, struct str authorization,
-                  const struct auth_project **project)
-{
-    struct str name;
-    struct str password;
-    struct buf credentials;
-    int rc = ERR_DENIED;
-    buf_init(&credentials, CREDENTIALS_MAX);
-    if (url_basic_credentials(authorization, &credentials, &name, &password) == 0)
-        rc = check_merchant(auth, project_id, name, password, project);
-    if (credentials.ptr != NULL)
-        mem_wipe(credentials.ptr, credentials.capacity);
-    buf_fini(&credentials);
-    return rc;
-}
-
 int auth_admin(struct auth *auth, struct str authorization)
 {
     struct str key;
@@ -199,6 +183,24 @@ int auth_admin(struct auth *auth, struct str authorization)
         return ERR_DENIED;
     auth_hash_key(key, hash);
     return crypto_equal(hash, auth->shared->admin_key_hash, sizeof(hash)) ? 0 : ERR_DENIED;
+}
+
+int auth_merchant(struct auth *auth, int32_t project_id, struct str authorization,
+                  const struct auth_project **project)
+{
+    struct str name;
+    struct str password;
+    struct buf credentials;
+    int rc = ERR_DENIED;
+    if (auth_admin(auth, authorization) == 0)
+        return auth_project(auth, project_id, project);
+    buf_init(&credentials, CREDENTIALS_MAX);
+    if (url_basic_credentials(authorization, &credentials, &name, &password) == 0)
+        rc = check_merchant(auth, project_id, name, password, project);
+    if (credentials.ptr != NULL)
+        mem_wipe(credentials.ptr, credentials.capacity);
+    buf_fini(&credentials);
+    return rc;
 }
 
 void auth_hash_key(struct str key, uint8_t hash[32])

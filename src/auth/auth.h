@@ -47,8 +47,8 @@ NODISCARD int auth_project(struct auth *auth, int32_t project_id,
 
 /*
  * A merchant's backend, from its Authorization header: "Basic" with project_id or merchant_id as
- * name and an API key as password. ERR_DENIED when missing, malformed or wrong; ERR_NOT_FOUND for
- * an unknown project. Comparisons take constant time.
+ * name and an API key as password; or the operator, who may act for any project. ERR_DENIED when
+ * missing, malformed or wrong; ERR_NOT_FOUND for an unknown project. Comparisons take constant time.
  */
 NODISCARD int auth_merchant(struct auth *auth, int32_t project_id, struct str authorization,
                             const struct auth_project **project);
