@@ -38,7 +38,7 @@ void api_error_write(struct buf *out, enum api_error error, const char *detail,
 {
     struct buf message;
     buf_init(&message, 1024);
-    buf_printf(&message, "[0401-%04d]: ", rows[error].code);
+    buf_printf(&message, "[0401-%d]: ", rows[error].code);
     buf_append_text(&message, detail ? detail : rows[error].sentence);
     buf_append_byte(out, '{');
     json_write_int(out, "statusCode", rows[error].http_status);

@@ -69,7 +69,7 @@ void json_dump(const struct json *value, struct buf *out);
 
 /* Appends a JSON string with its quotes. `text` is UTF-8. */
 void json_write_string(struct buf *out, struct str text);
-/* Appends `"key":`, with a comma before it unless the last byte is an opening bracket. */
+/* Appends `"key":`, with a comma before it unless an object was just opened. */
 void json_write_key(struct buf *out, const char *key);
 /* Key and value at once. */
 void json_write_text(struct buf *out, const char *key, struct str text);

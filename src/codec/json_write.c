@@ -36,8 +36,7 @@ void json_write_string(struct buf *out, struct str text)
 
 void json_write_key(struct buf *out, const char *key)
 {
-    char last = out->len > 0 ? out->ptr[out->len - 1] : '{';
-    if (last != '{' && last != '[')
+    if (out->len > 0 && out->ptr[out->len - 1] != '{')
         buf_append_byte(out, ',');
     json_write_string(out, str_from(key));
     buf_append_byte(out, ':');

@@ -65,6 +65,14 @@
     "7b962244ab6a388526ab72fe8d3389897dd0170717f3c365fb8756673a2cfcaeb2894d8fa074670707250512"     \
     "8925ba8a182c5531432a74177e61b79fd974b3f27b5208fa7f7ab54c418550cf522df2c1"
 
+/* {"alg":"HS256"}, {"sub":"u"}: an RSA signature by the key above under the wrong name. */
+#define HS256_BY_RSA_TOKEN                                                                         \
+    "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJ1In0.dqzfhpiVSeXvfrdBoFzkkkfKZNzgySMWNlva0zuTwFViBNHMNr0"     \
+    "5aBLFV1lzpOMrWd1VABZz6S4BEaLMIZY56TFDsc5JDHmRgLHvVd8mZoANtzoWFAH3NYaswQNnlALzQRTmVOkJqDi"     \
+    "LIBW5QymwW_E7YKMu24odI2ym_H6RpcSEuHYlGXjCYkGf9WCIiAB5whyLHxLlTs6PtzVrhnYMlU26QI0myqzB1EX"     \
+    "PON6AwNAbvKjRzq32gM7HKoLadVVQj1SNo_6lOsX3BrcWlE-jpofn6nvDxSC1Mg0f91jsCZm_y0j40REntUiBTsp"     \
+    "oPjcfae7P2FOhiaiEjHtEN9PQlA"
+
 #define RSA_KEY(n, e, more) "{\"kty\":\"RSA\",\"n\":\"" n "\",\"e\":\"" e "\"" more "}"
 
 static int read_set(const char *text, struct jwks *set, char *error)
@@ -172,6 +180,36 @@ static void test_algorithm_belongs_to_the_key(void **state)
     assert_false(jwt_verify_hs256(&jwt, STR_LIT(OWN_MODULUS)));
     jwt_fini(&jwt);
     jwks_fini(&set);
+    buf_fini(&token);
+}
+
+/* A signature that is good under its key does not help a header that names the other algorithm. */
+static void test_header_names_the_other_algorithm(void **state)
+{
+    (void)state;
+    struct jwt jwt;
+    assert_false(is_signed_by(HS256_BY_RSA_TOKEN, "[" RSA_KEY(OWN_MODULUS, "AQAB", "") "]"));
+    assert_int_equal(jwt_decode(STR_LIT(A1_TOKEN), &jwt), 0);
+    uint8_t mac[CRYPTO_SHA256_SIZE];
+    crypto_hmac_sha256(STR_LIT("s"), jwt.signed_part, mac);
+    buf_clear(&jwt.signature);
+    buf_append(&jwt.signature, mac, sizeof mac);
+    assert_true(jwt_verify_hs256(&jwt, STR_LIT("s")));
+    jwt.algorithm = JWT_RS256;
+    assert_false(jwt_verify_hs256(&jwt, STR_LIT("s")));
+    jwt_fini(&jwt);
+}
+
+static void test_empty_secret_signs_nothing(void **state)
+{
+    (void)state;
+    struct jwt jwt;
+    struct buf token;
+    buf_init(&token, LIMIT_TOKEN);
+    jwt_encode_hs256(STR_LIT("{}"), STR_LIT(""), &token);
+    assert_int_equal(jwt_decode(buf_view(&token), &jwt), 0);
+    assert_false(jwt_verify_hs256(&jwt, STR_LIT("")));
+    jwt_fini(&jwt);
     buf_fini(&token);
 }
 
@@ -402,6 +440,8 @@ int main(void)
         cmocka_unit_test(test_both_spellings_of_a_key),
         cmocka_unit_test(test_own_token),
         cmocka_unit_test(test_algorithm_belongs_to_the_key),
+        cmocka_unit_test(test_header_names_the_other_algorithm),
+        cmocka_unit_test(test_empty_secret_signs_nothing),
         cmocka_unit_test(test_headers_and_claims),
         cmocka_unit_test(test_every_prefix),
         cmocka_unit_test(test_too_large),

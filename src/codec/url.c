@@ -102,7 +102,7 @@ static int take_character(struct str *rest, bool plus_is_space, char *out)
     }
     int high = rest->len >= 3 ? hex_value(rest->ptr[1]) : -1;
     int low = rest->len >= 3 ? hex_value(rest->ptr[2]) : -1;
-    if (high < 0 || low < 0 || (high | low) == 0)
+    if (high < 0 || low < 0)
         return ERR_INVALID;
     *rest = str_after(*rest, 3);
     *out = (char)(high << 4 | low);
