@@ -82,3 +82,8 @@ struct loop *http_request_loop(const struct http_request *request)
 {
     return request->connection->server->loop;
 }
+
+bool http_request_is_draining(const struct http_request *request)
+{
+    return request->connection->server->draining;
+}

@@ -97,6 +97,8 @@ struct str http_request_header(const struct http_request *request, const char *n
 bool http_request_has_header(const struct http_request *request, const char *name);
 const char *http_request_peer(const struct http_request *request);
 struct loop *http_request_loop(const struct http_request *request);
+/* The server drains: a held request should be answered. */
+bool http_request_is_draining(const struct http_request *request);
 
 /*
  * Calls `aborted` once if the client goes away before the answer, so that a held request can be let
