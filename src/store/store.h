@@ -5,18 +5,19 @@
  *
  * A connection belongs to one thread. There is one writer; any number of readers see committed
  * state only. Every function but open, connect and backup returns 0 or:
- *   ERR_NOT_FOUND  no such row (look-ups only)
+ *   ERR_NOT_FOUND  no such row to look up, update or delete
+ *   ERR_EXISTS     there is such a row already (inserts only)
  *   ERR_NO_SPACE   the disk is full
  *   ERR_IO         reading or writing failed
  *   ERR_CORRUPT    the database is damaged
  * After one of the last three inside a transaction the only legal call is store_rollback. They are
  * logged here, with the cause, once.
  *
- * Texts given to a row callback, and texts in records filled by a look-up, live until the next call
- * on the same connection.
+ * Texts given to a row callback, and texts in records filled by a look-up, live until the next
+ * look-up on the same connection. A row callback makes no call on its connection.
  *
- * store.c     dispatch to the driver
- * sqlite/     the embedded driver: schema, writer, reader, backup
+ * store.c     dispatch to the driver, and what all drivers share
+ * sqlite/     the embedded driver: connection, schema, writer, reader, backup
  * memory/     the fake, for tests of upper floors
  */
 #ifndef ORDERWIRE_STORE_STORE_H
@@ -45,7 +46,7 @@ struct store_options {
 
 /* Drawn at random when the data directory is made, and kept as long as it lives. */
 struct store_identity {
-    char epoch[STORE_EPOCH_LENGTH + 1]; /* letters; the epoch of every stream */
+    char epoch[STORE_EPOCH_LENGTH + 1];      /* letters; the epoch of every stream */
     uint8_t token_key[STORE_TOKEN_KEY_SIZE]; /* signs payment tokens */
 };
 
@@ -73,7 +74,8 @@ void store_disconnect(struct store_connection **connection);
  */
 NODISCARD int store_begin(struct store_connection *connection);
 NODISCARD int store_commit(struct store_connection *connection);
-/* Also harmless outside of a transaction. After an I/O error it makes the connection usable again. */
+/* Also harmless outside of a transaction. After an I/O error it makes the connection usable again.
+ */
 void store_rollback(struct store_connection *connection);
 
 /* Projects and keys. */
@@ -101,7 +103,7 @@ NODISCARD int store_project_list(struct store_connection *connection, int32_t af
 struct store_key {
     char key_id[STORE_KEY_ID_LENGTH + 1]; /* public, random */
     int32_t merchant_id;
-    int32_t project_id; /* 0: all projects of the merchant */
+    int32_t project_id;                /* 0: all projects of the merchant */
     uint8_t hash[STORE_KEY_HASH_SIZE]; /* SHA-256 of the key */
     struct str label;
     int64_t created_at;
@@ -150,7 +152,8 @@ NODISCARD int store_order_get(struct store_connection *connection, int32_t proje
 NODISCARD int store_order_insert(struct store_connection *writer, const struct store_order *order);
 /* Everything but ids, user and created_at. */
 NODISCARD int store_order_update(struct store_connection *writer, const struct store_order *order);
-/* One more than the highest order_id of the project, 1 for the first. ERR_NOT_FOUND: none is left. */
+/* One more than the highest order_id of the project, 1 for the first. ERR_NOT_FOUND: none is left.
+ */
 NODISCARD int store_order_next_id(struct store_connection *writer, int32_t project_id,
                                   int32_t *order_id);
 
@@ -175,7 +178,7 @@ NODISCARD int store_order_list(struct store_connection *connection,
                                void *argument, int32_t *next_before);
 
 /*
- * The orders of a user that are `new` or `paid`, newest first, at most `limit`: order id and status.
+ * The orders of a user that are `new` or `paid`, by falling order_id, at most `limit`.
  */
 NODISCARD int store_order_list_open(struct store_connection *connection, int64_t user_id, int limit,
                                     void (*row)(void *argument, int32_t order_id,

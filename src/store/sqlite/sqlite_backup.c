@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Copies a database, in use or not, as of one moment. The copy gets its name only when it is whole
+ * and on disk, so that a backup cut short is never taken for one. Nothing here opens the source
+ * but through SQLite: closing any other descriptor of it would drop the locks that a server in
+ * this process holds (fcntl(2), F_SETLK).
+ */
+#include "base/err.h"
+#include "base/mem.h"
+#include "store/sqlite/sqlite_internal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static int refuse_errno(char error[STORE_ERROR_SIZE], const char *path)
+{
+    int result = errno == EEXIST                      ? ERR_EXISTS
+                 : errno == ENOSPC || errno == EDQUOT ? ERR_NO_SPACE
+                                                      : ERR_IO;
+    return sqlite_store_refuse(error, result, "the backup cannot be written (%m): %s", path);
+}
+
+static int copy_into(sqlite3 *db, const char *temporary)
+{
+    int64_t application_id;
+    int code = sqlite_schema_query(db, "PRAGMA application_id", &application_id);
+    if (code == SQLITE_OK && application_id != SQLITE_STORE_APPLICATION_ID)
+        code = SQLITE_NOTADB;
+    sqlite3_stmt *statement = NULL;
+    if (code == SQLITE_OK)
+        code = sqlite3_prepare_v2(db, "VACUUM INTO ?1", -1, &statement, NULL);
+    if (code != SQLITE_OK)
+        return code;
+    sqlite3_bind_text(statement, 1, temporary, -1, SQLITE_STATIC);
+    sqlite3_step(statement);
+    return sqlite3_finalize(statement);
+}
+
+static int copy_database(const char *source, const char *temporary, char error[STORE_ERROR_SIZE])
+{
+    sqlite3 *db;
+    int code = sqlite_open(source, STORE_READER, &db);
+    if (code == SQLITE_OK)
+        code = copy_into(db, temporary);
+    int result = 0;
+    if (code == SQLITE_NOTADB)
+        result =
+            sqlite_store_refuse(error, ERR_CORRUPT, "this is no database of Orderwire: %s", source);
+    else if (code != SQLITE_OK)
+        result = sqlite_store_refuse(error, sqlite_error(db), "the backup failed (%s): %s",
+                                     sqlite3_errmsg(db), source);
+    sqlite3_close(db);
+    return result;
+}
+
+/* A copy comes without write-ahead logging; with it, it can be put in place as it is. */
+static int finish_copy(const char *temporary, char error[STORE_ERROR_SIZE])
+{
+    sqlite3 *db;
+    int result = 0;
+    if (sqlite_open(temporary, STORE_WRITER, &db) != SQLITE_OK)
+        result = sqlite_store_refuse(error, sqlite_error(db), "the backup failed (%s): %s",
+                                     sqlite3_errmsg(db), temporary);
+    sqlite3_close(db);
+    return result;
+}
+
+/* Not every file system can rename without overwriting; link(2) then does the same. */
+static int rename_new(const char *from, const char *to)
+{
+    if (renameat2(AT_FDCWD, from, AT_FDCWD, to, RENAME_NOREPLACE) == 0)
+        return 0;
+    if (errno != EINVAL && errno != ENOSYS)
+        return -1;
+    return link(from, to) || unlink(from) ? -1 : 0;
+}
+
+static int backup_to(const char *source, const char *destination, const char *temporary,
+                     char error[STORE_ERROR_SIZE])
+{
+    int result = copy_database(source, temporary, error);
+    if (result == 0)
+        result = finish_copy(temporary, error);
+    if (result)
+        return result;
+    if (sqlite_store_sync(temporary) || rename_new(temporary, destination) ||
+        sqlite_store_sync(destination))
+        return refuse_errno(error, destination);
+    return 0;
+}
+
+int sqlite_backup(const char *directory, const char *destination, char error[STORE_ERROR_SIZE])
+{
+    sqlite_store_prepare();
+    if (access(destination, F_OK) == 0) {
+        errno = EEXIST;
+        return refuse_errno(error, destination);
+    }
+    char *source = sqlite3_mprintf("%s/" SQLITE_STORE_FILE, directory);
+    char *temporary = sqlite3_mprintf("%s.XXXXXX", destination);
+    int fd = source && temporary ? mkostemp(temporary, O_CLOEXEC) : -1;
+    int result;
+    if (fd < 0) {
+        result = refuse_errno(error, destination);
+    } else {
+        close(fd);
+        result = backup_to(source, destination, temporary, error);
+        if (result)
+            unlink(temporary);
+    }
+    sqlite3_free(source);
+    sqlite3_free(temporary);
+    return result;
+}

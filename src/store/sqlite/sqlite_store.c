@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The data directory of the SQLite driver: its lock, which keeps a second server away, and the
+ * order of opening, in which nothing is written before the file is known to be ours and whole.
+ */
+#include "base/err.h"
+#include "base/mem.h"
+#include "store/sqlite/sqlite_internal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static void prepare_library(void)
+{
+    /* The counters of memory in use share one lock between all threads, and nobody reads them. */
+    sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
+    sqlite3_initialize();
+}
+
+void sqlite_store_prepare(void)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, prepare_library);
+}
+
+int sqlite_store_refuse(char error[STORE_ERROR_SIZE], int result, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(error, STORE_ERROR_SIZE, format, arguments);
+    va_end(arguments);
+    return result;
+}
+
+static int sync_file(const char *path, int flags)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC | flags);
+    if (fd < 0)
+        return -1;
+    int result = fsync(fd);
+    int number = errno;
+    close(fd);
+    errno = number;
+    return result;
+}
+
+int sqlite_store_sync(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    char *directory = !slash          ? mem_strdup(".")
+                      : slash == path ? mem_strdup("/")
+                                      : mem_strndup(path, (size_t)(slash - path));
+    int result = sync_file(path, 0);
+    if (result == 0)
+        result = sync_file(directory, O_DIRECTORY);
+    mem_free(directory);
+    return result;
+}
+
+static char *path_in(const char *directory, const char *name)
+{
+    size_t size = strlen(directory) + strlen(name) + 2;
+    char *path = mem_alloc(size);
+    snprintf(path, size, "%s/%s", directory, name);
+    return path;
+}
+
+/* Opens the lock file and holds it. Its lock ends with the descriptor, so also with a kill -9. */
+static int lock_directory(const char *directory, int *lock, char error[STORE_ERROR_SIZE])
+{
+    char *path = path_in(directory, "lock");
+    int result = 0;
+    *lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (*lock < 0)
+        result = sqlite_store_refuse(error, errno == ENOSPC ? ERR_NO_SPACE : ERR_IO,
+                                     "cannot open the lock (%m): %s", path);
+    mem_free(path);
+    if (result || flock(*lock, LOCK_EX | LOCK_NB) == 0)
+        return result;
+    result = errno == EWOULDBLOCK
+                 ? sqlite_store_refuse(error, ERR_EXISTS,
+                                       "another server is using the data directory %s", directory)
+                 : sqlite_store_refuse(error, ERR_IO, "cannot lock the data directory %s: %m",
+                                       directory);
+    close(*lock);
+    return result;
+}
+
+static int make_or_check(const char *path, char error[STORE_ERROR_SIZE])
+{
+    struct stat status;
+    if (stat(path, &status) == 0)
+        return sqlite_schema_check(path, error);
+    if (errno == ENOENT)
+        return sqlite_schema_create(path, error);
+    return sqlite_store_refuse(error, ERR_IO, "the database cannot be opened (%m): %s", path);
+}
+
+static int sqlite_store_open(const struct store_options *options, struct store **store,
+                             char error[STORE_ERROR_SIZE])
+{
+    sqlite_store_prepare();
+    int lock;
+    int result = lock_directory(options->directory, &lock, error);
+    if (result)
+        return result;
+
+    struct sqlite_store *s = mem_zalloc(sizeof(*s));
+    s->lock = lock;
+    s->path = path_in(options->directory, SQLITE_STORE_FILE);
+    result = make_or_check(s->path, error);
+    if (result)
+        goto fail;
+    result = sqlite_schema_upgrade(s->path, &s->base.identity, error);
+    if (result)
+        goto fail;
+    *store = &s->base;
+    return 0;
+
+fail:
+    close(s->lock);
+    mem_free(s->path);
+    mem_free(s);
+    return result;
+}
+
+static void sqlite_store_close(struct store *store)
+{
+    struct sqlite_store *s = (struct sqlite_store *)store;
+    close(s->lock);
+    mem_free(s->path);
+    mem_wipe(s, sizeof(*s));
+    mem_free(s);
+}
+
+const struct store_driver store_sqlite = {
+    .name = "sqlite",
+    .open = sqlite_store_open,
+    .close = sqlite_store_close,
+    .connect = sqlite_connect,
+    .disconnect = sqlite_disconnect,
+    .backup = sqlite_backup,
+    .begin = sqlite_begin,
+    .commit = sqlite_commit,
+    .rollback = sqlite_rollback,
+    .project_get = sqlite_project_get,
+    .project_put = sqlite_project_put,
+    .project_list = sqlite_project_list,
+    .key_put = sqlite_key_put,
+    .key_list = sqlite_key_list,
+    .key_delete = sqlite_key_delete,
+    .user_get = sqlite_user_get,
+    .user_add = sqlite_user_add,
+    .order_get = sqlite_order_get,
+    .order_insert = sqlite_order_insert,
+    .order_update = sqlite_order_update,
+    .order_next_id = sqlite_order_next_id,
+    .order_list = sqlite_order_list,
+    .order_list_open = sqlite_order_list_open,
+    .event_append = sqlite_event_append,
+    .event_list = sqlite_event_list,
+    .stream_read = sqlite_stream_read,
+    .idempotency_get = sqlite_idempotency_get,
+    .idempotency_put = sqlite_idempotency_put,
+    .prune = sqlite_prune,
+};

@@ -1,0 +1,267 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Dispatch to the driver, and what every driver would have to do again: the texts that outlive a
+ * call, and a transaction around a change that comes without one, so that a change which takes
+ * several rows is never seen, or left, half done.
+ */
+#include "store/store.h"
+
+#include "base/crypto.h"
+#include "base/err.h"
+#include "store/store_driver.h"
+
+struct str store_keep(struct store_connection *connection, const void *bytes, size_t length)
+{
+    return length > 0 ? arena_copy(&connection->texts, str_make(bytes, length)) : STR_LIT("");
+}
+
+static const struct store_driver *driver_of(const struct store_connection *connection)
+{
+    return connection->store->driver;
+}
+
+/*
+ * Only look-ups forget the texts of the last one: a record that was looked up, changed and given
+ * to an update still has its texts.
+ */
+static const struct store_driver *look_up(struct store_connection *connection)
+{
+    arena_fini(&connection->texts);
+    return driver_of(connection);
+}
+
+void store_identity_draw(struct store_identity *identity)
+{
+    for (size_t i = 0; i < STORE_EPOCH_LENGTH; i++)
+        identity->epoch[i] = (char)('a' + crypto_random_below(26));
+    identity->epoch[STORE_EPOCH_LENGTH] = '\0';
+    crypto_random(identity->token_key, sizeof(identity->token_key));
+}
+
+bool store_filter_matches(const struct store_order_filter *filter, enum order_status status,
+                          int64_t created_at, int64_t updated_at)
+{
+    return (filter->status < 0 || filter->status == (int)status) &&
+           (filter->created_from == 0 || created_at >= filter->created_from) &&
+           (filter->created_until == 0 || created_at < filter->created_until) &&
+           (filter->updated_from == 0 || updated_at >= filter->updated_from);
+}
+
+int store_open(const struct store_driver *driver, const struct store_options *options,
+               struct store **store, char error[STORE_ERROR_SIZE])
+{
+    error[0] = '\0';
+    int result = driver->open(options, store, error);
+    if (result)
+        return result;
+    (*store)->driver = driver;
+    (*store)->options = options;
+    return 0;
+}
+
+void store_close(struct store **store)
+{
+    if (!*store)
+        return;
+    (*store)->driver->close(*store);
+    *store = NULL;
+}
+
+const struct store_identity *store_identity(const struct store *store)
+{
+    return &store->identity;
+}
+
+int store_connect(struct store *store, enum store_role role, struct store_connection **connection)
+{
+    int result = store->driver->connect(store, role, connection);
+    if (result)
+        return result;
+    (*connection)->store = store;
+    (*connection)->role = role;
+    arena_init(&(*connection)->texts);
+    return 0;
+}
+
+void store_disconnect(struct store_connection **connection)
+{
+    struct store_connection *c = *connection;
+    if (!c)
+        return;
+    store_rollback(c);
+    arena_fini(&c->texts);
+    c->store->driver->disconnect(c);
+    *connection = NULL;
+}
+
+int store_backup(const struct store_driver *driver, const char *directory, const char *destination,
+                 char error[STORE_ERROR_SIZE])
+{
+    error[0] = '\0';
+    return driver->backup(directory, destination, error);
+}
+
+int store_begin(struct store_connection *connection)
+{
+    int result = driver_of(connection)->begin(connection);
+    connection->in_transaction = result == 0;
+    return result;
+}
+
+int store_commit(struct store_connection *connection)
+{
+    int result = driver_of(connection)->commit(connection);
+    if (result == 0)
+        connection->in_transaction = false;
+    return result;
+}
+
+void store_rollback(struct store_connection *connection)
+{
+    if (!connection->in_transaction)
+        return;
+    driver_of(connection)->rollback(connection);
+    connection->in_transaction = false;
+}
+
+/* Around every change: `*alone` says that the transaction is the change's own. */
+static int change_begin(struct store_connection *writer, bool *alone)
+{
+    *alone = !writer->in_transaction;
+    return *alone ? store_begin(writer) : 0;
+}
+
+static int change_end(struct store_connection *writer, bool alone, int result)
+{
+    if (!alone)
+        return result;
+    if (result == 0)
+        result = store_commit(writer);
+    store_rollback(writer);
+    return result;
+}
+
+#define CHANGE(writer, call)                                                                       \
+    do {                                                                                           \
+        bool alone;                                                                                \
+        int result = change_begin(writer, &alone);                                                 \
+        return result ? result : change_end(writer, alone, driver_of(writer)->call);               \
+    } while (0)
+
+int store_project_get(struct store_connection *connection, int32_t project_id,
+                      struct store_project *project)
+{
+    return look_up(connection)->project_get(connection, project_id, project);
+}
+
+int store_project_put(struct store_connection *writer, const struct store_project *project)
+{
+    CHANGE(writer, project_put(writer, project));
+}
+
+int store_project_list(struct store_connection *connection, int32_t after, int limit,
+                       void (*row)(void *argument, const struct store_project *project),
+                       void *argument)
+{
+    return look_up(connection)->project_list(connection, after, limit, row, argument);
+}
+
+int store_key_put(struct store_connection *writer, const struct store_key *key)
+{
+    CHANGE(writer, key_put(writer, key));
+}
+
+int store_key_list(struct store_connection *connection, int32_t project_id, int32_t merchant_id,
+                   void (*row)(void *argument, const struct store_key *key), void *argument)
+{
+    return look_up(connection)->key_list(connection, project_id, merchant_id, row, argument);
+}
+
+int store_key_delete(struct store_connection *writer, const char *key_id)
+{
+    CHANGE(writer, key_delete(writer, key_id));
+}
+
+int store_user_get(struct store_connection *connection, int32_t project_id,
+                   struct str user_external_id, struct store_user *user)
+{
+    return look_up(connection)->user_get(connection, project_id, user_external_id, user);
+}
+
+int store_user_add(struct store_connection *writer, int32_t project_id, struct str user_external_id,
+                   struct store_user *user)
+{
+    CHANGE(writer, user_add(writer, project_id, user_external_id, user));
+}
+
+int store_order_get(struct store_connection *connection, int32_t project_id, int32_t order_id,
+                    struct store_order *order)
+{
+    return look_up(connection)->order_get(connection, project_id, order_id, order);
+}
+
+int store_order_insert(struct store_connection *writer, const struct store_order *order)
+{
+    CHANGE(writer, order_insert(writer, order));
+}
+
+int store_order_update(struct store_connection *writer, const struct store_order *order)
+{
+    CHANGE(writer, order_update(writer, order));
+}
+
+int store_order_next_id(struct store_connection *writer, int32_t project_id, int32_t *order_id)
+{
+    return look_up(writer)->order_next_id(writer, project_id, order_id);
+}
+
+int store_order_list(struct store_connection *connection, const struct store_order_filter *filter,
+                     void (*row)(void *argument, const struct store_order *order), void *argument,
+                     int32_t *next_before)
+{
+    return look_up(connection)->order_list(connection, filter, row, argument, next_before);
+}
+
+int store_order_list_open(struct store_connection *connection, int64_t user_id, int limit,
+                          void (*row)(void *argument, int32_t order_id, enum order_status status),
+                          void *argument)
+{
+    return look_up(connection)->order_list_open(connection, user_id, limit, row, argument);
+}
+
+int store_event_append(struct store_connection *writer, const struct store_order *order,
+                       const struct store_event *event)
+{
+    CHANGE(writer, event_append(writer, order, event));
+}
+
+int store_event_list(struct store_connection *connection, int32_t project_id, int32_t order_id,
+                     void (*row)(void *argument, const struct store_event *event), void *argument)
+{
+    return look_up(connection)->event_list(connection, project_id, order_id, row, argument);
+}
+
+int store_stream_read(struct store_connection *connection, int64_t user_id, int32_t after,
+                      int32_t before, bool reverse, int limit,
+                      void (*row)(void *argument, const struct store_publication *publication),
+                      void *argument)
+{
+    return look_up(connection)
+        ->stream_read(connection, user_id, after, before, reverse, limit, row, argument);
+}
+
+int store_idempotency_get(struct store_connection *connection, int32_t project_id, struct str key,
+                          struct store_idempotency *record)
+{
+    return look_up(connection)->idempotency_get(connection, project_id, key, record);
+}
+
+int store_idempotency_put(struct store_connection *writer, const struct store_idempotency *record)
+{
+    CHANGE(writer, idempotency_put(writer, record));
+}
+
+int store_prune(struct store_connection *writer, int64_t now_wall, int rows, int *deleted)
+{
+    CHANGE(writer, prune(writer, now_wall, rows, deleted));
+}
