@@ -381,10 +381,7 @@ static void forget_request(struct http_connection *connection)
     buf_fini(&connection->decoded);
     if (connection->reader.text.capacity > KEPT_HEAD_MAX)
         buf_fini(&connection->reader.text);
-    buf_clear(&connection->reader.text);
-    connection->reader.line_start = 0;
-    connection->reader.lines = 0;
-    connection->reader.skipped_empty_line = false;
+    http_head_reader_reset(&connection->reader);
 }
 
 void http_connection_answered(struct http_connection *connection, bool keep_alive)

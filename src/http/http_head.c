@@ -24,12 +24,20 @@ void http_head_reader_init(struct http_head_reader *reader)
     buf_init(&reader->text, REQUEST_LINE_MAX + LIMIT_HTTP_HEADERS);
 }
 
+void http_head_reader_reset(struct http_head_reader *reader)
+{
+    struct buf text = reader->text;
+    *reader = (struct http_head_reader){.text = text};
+    buf_clear(&reader->text);
+}
+
 static enum api_error check_size(const struct http_head_reader *reader, size_t more)
 {
+    size_t size = reader->text.len + more - reader->fields_start;
     if (reader->lines == 0)
-        return reader->text.len + more > REQUEST_LINE_MAX ? API_ERROR_URL_TOO_LONG : API_ERROR_NONE;
-    /* The empty line counts too. */
-    if (reader->lines > LIMIT_HTTP_HEADER_COUNT + 1 || reader->text.len + more > reader->text.max)
+        return size > REQUEST_LINE_MAX ? API_ERROR_URL_TOO_LONG : API_ERROR_NONE;
+    /* The request line counts as a line, and the empty one may follow. */
+    if (size > LIMIT_HTTP_HEADERS || reader->lines > LIMIT_HTTP_HEADER_COUNT + 1)
         return API_ERROR_HEADERS_TOO_LARGE;
     return API_ERROR_NONE;
 }
@@ -39,8 +47,8 @@ static enum api_error end_line(struct http_head_reader *reader, bool *complete, 
 {
     const char *line = reader->text.ptr + reader->line_start;
     size_t length = reader->text.len - reader->line_start;
-    if (length < 2 || line[length - 2] != '\r')
-        return refuse(detail, "A line of the request ends without CR");
+    if (memchr(line, '\r', length) != line + length - 2)
+        return refuse(detail, "A line of the request does not end with CR LF");
     if (length == 2 && reader->lines == 0) {
         /* One is forgiven, as RFC 9112 section 2.2 asks. */
         if (reader->skipped_empty_line)
@@ -52,8 +60,9 @@ static enum api_error end_line(struct http_head_reader *reader, bool *complete, 
     if (reader->lines > 0 && (line[0] == ' ' || line[0] == '\t'))
         return refuse(detail, "A header field is folded over several lines");
     *complete = length == 2;
-    reader->lines++;
     reader->line_start = reader->text.len;
+    if (reader->lines++ == 0)
+        reader->fields_start = reader->text.len;
     return API_ERROR_NONE;
 }
 
@@ -128,6 +137,18 @@ static enum api_error check_grammar(struct str text, struct http_head *head, con
     return refuse(detail, "The request line or a header field is malformed");
 }
 
+/* RFC 9110 section 5.6.2. Some versions of llhttp allow a space before the colon, or nothing. */
+static bool is_token(struct str name)
+{
+    for (size_t i = 0; i < name.len; i++) {
+        char c = name.ptr[i];
+        bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+        if (!plain && (c == '\0' || strchr("-_!#$%&'*+.^`|~", c) == NULL))
+            return false;
+    }
+    return name.len > 0;
+}
+
 struct framing {
     unsigned hosts, lengths, codings;
     struct str host, length, coding;
@@ -166,7 +187,7 @@ static bool all_digits(struct str s)
     return s.len > 0;
 }
 
-/* A number too big to hold is too big for any body. */
+/* A number too big to hold is too big for any body. What is not a number was refused. */
 static uint64_t saturated(struct str digits)
 {
     uint64_t value = 0;
@@ -178,28 +199,38 @@ static uint64_t saturated(struct str digits)
     return value;
 }
 
+static enum api_error judge_framing(const struct framing *framing, bool http_1_0,
+                                    const char **detail)
+{
+    if (framing->hosts > 1 || (framing->hosts == 0 && !http_1_0))
+        return refuse(detail, "The request must have exactly one Host field");
+    if (!is_host(framing->host))
+        return refuse(detail, "The Host field is malformed");
+    if (framing->lengths > 0 && framing->codings > 0)
+        return refuse(detail, "The request has both Content-Length and Transfer-Encoding");
+    if (framing->lengths > 1)
+        return refuse(detail, "The request has more than one Content-Length");
+    if (framing->lengths == 1 && !all_digits(framing->length))
+        return refuse(detail, "Content-Length is not a number");
+    if (framing->codings > 0 && (framing->codings > 1 || http_1_0 ||
+                                 !str_equal_ignoring_case(framing->coding, STR_LIT("chunked"))))
+        return refuse(detail, "The only Transfer-Encoding is chunked, in HTTP/1.1");
+    return API_ERROR_NONE;
+}
+
 static enum api_error check_framing(struct http_head *head, const char **detail)
 {
     struct framing framing = {0};
     struct str fields = head->fields, name, value;
-    while (http_head_next_field(&fields, &name, &value))
+    while (http_head_next_field(&fields, &name, &value)) {
+        if (!is_token(name) || value.ptr == NULL)
+            return refuse(detail, "The name of a header field is malformed");
         note_field(&framing, head, name, value);
-    if (framing.hosts > 1 || (framing.hosts == 0 && !head->http_1_0))
-        return refuse(detail, "The request must have exactly one Host field");
-    if (!is_host(framing.host))
-        return refuse(detail, "The Host field is malformed");
-    if (framing.lengths > 0 && framing.codings > 0)
-        return refuse(detail, "The request has both Content-Length and Transfer-Encoding");
-    if (framing.lengths > 1)
-        return refuse(detail, "The request has more than one Content-Length");
-    if (framing.lengths == 1 && !all_digits(framing.length))
-        return refuse(detail, "Content-Length is not a number");
-    if (framing.codings > 0 && (framing.codings > 1 || head->http_1_0 ||
-                                !str_equal_ignoring_case(framing.coding, STR_LIT("chunked"))))
-        return refuse(detail, "The only Transfer-Encoding is chunked, in HTTP/1.1");
+    }
+    enum api_error error = judge_framing(&framing, head->http_1_0, detail);
     head->content_length = saturated(framing.length);
     head->chunked = framing.codings == 1;
-    return API_ERROR_NONE;
+    return error;
 }
 
 enum api_error http_head_parse(struct str head, struct http_head *out, const char **detail)

@@ -11,11 +11,14 @@
 struct http_head_reader {
     struct buf text;
     size_t line_start;
+    size_t fields_start; /* 0 while the request line is coming */
     unsigned lines;
     bool skipped_empty_line;
 };
 
 void http_head_reader_init(struct http_head_reader *reader);
+/* Forgets the head, keeps the memory. */
+void http_head_reader_reset(struct http_head_reader *reader);
 /*
  * Takes bytes from the front of `*input`. API_ERROR_NONE and *complete when `text` holds the head;
  * else an error with a sentence in `*detail`.

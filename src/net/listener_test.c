@@ -1,0 +1,305 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Addresses understood and refused, connections accepted, and an empty descriptor table survived. */
+#include "net/listener.h"
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/log.h"
+#include "base/str.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#define PATIENCE 5000
+
+static struct loop *loop;
+static struct listener *listener;
+static struct loop_timer guard;
+static int accepted_fd = -1;
+static int accepted_count;
+static char accepted_peer[64];
+static bool free_when_accepted;
+
+static void on_guard(struct loop_timer *timer)
+{
+    (void)timer;
+    fail_msg("nothing happened for too long");
+}
+
+static int set_up(void **state)
+{
+    (void)state;
+    loop = loop_new();
+    loop_timer_init(&guard, loop, on_guard);
+    loop_timer_set(&guard, clock_mono_ms() + PATIENCE);
+    accepted_count = 0;
+    free_when_accepted = false;
+    return loop != NULL ? 0 : -1;
+}
+
+static void drop_accepted(void)
+{
+    if (accepted_fd >= 0)
+        close(accepted_fd);
+    accepted_fd = -1;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    drop_accepted();
+    listener_free(&listener);
+    loop_timer_cancel(&guard);
+    loop_free(&loop);
+    return 0;
+}
+
+static void on_accepted(void *argument, int fd, const char *peer)
+{
+    assert_ptr_equal(argument, &accepted_count);
+    drop_accepted();
+    accepted_fd = fd;
+    accepted_count++;
+    snprintf(accepted_peer, sizeof(accepted_peer), "%s", peer);
+    if (free_when_accepted)
+        listener_free(&listener);
+    loop_stop(loop);
+}
+
+static void bind_one(const char *host_port, int *fd, char address[LISTENER_ADDRESS_SIZE])
+{
+    char error[LISTENER_ERROR_SIZE] = "";
+    if (listener_bind(host_port, 1, fd, address, error) != 0)
+        fail_msg("%s: %s", host_port, error);
+}
+
+static int port_of(const char *address)
+{
+    int64_t port = 0;
+    assert_true(str_to_int64(str_from(strrchr(address, ':') + 1), 1, 65535, &port));
+    return (int)port;
+}
+
+static int connect_to(int port)
+{
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    assert_true(fd >= 0);
+    assert_int_equal(connect(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+    return fd;
+}
+
+static void wait_for_accepted(int count)
+{
+    while (accepted_count < count)
+        loop_run(loop);
+}
+
+static void test_accepts(void **state)
+{
+    (void)state;
+    char address[LISTENER_ADDRESS_SIZE];
+    int fd;
+    bind_one("127.0.0.1:0", &fd, address);
+    assert_true(str_starts_with(str_from(address), STR_LIT("127.0.0.1:")));
+    listener = listener_new(loop, fd, on_accepted, &accepted_count);
+    assert_non_null(listener);
+    int client = connect_to(port_of(address));
+    wait_for_accepted(1);
+    int no_delay = 0;
+    socklen_t size = sizeof(no_delay);
+    assert_string_equal(accepted_peer, "127.0.0.1");
+    assert_true(fcntl(accepted_fd, F_GETFL) & O_NONBLOCK);
+    assert_true(fcntl(accepted_fd, F_GETFD) & FD_CLOEXEC);
+    assert_int_equal(getsockopt(accepted_fd, IPPROTO_TCP, TCP_NODELAY, &no_delay, &size), 0);
+    assert_true(no_delay);
+    close(client);
+}
+
+static void test_workers_share_a_port(void **state)
+{
+    (void)state;
+    char address[LISTENER_ADDRESS_SIZE], error[LISTENER_ERROR_SIZE];
+    int fds[3];
+    assert_int_equal(listener_bind("127.0.0.1:0", 3, fds, address, error), 0);
+    for (int i = 0; i < 3; i++) {
+        struct sockaddr_in bound;
+        socklen_t size = sizeof(bound);
+        assert_int_equal(getsockname(fds[i], (struct sockaddr *)&bound, &size), 0);
+        assert_int_equal(ntohs(bound.sin_port), port_of(address));
+        close(fds[i]);
+    }
+}
+
+static void test_second_server_is_refused(void **state)
+{
+    (void)state;
+    char address[LISTENER_ADDRESS_SIZE], other[LISTENER_ADDRESS_SIZE];
+    char error[LISTENER_ERROR_SIZE] = "";
+    int fd, others[2];
+    bind_one("127.0.0.1:0", &fd, address);
+    assert_int_equal(listener_bind(address, 2, others, other, error), ERR_EXISTS);
+    assert_non_null(strstr(error, address));
+    assert_non_null(strstr(error, "another server"));
+    close(fd);
+    assert_int_equal(listener_bind(address, 2, others, other, error), 0);
+    assert_string_equal(address, other);
+    close(others[0]);
+    close(others[1]);
+}
+
+static void test_malformed_addresses(void **state)
+{
+    (void)state;
+    /* Nothing here that a resolver would be asked for. */
+    static const char *const malformed[] = {
+        "",          "8000",      "127.0.0.1",     "127.0.0.1:",     "127.0.0.1:x", ":65536",
+        ":-1",       ":080",      "::1:8000",      "[]:8000",        "[::1",        "[::1]",
+        "[::1]8000", "[::1:8000", "127.0.0.1:80 ", "http://a:8000/",
+    };
+    for (size_t i = 0; i < ARRAY_LENGTH(malformed); i++) {
+        char address[LISTENER_ADDRESS_SIZE], error[LISTENER_ERROR_SIZE] = "";
+        int fd;
+        if (listener_bind(malformed[i], 1, &fd, address, error) != ERR_INVALID)
+            fail_msg("accepted: %s", malformed[i]);
+        assert_true(strlen(error) > 20);
+    }
+}
+
+static void test_address_of_another_machine(void **state)
+{
+    (void)state;
+    char address[LISTENER_ADDRESS_SIZE], error[LISTENER_ERROR_SIZE] = "";
+    int fd;
+    assert_int_equal(listener_bind("192.0.2.1:0", 1, &fd, address, error), ERR_IO);
+    assert_non_null(strstr(error, "192.0.2.1:0: "));
+}
+
+static void test_all_addresses(void **state)
+{
+    (void)state;
+    char address[LISTENER_ADDRESS_SIZE];
+    int fd;
+    bind_one(":0", &fd, address);
+    listener = listener_new(loop, fd, on_accepted, &accepted_count);
+    int client = connect_to(port_of(address));
+    wait_for_accepted(1);
+    assert_string_equal(accepted_peer, "127.0.0.1");
+    close(client);
+}
+
+static void test_localhost_and_ipv6(void **state)
+{
+    (void)state;
+    char address[LISTENER_ADDRESS_SIZE], error[LISTENER_ERROR_SIZE];
+    int fd;
+    bind_one("localhost:0", &fd, address);
+    close(fd);
+    /* A machine without IPv6 has nothing to show here. */
+    if (listener_bind("[::1]:0", 1, &fd, address, error) != 0)
+        skip();
+    assert_true(str_starts_with(str_from(address), STR_LIT("[::1]:")));
+    close(fd);
+}
+
+static void test_freed_in_handler(void **state)
+{
+    (void)state;
+    char address[LISTENER_ADDRESS_SIZE];
+    int fd;
+    bind_one("127.0.0.1:0", &fd, address);
+    listener = listener_new(loop, fd, on_accepted, &accepted_count);
+    int one = connect_to(port_of(address));
+    int two = connect_to(port_of(address));
+    free_when_accepted = true;
+    wait_for_accepted(1);
+    assert_null(listener);
+    assert_int_equal(accepted_count, 1);
+    close(one);
+    close(two);
+}
+
+/* Takes every descriptor there is; how many were taken. */
+static int use_up_descriptors(int *taken, int max)
+{
+    int count = 0;
+    while (count < max && (taken[count] = dup(STDERR_FILENO)) >= 0)
+        count++;
+    return count;
+}
+
+static void stop(struct loop_timer *timer)
+{
+    loop_stop(timer->loop);
+}
+
+static void test_descriptors_used_up(void **state)
+{
+    (void)state;
+    static int taken[4096];
+    struct rlimit limit;
+    char address[LISTENER_ADDRESS_SIZE];
+    char byte;
+    int fd;
+    bind_one("127.0.0.1:0", &fd, address);
+    listener = listener_new(loop, fd, on_accepted, &accepted_count);
+    int client = socket(AF_INET, SOCK_STREAM, 0);
+    int silence = open("/dev/null", O_WRONLY);
+    log_set_fd(silence);
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+    struct rlimit low = {.rlim_cur = 256, .rlim_max = limit.rlim_max};
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &low), 0);
+    int count = use_up_descriptors(taken, 4096);
+
+    struct sockaddr_in target = {.sin_family = AF_INET,
+                                 .sin_port = htons((uint16_t)port_of(address))};
+    target.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    assert_int_equal(connect(client, (struct sockaddr *)&target, sizeof(target)), 0);
+    struct loop_timer timer;
+    loop_timer_init(&timer, loop, stop);
+    loop_timer_set(&timer, clock_mono_ms() + 20);
+    loop_run(loop);
+    /* The waiting connection was dropped, and is not waited for any more. */
+    assert_int_equal(accepted_count, 0);
+    assert_true(recv(client, &byte, 1, MSG_DONTWAIT) == 0 || errno == ECONNRESET);
+
+    while (count > 0)
+        close(taken[--count]);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+    close(client);
+    client = connect_to(port_of(address));
+    wait_for_accepted(1);
+    close(client);
+    log_set_fd(-1);
+    close(silence);
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+    const struct CMUnitTest tests[] = {
+        TEST(test_accepts),
+        TEST(test_workers_share_a_port),
+        TEST(test_second_server_is_refused),
+        TEST(test_malformed_addresses),
+        TEST(test_address_of_another_machine),
+        TEST(test_all_addresses),
+        TEST(test_localhost_and_ipv6),
+        TEST(test_freed_in_handler),
+        TEST(test_descriptors_used_up),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,468 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A stream on one end of a socket pair, the test on the other. */
+#include "net/stream.h"
+
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/mem.h"
+#include "base/metrics.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#define OUTPUT_MAX (4 * 1024 * 1024)
+#define PATIENCE 5000
+
+struct world {
+    struct loop *loop;
+    struct stream *stream;
+    int peer;
+    struct buf received;
+    int receptions, drains, closes;
+    bool in_call; /* the test is inside a function of the stream */
+    void (*on_received)(struct world *world);
+    struct loop_timer guard;
+    int64_t connections_before;
+};
+
+static void received(void *owner, struct str bytes)
+{
+    struct world *world = owner;
+    assert_false(world->in_call);
+    assert_in_range(bytes.len, 1, STREAM_READ_SIZE);
+    buf_append_str(&world->received, bytes);
+    world->receptions++;
+    if (world->on_received != NULL)
+        world->on_received(world);
+    loop_stop(world->loop);
+}
+
+static void drained(void *owner)
+{
+    struct world *world = owner;
+    assert_false(world->in_call);
+    assert_int_equal(stream_queued(world->stream), 0);
+    world->drains++;
+    loop_stop(world->loop);
+}
+
+static void closed(void *owner)
+{
+    struct world *world = owner;
+    assert_false(world->in_call);
+    world->closes++;
+    world->stream = NULL;
+    loop_stop(world->loop);
+}
+
+static const struct stream_handlers handlers = {received, drained, closed};
+
+static void on_guard(struct loop_timer *timer)
+{
+    (void)timer;
+    fail_msg("nothing happened for too long");
+}
+
+static int set_up(void **state)
+{
+    struct world *world = mem_zalloc(sizeof(*world));
+    int pair[2];
+    world->connections_before = metrics_value(METRIC_CONNECTIONS);
+    world->loop = loop_new();
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, pair), 0);
+    world->peer = pair[1];
+    world->stream = stream_new(world->loop, pair[0], "192.0.2.1", OUTPUT_MAX, &handlers, world);
+    buf_init(&world->received, OUTPUT_MAX);
+    loop_timer_init(&world->guard, world->loop, on_guard);
+    loop_timer_set(&world->guard, clock_mono_ms() + PATIENCE);
+    *state = world;
+    return world->stream != NULL ? 0 : -1;
+}
+
+static int tear_down(void **state)
+{
+    struct world *world = *state;
+    stream_abort(&world->stream);
+    loop_timer_cancel(&world->guard);
+    loop_free(&world->loop);
+    if (world->peer >= 0)
+        close(world->peer);
+    buf_fini(&world->received);
+    assert_int_equal(metrics_value(METRIC_CONNECTIONS), world->connections_before);
+    mem_free(world);
+    return 0;
+}
+
+static void run_until(struct world *world, const int *counter, int value)
+{
+    while (*counter < value)
+        loop_run(world->loop);
+    assert_int_equal(*counter, value);
+}
+
+static void stop_soon(struct loop_timer *timer)
+{
+    loop_stop(timer->loop);
+}
+
+/* Lets everything happen that is already due. */
+static void run_dry(struct world *world)
+{
+    for (int i = 0; i < 3; i++) {
+        struct loop_timer timer;
+        loop_timer_init(&timer, world->loop, stop_soon);
+        loop_timer_set(&timer, 0);
+        loop_run(world->loop);
+        loop_timer_cancel(&timer);
+    }
+}
+
+static int write_checked(struct world *world, struct str bytes)
+{
+    world->in_call = true;
+    int result = stream_write(world->stream, bytes);
+    world->in_call = false;
+    return result;
+}
+
+static void close_checked(struct world *world, int64_t deadline_mono)
+{
+    world->in_call = true;
+    stream_close(world->stream, deadline_mono);
+    world->in_call = false;
+}
+
+static void send_text(struct world *world, const char *text)
+{
+    assert_int_equal(send(world->peer, text, strlen(text), 0), strlen(text));
+}
+
+/* Everything the peer can read now; true at the end of the stream. */
+static bool read_peer(struct world *world, struct buf *out)
+{
+    char bytes[65536];
+    ssize_t n;
+    while ((n = recv(world->peer, bytes, sizeof(bytes), 0)) > 0)
+        buf_append(out, bytes, (size_t)n);
+    return n == 0;
+}
+
+static struct str make_pattern(size_t length)
+{
+    char *bytes = mem_alloc(length);
+    for (size_t i = 0; i < length; i++)
+        bytes[i] = (char)(i * 31 + i / 251);
+    return str_make(bytes, length);
+}
+
+static void test_both_ways(void **state)
+{
+    struct world *world = *state;
+    struct buf got;
+    buf_init(&got, 100);
+    send_text(world, "ping");
+    run_until(world, &world->receptions, 1);
+    assert_true(str_equal_text(buf_view(&world->received), "ping"));
+    assert_int_equal(write_checked(world, STR_LIT("pong")), 0);
+    assert_int_equal(stream_queued(world->stream), 0);
+    assert_false(read_peer(world, &got));
+    assert_true(str_equal_text(buf_view(&got), "pong"));
+    assert_string_equal(stream_peer(world->stream), "192.0.2.1");
+    assert_int_equal(metrics_value(METRIC_CONNECTIONS), world->connections_before + 1);
+    buf_fini(&got);
+}
+
+static void test_queue_goes_out_in_order(void **state)
+{
+    struct world *world = *state;
+    struct str pattern = make_pattern(3 * 1024 * 1024);
+    struct buf got;
+    size_t at = 0;
+    buf_init(&got, OUTPUT_MAX);
+    /* Pieces of odd sizes, so that some are written while others have been sent in part. */
+    for (size_t piece = 100001; at < pattern.len; at += piece) {
+        if (piece > pattern.len - at)
+            piece = pattern.len - at;
+        assert_int_equal(write_checked(world, str_make(pattern.ptr + at, piece)), 0);
+        if (at / piece % 5 == 0) {
+            read_peer(world, &got);
+            run_dry(world);
+        }
+    }
+    assert_true(stream_queued(world->stream) > 0);
+    int drains = world->drains;
+    while (world->drains == drains) {
+        read_peer(world, &got);
+        run_dry(world);
+    }
+    assert_int_equal(world->drains, drains + 1);
+    read_peer(world, &got);
+    assert_int_equal(got.len, pattern.len);
+    assert_memory_equal(got.ptr, pattern.ptr, pattern.len);
+    buf_fini(&got);
+    mem_free((void *)pattern.ptr);
+}
+
+static void test_queue_is_bounded(void **state)
+{
+    struct world *world = *state;
+    struct str pattern = make_pattern(OUTPUT_MAX + 1);
+    struct buf got;
+    buf_init(&got, 2 * OUTPUT_MAX);
+    assert_int_equal(write_checked(world, pattern), ERR_TOO_LARGE);
+    read_peer(world, &got);
+    assert_int_equal(got.len, 0);
+    pattern.len--;
+    assert_int_equal(write_checked(world, pattern), 0);
+    size_t room = OUTPUT_MAX - stream_queued(world->stream);
+    assert_int_equal(write_checked(world, str_make(pattern.ptr, room + 1)), ERR_TOO_LARGE);
+    assert_int_equal(write_checked(world, str_make(pattern.ptr, room)), 0);
+    assert_int_equal(write_checked(world, str_make(pattern.ptr, 1)), ERR_TOO_LARGE);
+    while (world->drains == 0) {
+        read_peer(world, &got);
+        run_dry(world);
+    }
+    read_peer(world, &got);
+    assert_int_equal(got.len, OUTPUT_MAX + room);
+    buf_fini(&got);
+    mem_free((void *)pattern.ptr);
+}
+
+static void test_peer_closes(void **state)
+{
+    struct world *world = *state;
+    send_text(world, "last");
+    close(world->peer);
+    world->peer = -1;
+    run_until(world, &world->closes, 1);
+    assert_true(str_equal_text(buf_view(&world->received), "last"));
+}
+
+static void test_write_to_a_gone_peer(void **state)
+{
+    struct world *world = *state;
+    close(world->peer);
+    world->peer = -1;
+    assert_int_equal(write_checked(world, STR_LIT("x")), ERR_CLOSED);
+    assert_int_equal(write_checked(world, STR_LIT("x")), ERR_CLOSED);
+    assert_int_equal(world->closes, 0);
+    run_until(world, &world->closes, 1);
+}
+
+static void test_abort_after_a_failed_write(void **state)
+{
+    struct world *world = *state;
+    close(world->peer);
+    world->peer = -1;
+    assert_int_equal(write_checked(world, STR_LIT("x")), ERR_CLOSED);
+    stream_abort(&world->stream);
+    assert_null(world->stream);
+    run_dry(world);
+    assert_int_equal(world->closes, 0);
+}
+
+static void abort_it(struct world *world)
+{
+    stream_abort(&world->stream);
+    assert_null(world->stream);
+}
+
+static void test_abort_in_handler(void **state)
+{
+    struct world *world = *state;
+    struct buf got;
+    buf_init(&got, 10);
+    world->on_received = abort_it;
+    send_text(world, "x");
+    run_until(world, &world->receptions, 1);
+    assert_true(read_peer(world, &got));
+    run_dry(world);
+    assert_int_equal(world->closes, 0);
+    buf_fini(&got);
+}
+
+static void close_it(struct world *world)
+{
+    assert_int_equal(stream_write(world->stream, STR_LIT("bye")), 0);
+    close_checked(world, clock_mono_ms() + PATIENCE);
+    assert_int_equal(stream_write(world->stream, STR_LIT("more")), ERR_CLOSED);
+}
+
+static void test_close_in_handler(void **state)
+{
+    struct world *world = *state;
+    struct buf got;
+    buf_init(&got, 10);
+    world->on_received = close_it;
+    send_text(world, "x");
+    run_until(world, &world->receptions, 1);
+    assert_true(read_peer(world, &got));
+    assert_true(str_equal_text(buf_view(&got), "bye"));
+    send_text(world, "too late");
+    run_dry(world);
+    assert_int_equal(world->receptions, 1);
+    assert_int_equal(world->closes, 0);
+    close(world->peer);
+    world->peer = -1;
+    run_until(world, &world->closes, 1);
+    buf_fini(&got);
+}
+
+static void test_close_sends_what_is_queued(void **state)
+{
+    struct world *world = *state;
+    struct str pattern = make_pattern(OUTPUT_MAX);
+    struct buf got;
+    buf_init(&got, OUTPUT_MAX);
+    assert_int_equal(write_checked(world, pattern), 0);
+    assert_true(stream_queued(world->stream) > 0);
+    close_checked(world, clock_mono_ms() + PATIENCE);
+    while (!read_peer(world, &got))
+        run_dry(world);
+    assert_int_equal(got.len, pattern.len);
+    assert_int_equal(world->drains, 0);
+    close(world->peer);
+    world->peer = -1;
+    run_until(world, &world->closes, 1);
+    buf_fini(&got);
+    mem_free((void *)pattern.ptr);
+}
+
+static void test_close_after_the_peer(void **state)
+{
+    struct world *world = *state;
+    close(world->peer);
+    world->peer = -1;
+    close_checked(world, clock_mono_ms() + PATIENCE);
+    assert_int_equal(world->closes, 0);
+    run_until(world, &world->closes, 1);
+}
+
+static void test_close_has_a_deadline(void **state)
+{
+    struct world *world = *state;
+    int64_t start = clock_mono_ms();
+    close_checked(world, start + 20);
+    run_until(world, &world->closes, 1);
+    assert_in_range(clock_mono_ms() - start, 20, PATIENCE);
+}
+
+static void test_pause(void **state)
+{
+    struct world *world = *state;
+    stream_pause(world->stream);
+    send_text(world, "x");
+    run_dry(world);
+    assert_int_equal(world->receptions, 0);
+    stream_resume(world->stream);
+    run_until(world, &world->receptions, 1);
+}
+
+static void pause_it(struct world *world)
+{
+    stream_pause(world->stream);
+}
+
+static void test_pause_in_handler(void **state)
+{
+    struct world *world = *state;
+    world->on_received = pause_it;
+    send_text(world, "x");
+    run_until(world, &world->receptions, 1);
+    send_text(world, "y");
+    run_dry(world);
+    assert_int_equal(world->receptions, 1);
+    /* Output still flows. */
+    assert_int_equal(write_checked(world, STR_LIT("z")), 0);
+    stream_resume(world->stream);
+    run_until(world, &world->receptions, 2);
+}
+
+static void received_by_other(void *owner, struct str bytes)
+{
+    int *count = owner;
+    *count += (int)bytes.len;
+}
+
+static void closed_for_other(void *owner)
+{
+    int *count = owner;
+    *count += 1000;
+}
+
+static int other_count;
+
+static void give_away(struct world *world)
+{
+    static const struct stream_handlers other = {received_by_other, NULL, closed_for_other};
+    stream_set_owner(world->stream, 10, &other, &other_count);
+    world->stream = NULL;
+}
+
+static void test_another_owner(void **state)
+{
+    struct world *world = *state;
+    struct stream *stream = world->stream;
+    other_count = 0;
+    world->on_received = give_away;
+    send_text(world, "mine");
+    run_until(world, &world->receptions, 1);
+    send_text(world, "other");
+    run_dry(world);
+    assert_int_equal(other_count, 5);
+    assert_int_equal(stream_write(stream, STR_LIT("12345678901")), ERR_TOO_LARGE);
+    close(world->peer);
+    world->peer = -1;
+    run_dry(world);
+    assert_int_equal(other_count, 1005);
+    assert_int_equal(world->closes, 0);
+}
+
+static void test_a_flood_takes_turns(void **state)
+{
+    struct world *world = *state;
+    struct str pattern = make_pattern(STREAM_READ_SIZE + 4096);
+    size_t sent = 0;
+    while (sent < pattern.len) {
+        ssize_t n = send(world->peer, pattern.ptr + sent, pattern.len - sent, 0);
+        assert_true(n > 0);
+        sent += (size_t)n;
+    }
+    /* The loop is left after one read although more is there. */
+    loop_run(world->loop);
+    assert_int_equal(world->receptions, 1);
+    assert_in_range(world->received.len, 1, STREAM_READ_SIZE);
+    run_until(world, &world->receptions, 2);
+    mem_free((void *)pattern.ptr);
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+    const struct CMUnitTest tests[] = {
+        TEST(test_both_ways),
+        TEST(test_queue_goes_out_in_order),
+        TEST(test_queue_is_bounded),
+        TEST(test_peer_closes),
+        TEST(test_write_to_a_gone_peer),
+        TEST(test_abort_after_a_failed_write),
+        TEST(test_abort_in_handler),
+        TEST(test_close_in_handler),
+        TEST(test_close_sends_what_is_queued),
+        TEST(test_close_after_the_peer),
+        TEST(test_close_has_a_deadline),
+        TEST(test_pause),
+        TEST(test_pause_in_handler),
+        TEST(test_another_owner),
+        TEST(test_a_flood_takes_turns),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
