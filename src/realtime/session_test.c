@@ -126,13 +126,15 @@ static void test_connect_refused(void **state)
         {{"{\"id\":1,\"connect\":{\"data\":{\"auth\":\"$T\",\"project_id\":-1}}}"}, INVALID_TOKEN},
         {{"{\"id\":1,\"connect\":{\"data\":{\"auth\":\"$T\",\"project_id\":4294967297}}}"},
          INVALID_TOKEN},
+        {{"{\"id\":1,\"connect\":{\"data\":{\"auth\":\"$T\",\"project_id\":-4294967295}}}"},
+         INVALID_TOKEN},
         {{"{\"id\":1,\"connect\":{\"data\":{\"user_external_id\":\"u2\",\"auth\":\"$T\","
           "\"project_id\":1}}}"},
          INVALID_TOKEN},
     };
     int64_t refused = metrics_value(METRIC_CONNECTS__REFUSED);
     check_conversations(*state, rows, ARRAY_LENGTH(rows), false);
-    assert_int_equal(metrics_value(METRIC_CONNECTS__REFUSED) - refused, 13);
+    assert_int_equal(metrics_value(METRIC_CONNECTS__REFUSED) - refused, 14);
 }
 
 static void test_commands(void **state)
@@ -161,7 +163,7 @@ static void test_commands(void **state)
         {{"{\"id\":2,\"sub_refresh\":{\"channel\":\"" CHANNEL "\",\"token\":\"t\"}}"},
          NOT_AVAILABLE(2)},
         {{"{\"id\":2,\"sub_refresh\":{\"channel\":\"x\",\"token\":\"t\"}}"}, DENIED(2)},
-        {{"{\"send\":{\"data\":1}}", "{}"}, "close 3508 not available\n"},
+        {{"{\"send\":{\"data\":1}}\n{\"id\":2,\"rpc\":{}}", "{}"}, "close 3508 not available\n"},
         {{"{\"id\":2,\"send\":{\"data\":1}}"}, "close 3508 not available\n"},
         {{"{\"id\":2,\"history\":{}}"}, BAD_REQUEST},
         {{"{\"id\":2,\"history\":{\"channel\":\"orders:1#u2\"}}"}, DENIED(2)},
@@ -291,10 +293,9 @@ static void test_latest_statuses(void **state)
 
     client_open(&client, fixture);
     client_say(&client, CONNECT);
-    assert_string_equal(client_log(&client),
-                        REPLY_WITH(",\"offset\":3") LATEST(8, "new") LATEST(7, "done"));
     fixture_publish(fixture, "u1", 8, ORDER_PAID);
-    assert_non_null(strstr(client_log(&client), PUSH(8, "paid", 4)));
+    assert_string_equal(client_log(&client), REPLY_WITH(",\"offset\":3") LATEST(8, "new")
+                                                 LATEST(7, "done") PUSH(8, "paid", 4));
     client_fini(&client);
 
     fixture->options.latest_on_connect = false;
@@ -412,6 +413,7 @@ static void test_slow_client(void **state)
     fixture_publish(fixture, "u1", 7, ORDER_NEW);
     fixture_publish(fixture, "u1", 7, ORDER_PAID);
     assert_string_equal(client_log(&client), "close 3008 slow\n");
+    assert_false(loop_timer_is_set(&client.session.timer));
     assert_int_equal(metrics_value(METRIC_CLOSES__SLOW), slow + 1);
     client_fini(&client);
 }
@@ -488,8 +490,12 @@ static void test_lifetime(void **state)
 {
     struct fixture *fixture = *state;
     struct client client;
-    fixture->options.max_lifetime = 2;
-    client_connect(&client, fixture);
+    fixture->options.max_lifetime = 200;
+    client_open(&client, fixture);
+    /* As if the connect command came late. */
+    client.session.opened_mono -= 198;
+    client_say(&client, CONNECT);
+    assert_int_equal(client.session.ends_mono, client.session.opened_mono + 200);
     client_await(&client, "close 3005 connection expired\n");
     client_fini(&client);
 }
