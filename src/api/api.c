@@ -2,7 +2,7 @@
 /* The table of routes for buyers and merchants. */
 #include "api/api.h"
 
-#include "api/routes_internal.h"
+#include "api/routes.h"
 #include "base/limits.h"
 
 #define ORDERS "/server/v1/project/{project}/orders"

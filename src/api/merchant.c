@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "api/merchant_internal.h"
+#include "api/merchant.h"
 
 #include "base/crypto.h"
 #include "base/err.h"

@@ -4,7 +4,7 @@
  * If-None-Match that still matches, the request is held until the order changes. It subscribes to
  * the hub before it looks, so that no change falls between the two.
  */
-#include "api/routes_internal.h"
+#include "api/routes.h"
 #include "auth/auth.h"
 #include "base/err.h"
 #include "base/mem.h"

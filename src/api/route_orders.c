@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* /server/v1/project/{project}/orders: one order created, changed, read; orders listed. */
-#include "api/routes_internal.h"
+#include "api/routes.h"
 
-#include "api/merchant_internal.h"
+#include "api/merchant.h"
 #include "base/clock.h"
 #include "base/err.h"
 #include "codec/base64.h"

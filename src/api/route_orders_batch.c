@@ -3,8 +3,8 @@
  * /server/v1/project/{project}/orders/batch: newline-delimited JSON, one order a line, one job for
  * all. A bad line is answered in its place and spoils no other.
  */
-#include "api/merchant_internal.h"
-#include "api/routes_internal.h"
+#include "api/merchant.h"
+#include "api/routes.h"
 #include "base/mem.h"
 #include "service/service.h"
 

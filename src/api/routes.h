@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The handlers that the table of api.c names. */
-#ifndef ORDERWIRE_API_ROUTES_INTERNAL_H
-#define ORDERWIRE_API_ROUTES_INTERNAL_H
+#ifndef ORDERWIRE_API_ROUTES_H
+#define ORDERWIRE_API_ROUTES_H
 
 #include "http/http_server.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What the merchant's routes share: who is calling, and one write with its answer. */
-#ifndef ORDERWIRE_API_MERCHANT_INTERNAL_H
-#define ORDERWIRE_API_MERCHANT_INTERNAL_H
+#ifndef ORDERWIRE_API_MERCHANT_H
+#define ORDERWIRE_API_MERCHANT_H
 
 #include "api/order_body.h"
 #include "auth/auth.h"
