@@ -119,7 +119,7 @@ static void run_dry(struct world *world)
     for (int i = 0; i < 3; i++) {
         struct loop_timer timer;
         loop_timer_init(&timer, world->loop, stop_soon);
-        loop_timer_set(&timer, 0);
+        loop_timer_set(&timer, clock_mono_ms());
         loop_run(world->loop);
         loop_timer_cancel(&timer);
     }
