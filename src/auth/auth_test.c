@@ -1,0 +1,510 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Callers of every kind against a small store: who is let in, who is not, and as whom. */
+#include "auth/auth.h"
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/mem.h"
+#include "codec/base64.h"
+#include "codec/payment_token.h"
+#include "store/store.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+/*
+ * Two keys made once, and tokens {"sub":"rsa-user","exp":4102444800} signed with them; the names
+ * say by which key, and what their "kid" says.
+ */
+#define MODULUS_1                                                                                  \
+    "qe0QkztZlehoGTAPkls9enpadZnqA_NL4wD_TZGAjUI3Zhg9CONG1Cath8rBxBATc0Mc0iXq8tdFTXy6"             \
+    "AdCKepFFGMCylLX-gXa4sj9CYv2pQ6M_41S3eKRrU-ztuiV9UXGREGC4tYev4qVmWz27IOiJvw-dNv1G"             \
+    "uCmscqhpA7ojWyb3xwa8t5miwh6Llrtw_In3eZFky6ITre1PIQ_A-IW3oyCy0Te5OIItk9LVgQ8HrdmK"             \
+    "rgTjbTLLSy83PrZP7vel3qBXVQrKI3pzemaWJ8PzUsDTcoQwIP1TX51GLHDUzzaskPiYtzqAJEu3kyeW"             \
+    "X__QXb9fgF4sGEd3-dUS_w"
+
+#define MODULUS_2                                                                                  \
+    "n4kps-451K4qeMt-7BPWIos4F2OsM6GkrWA1PB1I9EJXusR0mgEsVG-YYA19wVszZBot7Ymh2saSBHum"             \
+    "r7cRp2JOeZLcr-Z4Okh5xYktBRZTu6cZdYO9ONJs986Bb2tXc8kccYDCrnxfynoGGlyum1hMwvgFbGci"             \
+    "4WU1Ai0n5f3Dc5XX0NxNb4YchcNIXJuLGXh6Z6viSQQMymUT20QVJ7uiac_Lf0SA2YYOptMKfg8fhKC2"             \
+    "JuHb0dtH6chLPdo_oPWGNkvnIr1PBj6drBNOdGqZRFGCjGOTb9275QeyfPik0EcTAIK6osFmE6TJT-JK"             \
+    "-fdCxAO4HWzsU-_S79e0SQ"
+
+#define TOKEN_KEY_1                                                                                \
+    "eyJhbGciOiJSUzI1NiIsImtpZCI6ImsxIn0.eyJzdWIiOiJyc2EtdXNlciIsImV4cCI6NDEwMjQ0NDgw"             \
+    "MH0.hDJdix7WObtI8p5V6kT3MHc-oAc1RxnRAhj-q_ZgXIw_JN6mLOkDmc4aH6udtpv51dVHg5ORNaIY"             \
+    "hHyk5Xs_a9I6--ZfZ7qEU7DBjrmf5TpYJxDxpxFb_mmEiWSX_3nxBz0uzZOwbDo0YZ4348vC1gNcJVmN"             \
+    "nqbF62_FYaCTk2_W2jWNGOMyq6MhvTxf3nhCEB7pDJvoG64lsEN1f6jGzRqfnZkpEDZUaRINrDdXc0WJ"             \
+    "046SzATjNeq3yteMPE9MB7Kmdxs9sOxNZxOAmVQxrjFLQ8NJ__0vnnVtqIwpQaqEgAScps8zbnI74fR7"             \
+    "Jv_x2lHGIgLTJc5on3TdGIM1-A"
+
+#define TOKEN_KEY_2                                                                                \
+    "eyJhbGciOiJSUzI1NiIsImtpZCI6ImsyIn0.eyJzdWIiOiJyc2EtdXNlciIsImV4cCI6NDEwMjQ0NDgw"             \
+    "MH0.T230e1r5IeJjZY_mw4AUkH0wIEGuD7D_gVyqFtdoyH4GAOWfolnPtcD37p9zs8F9seWuVg0DjPPA"             \
+    "OJ9MAKNLP_E5fnAlZsbvl5hPZ27HF_hge5tAtZj8eqZMU6eIZY4mrpvzyfDsCLw0LbmhxVMb1RoXwmMl"             \
+    "lkoLblnOfSglDj06-A5IOIHmDSNw_uD1Glvq6Kq7W23Y2HzYNFr9mCgzWE19q0XtwTvw3eZQwS5kFY9U"             \
+    "_NmXNsZMgmk5YRCjtnUXY6uzCr9QaggDOuNaxfjBkx7AvCA6Xay-LCswW-pL3K-13PhcofdjBKu0ufYO"             \
+    "IiGi4Y0uRDzEyuRC8X6K2tjulQ"
+
+#define TOKEN_KEY_2_SAYS_K1                                                                        \
+    "eyJhbGciOiJSUzI1NiIsImtpZCI6ImsxIn0.eyJzdWIiOiJyc2EtdXNlciIsImV4cCI6NDEwMjQ0NDgw"             \
+    "MH0.O87tzr2sLugo6KWanvSiYcvLGuLlSJao1u4jRXzRpzzsknxNQnCb4YOVftRPGfqUni6FWt7DNBCv"             \
+    "bWxUS6o-To6CQsap_JudHIV1EQNWOXbzZ7Q7sB4Oiuqyzixn37reZbtphlejtwioWqDfFnOrmYvfoKJn"             \
+    "1aeOBqdXrGucDonCQSnx-mYlPUAeq19jT_WWNy1T0KWJj4008SA6FoOheVnGRME6vZsDA5kPDgHD_9an"             \
+    "ETgQ30aP53hY_0Gk84zKBYu8R0_cRMSjuasWok018Vf_Q4LuJG7UsnI5qEMmBkLEb89P5h47Q7Gr9R65"             \
+    "wGpp1M7cEuNIEg_xdmzUL8292A"
+
+#define TOKEN_KEY_1_SAYS_K9                                                                        \
+    "eyJhbGciOiJSUzI1NiIsImtpZCI6Ims5In0.eyJzdWIiOiJyc2EtdXNlciIsImV4cCI6NDEwMjQ0NDgw"             \
+    "MH0.lQLkC5f8l0XbDF0McpJcMrvGtzUbjiyJXnw42GMGQn7RlMkjJYAr_OedCk_rwLYTKagOcieWByDh"             \
+    "wfGLlWOMroUVXTJgS4qKqZXtot7_pDrtw-Qf1h3rHMwgNNIEHTyppF0NUJJszQ7bvoP3O68SG7qjZE24"             \
+    "PxXTOLxEEnCv_Wb-ytR4a9bbePf_lSClZ0nsjJisBPKLD3kxA2TPWzSzqXFF3dtt3SyLgweN9S87XD8u"             \
+    "byaWSl7UiGXWmYGfO5oo1YW9F70orBigWjwuqs2NTj_Ul3rebCKSZBiWhdPIfnT1IO5Nv6JRfPr5uw1x"             \
+    "eJ-TiotVYYlT4r-7fa_ZWN9yjA"
+
+#define TOKEN_KEY_1_UNNAMED                                                                        \
+    "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJyc2EtdXNlciIsImV4cCI6NDEwMjQ0NDgwMH0.iHA1iGfDXUe"             \
+    "Qj-veEczVYjmxG8iicY3Ty2qB3zTa3rvc8RFjm-3eeucCEIs9T2_9-rfx0cXl2f-XQUZY8jWx5IgI5WV"             \
+    "2COgSqpXMv4TfvqRMGfBUSGLNiWPDL82t-hTcPCLAHtmjX5YuGwO53Vw1VCsru_chJwAH_Aj_nohEALr"             \
+    "LlK31KB-1pfwqm8zJ2jUCsDcDzMuMxy8IH5Nz7G9Fnbjd3nlaJG33p3Aa5UYCvMj8bcPb33JVytgURYg"             \
+    "8X8Ygp0BBKruKg8tcGb4M772B5gbIreB6C_B8ZX4L10D1RZz8cNxVHT5JoRhEvJMDWcZP6zv6USqeJik"             \
+    "bc7ZtCZuJIg"
+
+#define NOW INT64_C(1800000000000)
+#define SECRET_10 "secret of project ten"
+#define SECRET_10_OLD "an older secret of ten"
+#define SECRET_11 "secret of project eleven"
+
+#define KEY_10 "owk_0000000000000000000000000000000000000010"
+#define KEY_MERCHANT_1 "owk_00000000000000000000000000000000000000m1"
+#define KEY_20 "owk_0000000000000000000000000000000000000020"
+#define ADMIN_KEY "owa_admin"
+
+static const struct {
+    int32_t project_id;
+    int32_t merchant_id;
+    const char *settings;
+} projects[] = {
+    {10, 1,
+     "{\"user_token_secret\":\"" SECRET_10 "\",\"verifiers\":["
+     "{\"type\":\"hs256\",\"secret\":\"" SECRET_10_OLD "\",\"user_claim\":\"account\","
+     "\"require\":{\"iss\":\"https://login.example\",\"level\":3,\"aud\":\"shop\"}}]}"},
+    {11, 1, "{\"user_token_secret\":\"" SECRET_11 "\"}"},
+    {20, 2,
+     "{\"verifiers\":[{\"type\":\"jwks\",\"keys\":["
+     "{\"kty\":\"RSA\",\"kid\":\"k1\",\"e\":\"AQAB\",\"n\":\"" MODULUS_1 "\"},"
+     "{\"kty\":\"RSA\",\"kid\":\"k2\",\"e\":\"AQAB\",\"n\":\"" MODULUS_2 "\"}]}]}"},
+    {21, 2,
+     "{\"verifiers\":[{\"type\":\"jwks_file\",\"path\":\"/nonexistent/keys.json\"},"
+     "{\"type\":\"jwks\",\"keys\":["
+     "{\"kty\":\"RSA\",\"e\":\"AQAB\",\"n\":\"" MODULUS_1 "\"}]}]}"},
+};
+
+static const struct {
+    int32_t project_id;
+    int32_t merchant_id;
+    const char *key;
+} keys[] = {{10, 1, KEY_10}, {0, 1, KEY_MERCHANT_1}, {20, 2, KEY_20}};
+
+struct world {
+    struct store_options options;
+    struct store *store;
+    struct store_connection *writer;
+    struct store_connection *reader;
+    struct auth_shared shared;
+    struct auth *auth;
+};
+
+static void put_project(struct world *world, int32_t project_id, int32_t merchant_id,
+                        const char *settings)
+{
+    struct store_project project = {
+        .project_id = project_id,
+        .merchant_id = merchant_id,
+        .settings = str_from(settings),
+    };
+    assert_int_equal(store_project_put(world->writer, &project), 0);
+}
+
+static void put_key(struct world *world, size_t index)
+{
+    struct store_key key = {
+        .merchant_id = keys[index].merchant_id,
+        .project_id = keys[index].project_id,
+        .label = STR_LIT("test"),
+    };
+    snprintf(key.key_id, sizeof(key.key_id), "key%zu", index);
+    auth_hash_key(str_from(keys[index].key), key.hash);
+    assert_int_equal(store_key_put(world->writer, &key), 0);
+}
+
+static void put_order(struct world *world, int32_t project_id, int32_t order_id, const char *user)
+{
+    struct store_user found;
+    assert_int_equal(store_user_add(world->writer, project_id, str_from(user), &found), 0);
+    struct store_order order = {
+        .project_id = project_id,
+        .order_id = order_id,
+        .user_id = found.user_id,
+        .user_external_id = str_from(user),
+        .seq = 1,
+    };
+    assert_int_equal(store_order_insert(world->writer, &order), 0);
+}
+
+static int setup(void **state)
+{
+    struct world *world = mem_zalloc(sizeof(*world));
+    char error[STORE_ERROR_SIZE];
+    world->options = (struct store_options){.directory = "."};
+    assert_int_equal(store_open(&store_memory, &world->options, &world->store, error), 0);
+    assert_int_equal(store_connect(world->store, STORE_WRITER, &world->writer), 0);
+    assert_int_equal(store_connect(world->store, STORE_READER, &world->reader), 0);
+    assert_int_equal(store_begin(world->writer), 0);
+    for (size_t i = 0; i < ARRAY_LENGTH(projects); i++)
+        put_project(world, projects[i].project_id, projects[i].merchant_id, projects[i].settings);
+    for (size_t i = 0; i < ARRAY_LENGTH(keys); i++)
+        put_key(world, i);
+    put_order(world, 10, 5, "payer");
+    assert_int_equal(store_commit(world->writer), 0);
+    auth_hash_key(STR_LIT(ADMIN_KEY), world->shared.admin_key_hash);
+    world->auth = auth_new(world->store, world->reader, &world->shared);
+    *state = world;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    struct world *world = *state;
+    auth_free(&world->auth);
+    store_disconnect(&world->reader);
+    store_disconnect(&world->writer);
+    store_close(&world->store);
+    mem_free(world);
+    return 0;
+}
+
+static int call_as(struct world *world, int32_t project_id, const char *name, const char *password)
+{
+    const struct auth_project *project = NULL;
+    struct buf plain;
+    struct buf header;
+    buf_init(&plain, 1000);
+    buf_init(&header, 2000);
+    buf_printf(&plain, "%s:%s", name, password);
+    buf_append_text(&header, "Basic ");
+    base64_encode(buf_view(&plain), &header);
+    int rc = auth_merchant(world->auth, project_id, buf_view(&header), &project);
+    if (rc == 0)
+        assert_int_equal(project->project_id, project_id);
+    buf_fini(&plain);
+    buf_fini(&header);
+    return rc;
+}
+
+static void merchants(void **state)
+{
+    static const struct {
+        int32_t project_id;
+        const char *name;
+        const char *password;
+        int expected;
+    } rows[] = {
+        {10, "10", KEY_10, 0},
+        {10, "1", KEY_10, 0},
+        {10, "10", KEY_MERCHANT_1, 0},
+        {10, "1", KEY_MERCHANT_1, 0},
+        {11, "11", KEY_MERCHANT_1, 0},
+        {11, "1", KEY_MERCHANT_1, 0},
+        {20, "2", KEY_20, 0},
+        {11, "11", KEY_10, ERR_DENIED},
+        {11, "1", KEY_10, ERR_DENIED},
+        {11, "10", KEY_MERCHANT_1, ERR_DENIED},
+        {20, "20", KEY_10, ERR_DENIED},
+        {20, "1", KEY_MERCHANT_1, ERR_DENIED},
+        {20, "2", KEY_MERCHANT_1, ERR_DENIED},
+        {10, "", KEY_10, ERR_DENIED},
+        {10, "010", KEY_10, ERR_DENIED},
+        {10, "shop", KEY_10, ERR_DENIED},
+        {10, "10", "", ERR_DENIED},
+        {10, "10", "owk_", ERR_DENIED},
+        {10, "10", KEY_10 "x", ERR_DENIED},
+        {99, "99", KEY_10, ERR_NOT_FOUND},
+    };
+    for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
+        int rc = call_as(*state, rows[i].project_id, rows[i].name, rows[i].password);
+        if (rc != rows[i].expected)
+            print_error("row %zu: %d\n", i, rc);
+        assert_int_equal(rc, rows[i].expected);
+    }
+}
+
+static void malformed_authorization_is_denied(void **state)
+{
+    static const char *const rows[] = {"",          "Basic",      "Basic ",
+                                       "Basic !!!", "Basic MTA=", "Bearer x"};
+    struct world *world = *state;
+    const struct auth_project *project;
+    for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
+        assert_int_equal(auth_merchant(world->auth, 10, str_from(rows[i]), &project), ERR_DENIED);
+        assert_int_equal(auth_admin(world->auth, str_from(rows[i])), ERR_DENIED);
+    }
+    assert_int_equal(auth_merchant(world->auth, 10, str_from(NULL), &project), ERR_DENIED);
+}
+
+static void the_operator_has_one_key(void **state)
+{
+    struct world *world = *state;
+    assert_int_equal(auth_admin(world->auth, STR_LIT("Bearer " ADMIN_KEY)), 0);
+    assert_int_equal(auth_admin(world->auth, STR_LIT("Bearer " ADMIN_KEY "x")), ERR_DENIED);
+    assert_int_equal(auth_admin(world->auth, STR_LIT("Bearer " KEY_10)), ERR_DENIED);
+}
+
+static void changes_are_seen_with_the_next_generation(void **state)
+{
+    struct world *world = *state;
+    const struct auth_project *before;
+    const struct auth_project *after;
+    assert_int_equal(auth_project(world->auth, 11, &before), 0);
+    assert_false(before->settings.strict);
+    assert_int_equal(store_begin(world->writer), 0);
+    put_project(world, 11, 1, "{\"strict\":true}");
+    assert_int_equal(store_commit(world->writer), 0);
+    assert_int_equal(auth_project(world->auth, 11, &after), 0);
+    assert_ptr_equal(before, after);
+
+    atomic_fetch_add(&world->shared.generation, 1);
+    assert_int_equal(auth_project(world->auth, 11, &after), 0);
+    assert_true(after->settings.strict);
+    /* Still whole for whoever holds it. */
+    assert_false(before->settings.strict);
+    assert_true(str_equal_text(before->settings.user_token_secret, SECRET_11));
+}
+
+static void the_memory_of_projects_is_bounded(void **state)
+{
+    struct world *world = *state;
+    const struct auth_project *project;
+    assert_int_equal(store_begin(world->writer), 0);
+    for (int32_t id = 1000; id < 3200; id++)
+        put_project(world, id, 3, "{}");
+    assert_int_equal(store_commit(world->writer), 0);
+    for (int32_t id = 1000; id < 3200; id++) {
+        assert_int_equal(auth_project(world->auth, id, &project), 0);
+        assert_int_equal(project->project_id, id);
+    }
+}
+
+static int check_token(struct world *world, int32_t project_id, struct str token,
+                       const char *expected_user)
+{
+    struct auth_user user;
+    int rc = auth_user(world->auth, project_id, token, NOW, &user);
+    if (rc == 0) {
+        assert_non_null(expected_user);
+        assert_string_equal(user.external_id, expected_user);
+        assert_true(str_equal_text(user.user_external_id, expected_user));
+        assert_true(user.expires_at > NOW);
+    }
+    return rc;
+}
+
+static void make_token(const char *claims, const char *secret, struct buf *out)
+{
+    buf_init(out, 16000);
+    jwt_encode_hs256(str_from(claims), str_from(secret), out);
+}
+
+#define LATER "\"exp\":1900000000"
+#define OLD_CLAIMS "\"iss\":\"https://login.example\",\"level\":3," LATER
+
+static void tokens_by_shared_secret(void **state)
+{
+    static const struct {
+        int32_t project_id;
+        const char *secret;
+        const char *claims;
+        int expected;
+        const char *user;
+    } rows[] = {
+        {10, SECRET_10, "{\"sub\":\"u1\",\"exp\":1800000001}", 0, "u1"},
+        {10, SECRET_10, "{\"user_external_id\":\"u2\"," LATER "}", 0, "u2"},
+        {10, SECRET_10, "{\"sub\":null,\"user_external_id\":\"u2\"," LATER "}", 0, "u2"},
+        {10, SECRET_10, "{\"sub\":12345678901," LATER "}", 0, "12345678901"},
+        {11, SECRET_11, "{\"sub\":\"u1\"," LATER "}", 0, "u1"},
+        /* Keys are the project's own. */
+        {11, SECRET_10, "{\"sub\":\"u1\"," LATER "}", ERR_DENIED, NULL},
+        {20, SECRET_10, "{\"sub\":\"u1\"," LATER "}", ERR_DENIED, NULL},
+        {99, SECRET_10, "{\"sub\":\"u1\"," LATER "}", ERR_NOT_FOUND, NULL},
+        {10, "", "{\"sub\":\"u1\"," LATER "}", ERR_DENIED, NULL},
+        /* A public key is no secret. */
+        {20, MODULUS_1, "{\"sub\":\"u1\"," LATER "}", ERR_DENIED, NULL},
+        /* Times. */
+        {10, SECRET_10, "{\"sub\":\"u1\"}", ERR_DENIED, NULL},
+        {10, SECRET_10, "{\"sub\":\"u1\",\"exp\":\"1900000000\"}", ERR_DENIED, NULL},
+        {10, SECRET_10, "{\"sub\":\"u1\",\"exp\":1800000000}", ERR_EXPIRED, NULL},
+        {11, SECRET_10, "{\"sub\":\"u1\",\"exp\":1800000000}", ERR_DENIED, NULL},
+        {10, SECRET_10, "{\"sub\":\"u1\",\"nbf\":1800000005," LATER "}", 0, "u1"},
+        {10, SECRET_10, "{\"sub\":\"u1\",\"nbf\":1800000006," LATER "}", ERR_DENIED, NULL},
+        {10, SECRET_10, "{\"sub\":\"u1\",\"nbf\":\"\"," LATER "}", ERR_DENIED, NULL},
+        {10, SECRET_10, "{\"sub\":\"u1\",\"iat\":1800000006," LATER "}", ERR_DENIED, NULL},
+        /* The user. */
+        {10, SECRET_10, "{" LATER "}", ERR_DENIED, NULL},
+        {10, SECRET_10, "{\"sub\":\"\"," LATER "}", ERR_DENIED, NULL},
+        {10, SECRET_10, "{\"sub\":\"a\\nb\"," LATER "}", ERR_DENIED, NULL},
+        {10, SECRET_10, "{\"sub\":[\"u1\"]," LATER "}", ERR_DENIED, NULL},
+        {10, SECRET_10, "{\"sub\":1.5," LATER "}", ERR_DENIED, NULL},
+        /* Another verifier: its claims are required, its claim is the user. */
+        {10, SECRET_10_OLD, "{\"account\":\"a1\",\"aud\":\"shop\"," OLD_CLAIMS "}", 0, "a1"},
+        {10, SECRET_10_OLD, "{\"account\":\"a1\",\"aud\":[\"x\",\"shop\"]," OLD_CLAIMS "}", 0,
+         "a1"},
+        {10, SECRET_10_OLD, "{\"account\":\"a1\",\"aud\":[\"x\"]," OLD_CLAIMS "}", ERR_DENIED,
+         NULL},
+        {10, SECRET_10_OLD, "{\"account\":\"a1\"," OLD_CLAIMS "}", ERR_DENIED, NULL},
+        {10, SECRET_10_OLD, "{\"sub\":\"a1\",\"aud\":\"shop\"," OLD_CLAIMS "}", ERR_DENIED, NULL},
+        {10, SECRET_10_OLD,
+         "{\"account\":\"a1\",\"aud\":\"shop\",\"iss\":\"https://login.example\","
+         "\"level\":\"3\"," LATER "}",
+         ERR_DENIED, NULL},
+    };
+    for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
+        struct buf token;
+        make_token(rows[i].claims, rows[i].secret, &token);
+        int rc = check_token(*state, rows[i].project_id, buf_view(&token), rows[i].user);
+        if (rc != rows[i].expected)
+            print_error("row %zu: %d\n", i, rc);
+        assert_int_equal(rc, rows[i].expected);
+        buf_fini(&token);
+    }
+}
+
+static void tokens_by_public_key(void **state)
+{
+    static const struct {
+        int32_t project_id;
+        const char *token;
+        int expected;
+    } rows[] = {
+        {20, TOKEN_KEY_1, 0},
+        {20, TOKEN_KEY_2, 0},
+        {20, TOKEN_KEY_1_UNNAMED, 0},
+        {20, TOKEN_KEY_2_SAYS_K1, ERR_DENIED},
+        {20, TOKEN_KEY_1_SAYS_K9, ERR_DENIED},
+        {10, TOKEN_KEY_1, ERR_DENIED},
+        /* The set of 21 has no names; its file is missing, which harms nobody else. */
+        {21, TOKEN_KEY_1, 0},
+        {21, TOKEN_KEY_1_SAYS_K9, 0},
+        {21, TOKEN_KEY_1_UNNAMED, 0},
+        {21, TOKEN_KEY_2, ERR_DENIED},
+    };
+    for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
+        int rc = check_token(*state, rows[i].project_id, str_from(rows[i].token), "rsa-user");
+        if (rc != rows[i].expected)
+            print_error("row %zu: %d\n", i, rc);
+        assert_int_equal(rc, rows[i].expected);
+    }
+}
+
+static void tokens_that_are_none(void **state)
+{
+    char long_token[LIMIT_TOKEN + 2];
+    memset(long_token, 'a', sizeof(long_token) - 1);
+    long_token[sizeof(long_token) - 1] = '\0';
+    const char *const rows[] = {
+        "",
+        "x",
+        "..",
+        "owp_",
+        long_token,
+        /* {"alg":"none"} with {"sub":"u1","exp":1900000000} */
+        "eyJhbGciOiJub25lIn0.eyJzdWIiOiJ1MSIsImV4cCI6MTkwMDAwMDAwMH0.",
+    };
+    for (size_t i = 0; i < ARRAY_LENGTH(rows); i++)
+        assert_int_equal(check_token(*state, 10, str_from(rows[i]), NULL), ERR_DENIED);
+}
+
+static void payment_tokens(void **state)
+{
+    static const struct {
+        struct payment_token token;
+        int32_t asked; /* project */
+        int expected;
+    } rows[] = {
+        {{10, 5, NOW + 1000}, 10, 0},          {{10, 5, NOW}, 10, ERR_EXPIRED},
+        {{10, 5, NOW + 1000}, 11, ERR_DENIED}, {{10, 6, NOW + 1000}, 10, ERR_DENIED},
+        {{11, 5, NOW + 1000}, 11, ERR_DENIED}, {{99, 5, NOW + 1000}, 99, ERR_NOT_FOUND},
+    };
+    struct world *world = *state;
+    const uint8_t *key = store_identity(world->store)->token_key;
+    for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
+        struct buf text;
+        buf_init(&text, 200);
+        payment_token_encode(&rows[i].token, key, &text);
+        int rc = check_token(world, rows[i].asked, buf_view(&text), "payer");
+        if (rc != rows[i].expected)
+            print_error("row %zu: %d\n", i, rc);
+        assert_int_equal(rc, rows[i].expected);
+        text.ptr[10] = text.ptr[10] == 'A' ? 'E' : 'A';
+        if (rc != ERR_NOT_FOUND)
+            assert_int_equal(check_token(world, rows[i].asked, buf_view(&text), NULL), ERR_DENIED);
+        buf_fini(&text);
+    }
+}
+
+static void made_tokens_are_accepted(void **state)
+{
+    struct world *world = *state;
+    const struct auth_project *project;
+    struct json *claims = json_parse(STR_LIT("{\"role\":\"tester\",\"exp\":1}"), NULL);
+    struct buf token;
+    buf_init(&token, LIMIT_TOKEN);
+    assert_int_equal(auth_project(world->auth, 10, &project), 0);
+    assert_int_equal(auth_make_user_token(project, STR_LIT("u\"1"), NOW, 1000, NULL, &token), 0);
+    assert_int_equal(check_token(world, 10, buf_view(&token), "u\"1"), 0);
+    buf_clear(&token);
+    assert_int_equal(auth_make_user_token(project, STR_LIT("u1"), NOW, 1000, claims, &token), 0);
+    assert_int_equal(check_token(world, 10, buf_view(&token), NULL), ERR_EXPIRED);
+    assert_int_equal(auth_project(world->auth, 20, &project), 0);
+    assert_int_equal(auth_make_user_token(project, STR_LIT("u1"), NOW, 1000, NULL, &token),
+                     ERR_UNSUPPORTED);
+    buf_fini(&token);
+    json_free(&claims);
+}
+
+static void keys_are_random_and_hashed(void **state)
+{
+    char first[AUTH_KEY_SIZE];
+    char second[AUTH_KEY_SIZE];
+    uint8_t hash[32];
+    uint8_t same[32];
+    (void)state;
+    auth_make_key(first, hash);
+    auth_hash_key(str_from(first), same);
+    assert_memory_equal(hash, same, sizeof(hash));
+    auth_make_key(second, hash);
+    assert_int_equal(strlen(first), 44);
+    assert_memory_equal(first, "owk_", 4);
+    assert_string_not_equal(first, second);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(merchants),
+        cmocka_unit_test(malformed_authorization_is_denied),
+        cmocka_unit_test(the_operator_has_one_key),
+        cmocka_unit_test(tokens_by_shared_secret),
+        cmocka_unit_test(tokens_by_public_key),
+        cmocka_unit_test(tokens_that_are_none),
+        cmocka_unit_test(payment_tokens),
+        cmocka_unit_test(made_tokens_are_accepted),
+        cmocka_unit_test(keys_are_random_and_hashed),
+        cmocka_unit_test(changes_are_seen_with_the_next_generation),
+        cmocka_unit_test(the_memory_of_projects_is_bounded),
+    };
+    return cmocka_run_group_tests(tests, setup, teardown);
+}
