@@ -56,6 +56,7 @@ int sqlite_open(const char *path, enum store_role role, sqlite3 **db)
     bool writer = role == STORE_WRITER;
     int flags = (writer ? SQLITE_OPEN_READWRITE : SQLITE_OPEN_READONLY) | SQLITE_OPEN_NOMUTEX |
                 SQLITE_OPEN_EXRESCODE;
+    errno = 0;
     int code = sqlite3_open_v2(path, db, flags, NULL);
     if (code != SQLITE_OK)
         return code;
@@ -64,6 +65,13 @@ int sqlite_open(const char *path, enum store_role role, sqlite3 **db)
     if (code == SQLITE_OK && writer)
         code = use_wal(*db);
     return code;
+}
+
+/* SQLite forgets the number when a commit fails; callers that may commit set errno to 0 before. */
+static int system_errno(sqlite3 *db)
+{
+    int number = sqlite3_system_errno(db);
+    return number ? number : errno;
 }
 
 static bool is_space_errno(int number)
@@ -79,7 +87,7 @@ int sqlite_error(sqlite3 *db)
         return ERR_NO_SPACE;
     case SQLITE_IOERR:
     case SQLITE_CANTOPEN:
-        return is_space_errno(sqlite3_system_errno(db)) ? ERR_NO_SPACE : ERR_IO;
+        return is_space_errno(system_errno(db)) ? ERR_NO_SPACE : ERR_IO;
     case SQLITE_CORRUPT:
     case SQLITE_NOTADB:
         return ERR_CORRUPT;
@@ -94,13 +102,14 @@ int sqlite_error(sqlite3 *db)
 /* `sql` has placeholders where values go, so that it can be logged. */
 static int failed(struct sqlite_connection *c, const char *sql)
 {
+    int number = system_errno(c->db);
     int result = sqlite_error(c->db);
     if (result == ERR_EXISTS)
         return result;
     c->broken = true;
     log_error("store failed", LOG_TEXT("cause", sqlite3_errmsg(c->db)),
-              LOG_INT("code", sqlite3_extended_errcode(c->db)),
-              LOG_INT("errno", sqlite3_system_errno(c->db)), LOG_TEXT("statement", sql));
+              LOG_INT("code", sqlite3_extended_errcode(c->db)), LOG_INT("errno", number),
+              LOG_TEXT("statement", sql));
     return result;
 }
 
@@ -201,6 +210,7 @@ int sqlite_start(struct sqlite_connection *c, enum sqlite_statement which,
 
 int sqlite_step(struct sqlite_connection *c, sqlite3_stmt *statement, bool *row)
 {
+    errno = 0;
     int code = sqlite3_step(statement);
     *row = code == SQLITE_ROW;
     if (code == SQLITE_ROW)

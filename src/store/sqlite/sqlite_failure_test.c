@@ -1,0 +1,396 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The promises of the SQLite driver when things go wrong or happen at once: a full disk, a disk
+ * that does not sync, kill -9, readers and a backup beside the writer.
+ */
+#include "store/store_fixture.h"
+
+#include "base/log.h"
+#include "store/sqlite/sqlite_internal.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+enum { CONTENT_SIZE = 32 * 1024 };
+
+static char content[CONTENT_SIZE];
+
+static int insert_large(struct fixture *f, int32_t order_id)
+{
+    struct store_order order = make_order(order_id, 1, ORDER_NEW);
+    memset(content, 'x', sizeof(content));
+    order.content = str_make(content, sizeof(content));
+    return store_order_insert(f->writer, &order);
+}
+
+static void assert_there(struct fixture *f, int32_t order_id, bool there)
+{
+    struct store_order order;
+    assert_int_equal(store_order_get(f->reader, PROJECT, order_id, &order),
+                     there ? 0 : ERR_NOT_FOUND);
+}
+
+/* Log lines go to a file of this test, that the number of lines can be told. */
+static int begin_log(void)
+{
+    int fd = memfd_create("log", MFD_CLOEXEC);
+    assert_true(fd >= 0);
+    log_set_fd(fd);
+    return fd;
+}
+
+static int end_log(int fd)
+{
+    static char text[16 * 1024];
+    int lines = 0;
+    log_set_fd(-1);
+    ssize_t length = pread(fd, text, sizeof(text), 0);
+    for (ssize_t i = 0; i < length; i++)
+        lines += text[i] == '\n';
+    close(fd);
+    return lines;
+}
+
+/* Inserts orders from `*next` on until one does not become durable, and rolls that back. */
+static int write_until_full(struct fixture *f, int32_t *next)
+{
+    for (;; ++*next) {
+        begin(f);
+        int result = insert_large(f, *next);
+        if (result == 0)
+            result = store_commit(f->writer);
+        if (result == 0)
+            continue;
+        store_rollback(f->writer);
+        return result;
+    }
+}
+
+static void assert_goes_on(struct fixture *f, int32_t last)
+{
+    for (int32_t id = 1; id < last; id++)
+        assert_there(f, id, true);
+    assert_there(f, last, false);
+    begin(f);
+    assert_int_equal(insert_large(f, last), 0);
+    commit(f);
+    assert_there(f, last, true);
+    close_fixture(f);
+    open_fixture(f);
+    assert_there(f, last, true);
+}
+
+static void full_disk(void **state)
+{
+    struct fixture *f = *state;
+    struct rlimit limit;
+    struct rlimit small;
+    int32_t id = 1;
+    int fd = begin_log();
+    assert_int_equal(add_user(f, "u1"), 1);
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &limit), 0);
+    small = limit;
+    small.rlim_cur = 512 * 1024;
+    signal(SIGXFSZ, SIG_IGN);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
+    int result = write_until_full(f, &id);
+    int again = write_until_full(f, &id);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+    assert_int_equal(result, ERR_NO_SPACE);
+    assert_int_equal(again, ERR_NO_SPACE);
+    assert_int_equal(end_log(fd), 2);
+    assert_in_range(id, 5, 20);
+    assert_goes_on(f, id);
+}
+
+static void full_database(void **state)
+{
+    struct fixture *f = *state;
+    int32_t id = 1;
+    int fd = begin_log();
+    assert_int_equal(add_user(f, "u1"), 1);
+    sqlite3 *db = ((struct sqlite_connection *)f->writer)->db;
+    assert_int_equal(sqlite3_exec(db, "PRAGMA max_page_count = 100", NULL, NULL, NULL), SQLITE_OK);
+    assert_int_equal(write_until_full(f, &id), ERR_NO_SPACE);
+    assert_int_equal(end_log(fd), 1);
+    assert_goes_on(f, id);
+}
+
+/* A VFS that is the system's but for the syncing of logs. */
+static _Atomic bool sync_fails;
+static const sqlite3_io_methods *real_methods;
+static sqlite3_io_methods methods;
+
+static int sync_or_fail(sqlite3_file *file, int flags)
+{
+    return atomic_load(&sync_fails) ? SQLITE_IOERR_FSYNC : real_methods->xSync(file, flags);
+}
+
+static int open_wrapped(sqlite3_vfs *vfs, const char *name, sqlite3_file *file, int flags,
+                        int *out_flags)
+{
+    sqlite3_vfs *real = vfs->pAppData;
+    int code = real->xOpen(real, name, file, flags, out_flags);
+    if (code != SQLITE_OK || !(flags & SQLITE_OPEN_WAL))
+        return code;
+    real_methods = file->pMethods;
+    methods = *real_methods;
+    methods.xSync = sync_or_fail;
+    file->pMethods = &methods;
+    return SQLITE_OK;
+}
+
+static void failing_sync(void **state)
+{
+    struct fixture *f = *state;
+    close_fixture(f);
+    sqlite3_vfs *real = sqlite3_vfs_find(NULL);
+    sqlite3_vfs vfs = *real;
+    vfs.zName = "failing";
+    vfs.pAppData = real;
+    vfs.xOpen = open_wrapped;
+    assert_int_equal(sqlite3_vfs_register(&vfs, 1), SQLITE_OK);
+    open_fixture(f);
+    assert_int_equal(add_user(f, "u1"), 1);
+
+    int fd = begin_log();
+    atomic_store(&sync_fails, true);
+    begin(f);
+    assert_int_equal(insert_large(f, 1), 0);
+    assert_int_equal(store_commit(f->writer), ERR_IO);
+    struct store_order order;
+    assert_int_equal(store_order_get(f->writer, PROJECT, 1, &order), ERR_IO);
+    store_rollback(f->writer);
+    atomic_store(&sync_fails, false);
+    assert_int_equal(end_log(fd), 1);
+    assert_goes_on(f, 1);
+
+    close_fixture(f);
+    assert_int_equal(sqlite3_vfs_unregister(&vfs), SQLITE_OK);
+    open_fixture(f);
+    assert_there(f, 1, true);
+}
+
+/* The file is damaged under the server's feet: an error, and no crash. */
+static void damage_while_open(void **state)
+{
+    struct fixture *f = *state;
+    char path[128];
+    struct stat status;
+    assert_int_equal(add_user(f, "u1"), 1);
+    for (int32_t id = 1; id <= 20; id++)
+        assert_int_equal(insert_large(f, id), 0);
+    close_fixture(f);
+    open_fixture(f);
+    snprintf(path, sizeof(path), "%s/" SQLITE_STORE_FILE, f->directory);
+    assert_int_equal(stat(path, &status), 0);
+    FILE *file = fopen(path, "r+b");
+    assert_non_null(file);
+    assert_int_equal(fseek(file, 4096, SEEK_SET), 0);
+    for (long i = 4096; i < (long)status.st_size; i++)
+        fputc(0x5a, file);
+    fclose(file);
+    int fd = begin_log();
+    struct store_order order;
+    assert_int_equal(store_order_get(f->reader, PROJECT, 1, &order), ERR_CORRUPT);
+    assert_int_equal(store_order_get(f->reader, PROJECT, 1, &order), ERR_CORRUPT);
+    begin(f);
+    assert_int_equal(insert_large(f, 99), ERR_CORRUPT);
+    assert_int_equal(insert_large(f, 98), ERR_IO);
+    store_rollback(f->writer);
+    assert_int_equal(end_log(fd), 3);
+}
+
+/* In the child: commits orders 1, 2, 3… and says each to the parent once it is durable. */
+static void write_and_tell(struct fixture *f, int out)
+{
+    open_fixture(f);
+    struct store_user user;
+    if (store_user_get(f->writer, PROJECT, STR_LIT("u1"), &user))
+        (void)add_user(f, "u1");
+    for (;;) {
+        int32_t id;
+        if (store_begin(f->writer) || store_order_next_id(f->writer, PROJECT, &id))
+            _exit(1);
+        struct store_order order = make_order(id, 1, ORDER_NEW);
+        struct store_event event = {.seq = 1, .offset = id, .occurred_at = NOW};
+        if (store_order_insert(f->writer, &order) ||
+            store_event_append(f->writer, &order, &event) || store_commit(f->writer) ||
+            write(out, &id, sizeof(id)) != sizeof(id))
+            _exit(1);
+    }
+}
+
+/* The highest order id that was told; the child is killed when it has told `count` of them. */
+static int32_t kill_after(pid_t child, int in, int count)
+{
+    int32_t last = 0;
+    int32_t id;
+    while (read(in, &id, sizeof(id)) == sizeof(id)) {
+        last = id;
+        if (--count == 0)
+            assert_int_equal(kill(child, SIGKILL), 0);
+    }
+    int status;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFSIGNALED(status));
+    return last;
+}
+
+static void kill_loses_nothing(void **state)
+{
+    struct fixture *f = *state;
+    for (int round = 0; round < 3; round++) {
+        int ends[2];
+        close_fixture(f);
+        assert_int_equal(pipe(ends), 0);
+        pid_t child = fork();
+        if (child == 0) {
+            close(ends[0]);
+            write_and_tell(f, ends[1]);
+        }
+        close(ends[1]);
+        int32_t last = kill_after(child, ends[0], 40 + round);
+        close(ends[0]);
+
+        open_fixture(f);
+        int32_t next;
+        struct store_user user;
+        assert_int_equal(store_order_next_id(f->writer, PROJECT, &next), 0);
+        assert_in_range(next - 1, last, last + 1);
+        assert_int_equal(store_user_get(f->reader, PROJECT, STR_LIT("u1"), &user), 0);
+        assert_int_equal(user.top, next - 1);
+        for (int32_t id = 1; id <= last; id++)
+            assert_there(f, id, true);
+    }
+}
+
+struct traffic {
+    struct fixture *fixture;
+    _Atomic bool stop;
+    _Atomic int32_t written;
+    _Atomic int failures;
+};
+
+/* Each commit: an order, its event, and so the top of the stream. */
+static void *write_orders(void *argument)
+{
+    struct traffic *traffic = argument;
+    struct store_connection *writer = traffic->fixture->writer;
+    for (int32_t id = 1; !atomic_load(&traffic->stop); id++) {
+        struct store_order order = make_order(id, 1, ORDER_NEW);
+        struct store_event event = {.seq = 1, .offset = id, .occurred_at = NOW};
+        if (store_begin(writer) || store_order_insert(writer, &order) ||
+            store_event_append(writer, &order, &event) || store_commit(writer)) {
+            atomic_fetch_add(&traffic->failures, 1);
+            break;
+        }
+        atomic_store(&traffic->written, id);
+    }
+    return NULL;
+}
+
+static void keep_offset(void *argument, const struct store_publication *publication)
+{
+    *(int32_t *)argument = publication->offset;
+}
+
+/* Whether one moment is seen: the last order, the top and the last publication are the same. */
+static bool is_consistent(struct store_connection *reader)
+{
+    struct store_user user;
+    struct store_order order;
+    int32_t last = 0;
+    bool fine =
+        store_begin(reader) == 0 && store_user_get(reader, PROJECT, STR_LIT("u1"), &user) == 0 &&
+        store_stream_read(reader, user.user_id, 0, 0, true, 1, keep_offset, &last) == 0 &&
+        last == user.top && store_order_get(reader, PROJECT, last + 1, &order) == ERR_NOT_FOUND &&
+        (last == 0 || store_order_get(reader, PROJECT, last, &order) == 0);
+    return store_commit(reader) == 0 && fine;
+}
+
+static void *read_orders(void *argument)
+{
+    struct traffic *traffic = argument;
+    struct store_connection *reader = NULL;
+    if (store_connect(traffic->fixture->store, STORE_READER, &reader))
+        atomic_fetch_add(&traffic->failures, 1);
+    while (reader && !atomic_load(&traffic->stop))
+        if (!is_consistent(reader)) {
+            atomic_fetch_add(&traffic->failures, 1);
+            break;
+        }
+    store_disconnect(&reader);
+    return NULL;
+}
+
+static void wait_for(struct traffic *traffic, int32_t written)
+{
+    while (atomic_load(&traffic->written) < written && atomic_load(&traffic->failures) == 0)
+        sched_yield();
+}
+
+static void readers_beside_the_writer(void **state)
+{
+    struct traffic traffic = {.fixture = *state};
+    pthread_t threads[3];
+    assert_int_equal(add_user(traffic.fixture, "u1"), 1);
+    for (size_t i = 0; i < ARRAY_LENGTH(threads); i++)
+        assert_int_equal(
+            pthread_create(&threads[i], NULL, i == 0 ? write_orders : read_orders, &traffic), 0);
+    wait_for(&traffic, 200);
+    atomic_store(&traffic.stop, true);
+    for (size_t i = 0; i < ARRAY_LENGTH(threads); i++)
+        pthread_join(threads[i], NULL);
+    assert_int_equal(atomic_load(&traffic.failures), 0);
+}
+
+static void backup_beside_the_writer(void **state)
+{
+    struct fixture *f = *state;
+    struct traffic traffic = {.fixture = f};
+    char error[STORE_ERROR_SIZE];
+    char copy[128];
+    char path[128];
+    pthread_t thread;
+    snprintf(copy, sizeof(copy), "%s/copy", f->directory);
+    snprintf(path, sizeof(path), "%s/" SQLITE_STORE_FILE, f->directory);
+    assert_int_equal(add_user(f, "u1"), 1);
+    assert_int_equal(pthread_create(&thread, NULL, write_orders, &traffic), 0);
+    wait_for(&traffic, 50);
+    int result = store_backup(f->driver, f->directory, copy, error);
+    int32_t at_backup = atomic_load(&traffic.written);
+    wait_for(&traffic, at_backup + 50);
+    atomic_store(&traffic.stop, true);
+    pthread_join(thread, NULL);
+    if (result)
+        fail_msg("%s", error);
+    assert_int_equal(atomic_load(&traffic.failures), 0);
+
+    close_fixture(f);
+    assert_int_equal(rename(copy, path), 0);
+    open_fixture(f);
+    struct store_user user;
+    assert_int_equal(store_user_get(f->reader, PROJECT, STR_LIT("u1"), &user), 0);
+    assert_in_range(user.top, 50, at_backup + 1);
+    assert_true(is_consistent(f->reader));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        ON(sqlite, full_disk),
+        ON(sqlite, full_database),
+        ON(sqlite, failing_sync),
+        ON(sqlite, damage_while_open),
+        ON(sqlite, kill_loses_nothing),
+        ON(sqlite, readers_beside_the_writer),
+        ON(sqlite, backup_beside_the_writer),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
