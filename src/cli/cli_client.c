@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cli/cli_client.h"
+
+#include "base/limits.h"
+#include "base/mem.h"
+#include "http/http_client.h"
+#include "server/admin_key.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define SERVER_DEFAULT "http://127.0.0.1:8000"
+#define ANSWER_TIMEOUT_MS 30000
+#define KEY_MAX 4096
+
+static const char *first_text(const char *a, const char *b, const char *c)
+{
+    return a != NULL && a[0] != '\0' ? a : b != NULL && b[0] != '\0' ? b : c;
+}
+
+static char *without_slash(const char *url)
+{
+    size_t length = strlen(url);
+    while (length > 0 && url[length - 1] == '/')
+        length--;
+    return mem_strndup(url, length);
+}
+
+static char *make_authorization(const char *key)
+{
+    struct buf text;
+    buf_init(&text, KEY_MAX + 100);
+    buf_append_text(&text, "Authorization: Bearer ");
+    buf_append_text(&text, key);
+    return buf_detach_text(&text);
+}
+
+void cli_client_init(struct cli_client *client, const struct cli_arguments *arguments)
+{
+    http_client_setup();
+    *client = (struct cli_client){
+        .server = without_slash(
+            first_text(cli_value(arguments, "server"), getenv("ORDERWIRE_SERVER"), SERVER_DEFAULT)),
+        .arguments = arguments,
+    };
+}
+
+void cli_client_init_with(struct cli_client *client, const char *server, const char *key)
+{
+    http_client_setup();
+    *client = (struct cli_client){
+        .server = without_slash(server),
+        .authorization = make_authorization(key),
+    };
+}
+
+void cli_client_fini(struct cli_client *client)
+{
+    if (client->authorization != NULL)
+        mem_wipe(client->authorization, strlen(client->authorization));
+    mem_free(client->authorization);
+    mem_free(client->server);
+    *client = (struct cli_client){0};
+}
+
+static int find_key(struct cli_client *client)
+{
+    char key[ADMIN_KEY_SIZE];
+    char error[ADMIN_KEY_ERROR_SIZE];
+    const char *given = getenv("ORDERWIRE_ADMIN_KEY");
+    const char *directory = first_text(cli_value(client->arguments, "data"), "data", NULL);
+    if (given != NULL && given[0] != '\0') {
+        if (strlen(given) > KEY_MAX || str_has_control(str_from(given)))
+            return cli_fail("ORDERWIRE_ADMIN_KEY: this is no admin key");
+        client->authorization = make_authorization(given);
+        return CLI_OK;
+    }
+    if (admin_key_read(directory, key, error) != 0)
+        return cli_fail("the admin key: %s; say where with --data, or set ORDERWIRE_ADMIN_KEY",
+                        error);
+    client->authorization = make_authorization(key);
+    mem_wipe(key, sizeof(key));
+    return CLI_OK;
+}
+
+static int report(int status, const struct json *document)
+{
+    struct str message;
+    if (json_as_string(json_get(document, "errorMessage"), &message) && !str_has_control(message))
+        return cli_fail("%.*s", STR_ARG(message));
+    return cli_fail("the server answered with HTTP status %d", status);
+}
+
+/* Takes over the response's body. */
+static int take(struct cli_client *client, struct http_client_response *response,
+                struct cli_answer *answer)
+{
+    char error[JSON_ERROR_SIZE];
+    int result = CLI_OK;
+    *answer = (struct cli_answer){.body = response->body};
+    if (response->body.len > 0)
+        answer->document = json_parse(buf_view(&answer->body), error);
+    if (response->status < 200 || response->status > 299)
+        result = report(response->status, answer->document);
+    else if (response->body.len > 0 && answer->document == NULL)
+        result = cli_fail("%s: the answer is not JSON: %s", client->server, error);
+    if (result != CLI_OK)
+        cli_answer_fini(answer);
+    return result;
+}
+
+int cli_client_call(struct cli_client *client, const char *method, const char *path,
+                    struct str body, struct cli_answer *answer)
+{
+    char error[HTTP_CLIENT_ERROR_SIZE];
+    struct buf url;
+    struct http_client_response response;
+    if (client->authorization == NULL && find_key(client) != CLI_OK)
+        return CLI_FAILED;
+    buf_init(&url, 2 * LIMIT_HTTP_URL);
+    buf_append_text(&url, client->server);
+    buf_append_text(&url, path);
+    char *text = buf_detach_text(&url);
+    int result = http_client_call(
+        &(struct http_client_request){.method = method,
+                                      .url = text,
+                                      .headers = (const char *const[]){client->authorization, NULL},
+                                      .body = body,
+                                      .timeout = ANSWER_TIMEOUT_MS},
+        &response, error);
+    mem_free(text);
+    if (result != 0)
+        return cli_fail("%s: %s; is the server running?", client->server, error);
+    return take(client, &response, answer);
+}
+
+void cli_answer_fini(struct cli_answer *answer)
+{
+    json_free(&answer->document);
+    if (answer->body.ptr != NULL)
+        mem_wipe(answer->body.ptr, answer->body.capacity);
+    buf_fini(&answer->body);
+}
+
+int cli_client_token(struct cli_client *client, int32_t project_id, const char *user, int64_t ttl,
+                     struct str claims, struct cli_answer *answer)
+{
+    char path[100];
+    struct buf body;
+    buf_init(&body, LIMIT_HTTP_BODY);
+    buf_append_byte(&body, '{');
+    json_write_text(&body, "user_external_id", str_from(user));
+    json_write_int(&body, "ttl", ttl / 1000);
+    if (claims.len > 0)
+        json_write_raw(&body, "claims", claims);
+    buf_append_byte(&body, '}');
+    snprintf(path, sizeof(path), "/admin/v1/projects/%d/tokens", project_id);
+    int result = body.overflow ? cli_fail("the claims are too large")
+                               : cli_client_call(client, "POST", path, buf_view(&body), answer);
+    buf_fini(&body);
+    return result;
+}
+
+int cli_client_run(const struct cli_arguments *arguments, const char *method, const char *path,
+                   struct str body, void (*show)(const struct json *document))
+{
+    struct cli_client client;
+    struct cli_answer answer;
+    cli_client_init(&client, arguments);
+    int result = cli_client_call(&client, method, path, body, &answer);
+    cli_client_fini(&client);
+    if (result != CLI_OK)
+        return result;
+    if (!cli_has(arguments, "json"))
+        show(answer.document);
+    else if (answer.body.len > 0)
+        printf("%.*s\n", STR_ARG(buf_view(&answer.body)));
+    else
+        printf("{\"ok\":true}\n");
+    cli_answer_fini(&answer);
+    return CLI_OK;
+}

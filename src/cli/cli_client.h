@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Requests to a running server, with the operator's key. */
+#ifndef ORDERWIRE_CLI_CLI_CLIENT_H
+#define ORDERWIRE_CLI_CLI_CLIENT_H
+
+#include "base/buf.h"
+#include "cli/cli.h"
+#include "codec/json.h"
+
+struct cli_client {
+    char *server;        /* "http://127.0.0.1:8000" */
+    char *authorization; /* a header line; NULL until the first request */
+    const struct cli_arguments *arguments;
+};
+
+/* For a command with CLI_CLIENT_FLAGS. The key is looked for at the first request. */
+void cli_client_init(struct cli_client *client, const struct cli_arguments *arguments);
+/* For a server and a key that are known. */
+void cli_client_init_with(struct cli_client *client, const char *server, const char *key);
+void cli_client_fini(struct cli_client *client);
+
+struct cli_answer {
+    struct buf body;       /* as it came */
+    struct json *document; /* parsed; NULL when there is no body */
+};
+
+/*
+ * CLI_OK and an answer, to be freed by cli_answer_fini; or CLI_FAILED after the server's
+ * errorMessage, or what kept it from answering, on standard error.
+ */
+NODISCARD int cli_client_call(struct cli_client *client, const char *method, const char *path,
+                              struct str body, struct cli_answer *answer);
+void cli_answer_fini(struct cli_answer *answer);
+
+/*
+ * A token for a user of a project: CLI_OK and the answer {"token","expires_at"}, or CLI_FAILED
+ * after a sentence. `ttl` in ms; `claims` is a JSON object, or empty.
+ */
+NODISCARD int cli_client_token(struct cli_client *client, int32_t project_id, const char *user,
+                               int64_t ttl, struct str claims, struct cli_answer *answer);
+
+/* For a command that makes one request and shows the answer: as it came with --json, else by `show`. */
+NODISCARD int cli_client_run(const struct cli_arguments *arguments, const char *method,
+                             const char *path, struct str body,
+                             void (*show)(const struct json *document));
+
+#endif

@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cli/cli_input.h"
+
+#include "base/limits.h"
+#include "codec/json.h"
+#include "config/config.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <string.h>
+#include <unistd.h>
+
+int cli_read_id(const struct cli_arguments *arguments, const char *name, const char *text,
+                int32_t *id)
+{
+    int64_t number;
+    if (!str_to_int64(str_from(text), 1, INT32_MAX, &number))
+        return cli_usage(arguments, "%s: expected a number from 1 to %d", name, INT32_MAX);
+    *id = (int32_t)number;
+    return CLI_OK;
+}
+
+int cli_read_text(const struct cli_arguments *arguments, const char *flag, const char **text)
+{
+    *text = cli_value(arguments, flag);
+    if (*text == NULL)
+        return cli_usage(arguments, "--%s is missing", flag);
+    if (!str_is_utf8(str_from(*text)))
+        return cli_usage(arguments, "--%s: expected UTF-8", flag);
+    return CLI_OK;
+}
+
+int cli_read_project(const struct cli_arguments *arguments, int32_t *project_id)
+{
+    const char *text;
+    int result = cli_read_text(arguments, "project", &text);
+    return result == CLI_OK ? cli_read_id(arguments, "--project", text, project_id) : result;
+}
+
+int cli_read_duration(const struct cli_arguments *arguments, const char *flag, int64_t *ms)
+{
+    const char *text = cli_value(arguments, flag);
+    if (text != NULL && (!config_parse_duration(str_from(text), ms) || *ms < 1000))
+        return cli_usage(arguments, "--%s: expected a duration of a second or more, such as 24h",
+                         flag);
+    return CLI_OK;
+}
+
+static int read_file(const char *path, struct buf *out)
+{
+    char bytes[4096];
+    ssize_t length;
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return cli_fail("%s: %s", path, strerror(errno));
+    while ((length = read(fd, bytes, sizeof(bytes))) > 0)
+        buf_append(out, bytes, (size_t)length);
+    int number = errno;
+    close(fd);
+    if (length < 0)
+        return cli_fail("%s: %s", path, strerror(number));
+    return out->overflow ? cli_fail("%s: too large", path) : CLI_OK;
+}
+
+int cli_read_json(const struct cli_arguments *arguments, const char *flag, const char *text,
+                  struct buf *out)
+{
+    char error[JSON_ERROR_SIZE];
+    struct buf bytes;
+    buf_init(&bytes, LIMIT_SETTINGS);
+    int result = CLI_OK;
+    if (text[0] == '{')
+        buf_append_text(&bytes, text);
+    else
+        result = read_file(text[0] == '@' ? text + 1 : text, &bytes);
+    if (result == CLI_OK) {
+        struct json *document = json_parse(buf_view(&bytes), error);
+        if (document == NULL)
+            result = cli_usage(arguments, "--%s: %s", flag, error);
+        else if (json_kind(document) != JSON_KIND_OBJECT)
+            result = cli_usage(arguments, "--%s: expected a JSON object", flag);
+        else
+            json_dump(document, out);
+        json_free(&document);
+    }
+    buf_fini(&bytes);
+    return result;
+}
+
+static void write_pair(struct str name, struct str value, struct buf *out)
+{
+    struct json *document = json_parse(value, NULL);
+    if (out->ptr[out->len - 1] != '{')
+        buf_append_byte(out, ',');
+    json_write_string(out, name);
+    buf_append_byte(out, ':');
+    if (document != NULL)
+        json_dump(document, out);
+    else
+        json_write_string(out, value);
+    json_free(&document);
+}
+
+int cli_read_pairs(const struct cli_arguments *arguments, const char *flag, struct buf *out)
+{
+    const char *pair = cli_value(arguments, flag);
+    if (pair == NULL)
+        return CLI_OK;
+    buf_append_byte(out, '{');
+    for (int i = 0; (pair = cli_value_at(arguments, flag, i)) != NULL; i++) {
+        struct str value = str_from(pair);
+        struct str name;
+        if (!str_is_utf8(value) || !str_split(&value, '=', &name) || name.len == 0 ||
+            value.ptr == NULL)
+            return cli_usage(arguments, "--%s: expected NAME=VALUE", flag);
+        write_pair(name, value, out);
+    }
+    buf_append_byte(out, '}');
+    return CLI_OK;
+}
+
+static int read_strict(const struct cli_arguments *arguments, struct buf *object)
+{
+    const char *strict = cli_value(arguments, "strict");
+    if (strict == NULL)
+        return CLI_OK;
+    if (strcmp(strict, "true") != 0 && strcmp(strict, "false") != 0)
+        return cli_usage(arguments, "--strict: expected true or false");
+    json_write_bool(object, "strict", strcmp(strict, "true") == 0);
+    return CLI_OK;
+}
+
+static int read_cidrs(const struct cli_arguments *arguments, struct buf *object)
+{
+    const char *cidr = cli_value(arguments, "webhook-allow");
+    if (cidr == NULL)
+        return CLI_OK;
+    json_write_key(object, "webhook_allow_cidrs");
+    buf_append_byte(object, '[');
+    for (int i = 0; (cidr = cli_value_at(arguments, "webhook-allow", i)) != NULL; i++) {
+        if (!str_is_utf8(str_from(cidr)))
+            return cli_usage(arguments, "--webhook-allow: expected an address range");
+        if (i > 0)
+            buf_append_byte(object, ',');
+        json_write_string(object, str_from(cidr));
+    }
+    buf_append_byte(object, ']');
+    return CLI_OK;
+}
+
+/* The members of the object given by --json-settings. */
+static int read_others(const struct cli_arguments *arguments, struct buf *object)
+{
+    struct buf text;
+    const char *given = cli_value(arguments, "json-settings");
+    if (given == NULL)
+        return CLI_OK;
+    buf_init(&text, LIMIT_SETTINGS);
+    int result = cli_read_json(arguments, "json-settings", given, &text);
+    if (result == CLI_OK && text.len > 2) {
+        if (object->ptr[object->len - 1] != '{')
+            buf_append_byte(object, ',');
+        buf_append(object, text.ptr + 1, text.len - 2);
+    }
+    buf_fini(&text);
+    return result;
+}
+
+int cli_read_settings(const struct cli_arguments *arguments, struct buf *object)
+{
+    const char *name = cli_value(arguments, "name");
+    int result = CLI_OK;
+    if (name != NULL)
+        result = cli_read_text(arguments, "name", &name);
+    if (name != NULL && result == CLI_OK)
+        json_write_text(object, "name", str_from(name));
+    if (result == CLI_OK)
+        result = read_strict(arguments, object);
+    if (result == CLI_OK)
+        result = read_cidrs(arguments, object);
+    if (result == CLI_OK)
+        result = read_others(arguments, object);
+    if (result == CLI_OK && object->overflow)
+        result = cli_fail("the settings are too large");
+    return result;
+}

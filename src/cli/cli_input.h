@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Values of flags and arguments, read. Each function prints its own sentence when it fails. */
+#ifndef ORDERWIRE_CLI_CLI_INPUT_H
+#define ORDERWIRE_CLI_CLI_INPUT_H
+
+#include "base/buf.h"
+#include "cli/cli.h"
+
+/* `text` as an id from 1 to 2^31-1; `name` is what it is called: "--project". CLI_OK or CLI_USAGE. */
+NODISCARD int cli_read_id(const struct cli_arguments *arguments, const char *name, const char *text,
+                          int32_t *id);
+/* The flag --project. */
+NODISCARD int cli_read_project(const struct cli_arguments *arguments, int32_t *project_id);
+/* A flag that must be there: CLI_USAGE when it is not. */
+NODISCARD int cli_read_text(const struct cli_arguments *arguments, const char *flag,
+                            const char **text);
+/* A duration such as "24h" of a flag; `*ms` stays when it is absent. */
+NODISCARD int cli_read_duration(const struct cli_arguments *arguments, const char *flag,
+                                int64_t *ms);
+
+/*
+ * Appends a JSON object: `text` itself when it begins with '{', else what the file of that name (a
+ * '@' before it is allowed) holds. CLI_OK, CLI_USAGE or CLI_FAILED.
+ */
+NODISCARD int cli_read_json(const struct cli_arguments *arguments, const char *flag,
+                            const char *text, struct buf *out);
+/*
+ * Appends "name=value" pairs of a repeated flag as a JSON object. A value that is JSON stays what it
+ * is; another is a text. Nothing when there is no pair.
+ */
+NODISCARD int cli_read_pairs(const struct cli_arguments *arguments, const char *flag,
+                             struct buf *out);
+
+/* The settings of a project, as flags. */
+#define CLI_SETTINGS_FLAGS                                                                         \
+    {"name", "TEXT", "what people call the project"},                                              \
+        {"strict", "true|false", "refuse done before paid"},                                       \
+        {"webhook-allow", "CIDR", "addresses that webhooks may go to beside public ones", true},   \
+    {                                                                                              \
+        "json-settings", "JSON|FILE", "any settings, as an object; see docs/http-api.md"           \
+    }
+
+/*
+ * Appends them to an open JSON object, each with its comma. CLI_OK, CLI_USAGE or CLI_FAILED.
+ */
+NODISCARD int cli_read_settings(const struct cli_arguments *arguments, struct buf *object);
+
+#endif

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A new order. The token that comes back lets its buyer follow it. */
+#include "base/limits.h"
+#include "cli/cli_client.h"
+#include "cli/cli_input.h"
+#include "cli/cli_print.h"
+
+#include <stdio.h>
+
+static int write_ids(const struct cli_arguments *arguments, struct buf *body)
+{
+    const char *user;
+    const char *order = cli_value(arguments, "order-id");
+    int32_t order_id;
+    int result = cli_read_text(arguments, "user", &user);
+    if (result != CLI_OK)
+        return result;
+    json_write_text(body, "user_external_id", str_from(user));
+    if (order == NULL)
+        return CLI_OK;
+    result = cli_read_id(arguments, "--order-id", order, &order_id);
+    json_write_int(body, "order_id", order_id);
+    return result;
+}
+
+static int write_rest(const struct cli_arguments *arguments, struct buf *body)
+{
+    const char *status = cli_value(arguments, "status");
+    const char *content = cli_value(arguments, "content");
+    int result = CLI_OK;
+    if (status != NULL)
+        result = cli_read_text(arguments, "status", &status);
+    if (status != NULL && result == CLI_OK)
+        json_write_text(body, "status", str_from(status));
+    if (content != NULL && result == CLI_OK) {
+        json_write_key(body, "content");
+        result = cli_read_json(arguments, "content", content, body);
+    }
+    return result;
+}
+
+static int run(const struct cli_arguments *arguments)
+{
+    char path[64];
+    struct buf body;
+    int32_t project_id;
+    int result = cli_read_project(arguments, &project_id);
+    if (result != CLI_OK)
+        return result;
+    snprintf(path, sizeof(path), "/server/v1/project/%d/orders", project_id);
+    buf_init(&body, LIMIT_HTTP_BODY);
+    buf_append_byte(&body, '{');
+    result = write_ids(arguments, &body);
+    if (result == CLI_OK)
+        result = write_rest(arguments, &body);
+    buf_append_byte(&body, '}');
+    if (result == CLI_OK && body.overflow)
+        result = cli_fail("the order is too large");
+    if (result == CLI_OK)
+        result = cli_client_run(arguments, "POST", path, buf_view(&body), cli_print_object);
+    buf_fini(&body);
+    return result;
+}
+
+static const struct cli_flag flags[] = {
+    CLI_CLIENT_FLAGS,
+    {"project", "ID", "the project"},
+    {"user", "USER", "the buyer's external id"},
+    {"order-id", "ID", "default: the next one that is free"},
+    {"status", "STATUS", "new, paid, done or canceled; default new"},
+    {"content", "JSON|FILE", "price and items"},
+    {NULL},
+};
+
+const struct cli_command command_order_create = {
+    .name = "order create",
+    .arguments = "",
+    .sentence = "Create an order",
+    .flags = flags,
+    .run = run,
+};

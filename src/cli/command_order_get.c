@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One order with what happened to it. */
+#include "cli/cli_client.h"
+#include "cli/cli_input.h"
+#include "cli/cli_print.h"
+
+#include <stdio.h>
+
+static void show(const struct json *document)
+{
+    static const char *const members[] = {"seq",    "occurred_at", "previous_status",
+                                          "status", "synthetic",   NULL};
+    cli_print_object(document);
+    printf("\n");
+    cli_print_table(json_get(document, "events"), members, "Nothing has happened to it.");
+}
+
+static int run(const struct cli_arguments *arguments)
+{
+    char path[80];
+    int32_t project_id;
+    int32_t order_id;
+    int result = cli_read_project(arguments, &project_id);
+    if (result == CLI_OK)
+        result = cli_read_id(arguments, "ORDER_ID", cli_argument(arguments, 0), &order_id);
+    if (result != CLI_OK)
+        return result;
+    snprintf(path, sizeof(path), "/server/v1/project/%d/orders/%d", project_id, order_id);
+    return cli_client_run(arguments, "GET", path, STR_LIT(""), show);
+}
+
+static const struct cli_flag flags[] = {
+    CLI_CLIENT_FLAGS,
+    {"project", "ID", "the project"},
+    {NULL},
+};
+
+const struct cli_command command_order_get = {
+    .name = "order get",
+    .arguments = "ORDER_ID",
+    .sentence = "Show an order and its events",
+    .flags = flags,
+    .arguments_min = 1,
+    .arguments_max = 1,
+    .run = run,
+};

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* An order moved to another status. */
+#include "base/limits.h"
+#include "cli/cli_client.h"
+#include "cli/cli_input.h"
+
+#include <stdio.h>
+
+static void show(const struct json *document)
+{
+    int64_t order_id = 0;
+    int64_t seq = 0;
+    bool applied = true;
+    struct str status = STR_LIT("?");
+    struct str reason = STR_LIT("?");
+    bool whole = json_as_int(json_get(document, "order_id"), &order_id) &&
+                 json_as_int(json_get(document, "seq"), &seq) &&
+                 json_as_string(json_get(document, "status"), &status) &&
+                 json_as_bool(json_get(document, "applied"), &applied);
+    if (!whole || applied)
+        printf("Order %lld is %.*s now (seq %lld).\n", (long long)order_id, STR_ARG(status),
+               (long long)seq);
+    else if (json_as_string(json_get(document, "reason"), &reason))
+        printf("Order %lld stays %.*s: the update is a %.*s.\n", (long long)order_id,
+               STR_ARG(status), STR_ARG(reason));
+}
+
+static int write_body(const struct cli_arguments *arguments, struct buf *body)
+{
+    const char *status = cli_argument(arguments, 1);
+    const char *reason = cli_value(arguments, "cancel-reason");
+    const char *content = cli_value(arguments, "content");
+    int result = CLI_OK;
+    if (!str_is_utf8(str_from(status)))
+        return cli_usage(arguments, "STATUS: expected new, paid, done or canceled");
+    json_write_text(body, "status", str_from(status));
+    if (reason != NULL)
+        result = cli_read_text(arguments, "cancel-reason", &reason);
+    if (reason != NULL && result == CLI_OK)
+        json_write_text(body, "cancel_reason", str_from(reason));
+    if (content != NULL && result == CLI_OK) {
+        json_write_key(body, "content");
+        result = cli_read_json(arguments, "content", content, body);
+    }
+    return result;
+}
+
+static int run(const struct cli_arguments *arguments)
+{
+    char path[80];
+    struct buf body;
+    int32_t project_id;
+    int32_t order_id;
+    int result = cli_read_project(arguments, &project_id);
+    if (result == CLI_OK)
+        result = cli_read_id(arguments, "ORDER_ID", cli_argument(arguments, 0), &order_id);
+    if (result != CLI_OK)
+        return result;
+    snprintf(path, sizeof(path), "/server/v1/project/%d/orders/%d", project_id, order_id);
+    buf_init(&body, LIMIT_HTTP_BODY);
+    buf_append_byte(&body, '{');
+    result = write_body(arguments, &body);
+    buf_append_byte(&body, '}');
+    if (result == CLI_OK && body.overflow)
+        result = cli_fail("the content is too large");
+    if (result == CLI_OK)
+        result = cli_client_run(arguments, "PATCH", path, buf_view(&body), show);
+    buf_fini(&body);
+    return result;
+}
+
+static const struct cli_flag flags[] = {
+    CLI_CLIENT_FLAGS,
+    {"project", "ID", "the project"},
+    {"content", "JSON|FILE", "price and items, when they change too"},
+    {"cancel-reason", "TEXT", "why it is canceled"},
+    {NULL},
+};
+
+const struct cli_command command_order_set = {
+    .name = "order set",
+    .arguments = "ORDER_ID STATUS",
+    .sentence = "Move an order to a status",
+    .flags = flags,
+    .arguments_min = 2,
+    .arguments_max = 2,
+    .run = run,
+};

@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* API keys of a project: a new one, the list, one deleted. */
+#include "base/limits.h"
+#include "cli/cli_client.h"
+#include "cli/cli_input.h"
+#include "cli/cli_print.h"
+#include "codec/url.h"
+
+#include <stdio.h>
+
+static void show_key(const struct json *document)
+{
+    cli_print_object(document);
+    printf("Keep the key: it is not shown again.\n");
+}
+
+static void show_list(const struct json *document)
+{
+    static const char *const members[] = {"key_id", "merchant_wide", "created_at", "label", NULL};
+    cli_print_table(json_get(document, "keys"), members, "There is no key.");
+}
+
+static void show_deleted(const struct json *document)
+{
+    (void)document;
+    printf("The key is deleted.\n");
+}
+
+static int add(const struct cli_arguments *arguments, const char *path)
+{
+    struct buf body;
+    const char *label = cli_value(arguments, "label");
+    int result = CLI_OK;
+    buf_init(&body, LIMIT_HTTP_BODY);
+    buf_append_byte(&body, '{');
+    if (label != NULL)
+        result = cli_read_text(arguments, "label", &label);
+    if (label != NULL && result == CLI_OK)
+        json_write_text(&body, "label", str_from(label));
+    json_write_bool(&body, "merchant_wide", cli_has(arguments, "merchant-wide"));
+    buf_append_byte(&body, '}');
+    if (result == CLI_OK)
+        result = cli_client_run(arguments, "POST", path, buf_view(&body), show_key);
+    buf_fini(&body);
+    return result;
+}
+
+static int remove_key(const struct cli_arguments *arguments, const char *path)
+{
+    struct buf whole;
+    buf_init(&whole, LIMIT_HTTP_URL);
+    buf_append_text(&whole, path);
+    buf_append_byte(&whole, '/');
+    url_encode(str_from(cli_value(arguments, "delete")), &whole);
+    buf_append_byte(&whole, '\0');
+    int result = whole.overflow
+                     ? cli_usage(arguments, "--delete: too long")
+                     : cli_client_run(arguments, "DELETE", whole.ptr, STR_LIT(""), show_deleted);
+    buf_fini(&whole);
+    return result;
+}
+
+static int run(const struct cli_arguments *arguments)
+{
+    char path[64];
+    int32_t id;
+    bool lists = cli_has(arguments, "list");
+    bool deletes = cli_has(arguments, "delete");
+    bool adds = cli_has(arguments, "label") || cli_has(arguments, "merchant-wide");
+    int result = cli_read_id(arguments, "ID", cli_argument(arguments, 0), &id);
+    if (result != CLI_OK)
+        return result;
+    if (lists + deletes + adds > 1)
+        return cli_usage(arguments, "a new key, --list or --delete: one at a time");
+    snprintf(path, sizeof(path), "/admin/v1/projects/%d/keys", id);
+    if (lists)
+        return cli_client_run(arguments, "GET", path, STR_LIT(""), show_list);
+    return deletes ? remove_key(arguments, path) : add(arguments, path);
+}
+
+static const struct cli_flag flags[] = {
+    CLI_CLIENT_FLAGS,
+    {"label", "TEXT", "what the new key is for"},
+    {"merchant-wide", NULL, "the new key opens all projects of the merchant"},
+    {"list", NULL, "list the keys instead"},
+    {"delete", "KEY_ID", "delete a key instead"},
+    {NULL},
+};
+
+const struct cli_command command_project_key = {
+    .name = "project key",
+    .arguments = "ID",
+    .sentence = "Make an API key, list or delete keys",
+    .flags = flags,
+    .arguments_min = 1,
+    .arguments_max = 1,
+    .run = run,
+};

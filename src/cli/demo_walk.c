@@ -1,0 +1,265 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The next step is made when all channels have shown the one before: nothing rests on sleeping long
+ * enough. A channel that fails or is late does not stop the others.
+ */
+#include "cli/demo_walk.h"
+
+#include "base/clock.h"
+#include "base/limits.h"
+#include "client/tracker.h"
+
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#define STEP_DEADLINE_MS 10000
+#define WALK_LIMIT_MS 40000
+#define POLL_INTERVAL_MS 100
+#define TICK_MS 5
+#define CELL_SIZE 24
+#define CHANNELS 2
+
+static const char *const statuses[] = {"new", "paid", "done"};
+#define STEPS ARRAY_LENGTH(statuses)
+
+struct channel {
+    const char *title;
+    struct tracker_options options;
+    pthread_t thread;
+    bool started;
+    pthread_mutex_t mutex; /* over all below */
+    size_t count;
+    char shown[STEPS][12];
+    int64_t shown_us[STEPS];
+    bool ended;
+    char error[TRACKER_ERROR_SIZE]; /* once ended; "" when it ended well */
+};
+
+struct walk {
+    struct demo *demo;
+    int32_t order_id;
+    struct channel channels[CHANNELS];
+    bool late[CHANNELS];
+};
+
+bool demo_pause(struct demo *demo, int64_t ms)
+{
+    struct timespec time = {.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000};
+    if (!demo->interrupted && sigtimedwait(&demo->signals, NULL, &time) > 0)
+        demo->interrupted = true;
+    return !demo->interrupted;
+}
+
+int demo_create(struct demo *demo, int32_t wanted, int32_t *order_id)
+{
+    char path[64];
+    struct buf body;
+    struct cli_answer answer;
+    int64_t id = 0;
+    snprintf(path, sizeof(path), "/server/v1/project/%d/orders", demo->project_id);
+    buf_init(&body, LIMIT_HTTP_BODY);
+    buf_append_byte(&body, '{');
+    json_write_text(&body, "user_external_id", str_from(demo->user));
+    if (wanted != 0)
+        json_write_int(&body, "order_id", wanted);
+    json_write_raw(&body, "content",
+                   STR_LIT("{\"price\":{\"amount\":\"4.99\",\"currency\":\"USD\"},"
+                           "\"items\":[{\"sku\":\"crystal-sword\",\"quantity\":1}]}"));
+    buf_append_byte(&body, '}');
+    int result = cli_client_call(&demo->client, "POST", path, buf_view(&body), &answer);
+    buf_fini(&body);
+    if (result != CLI_OK)
+        return result;
+    if (!json_as_int(json_get(answer.document, "order_id"), &id))
+        result = cli_fail("the answer to an order has no order_id");
+    *order_id = (int32_t)id;
+    cli_answer_fini(&answer);
+    return result;
+}
+
+int demo_set(struct demo *demo, int32_t order_id, const char *status)
+{
+    char path[80];
+    char body[40];
+    struct cli_answer answer;
+    snprintf(path, sizeof(path), "/server/v1/project/%d/orders/%d", demo->project_id, order_id);
+    snprintf(body, sizeof(body), "{\"status\":\"%s\"}", status);
+    int result = cli_client_call(&demo->client, "PATCH", path, str_from(body), &answer);
+    if (result == CLI_OK)
+        cli_answer_fini(&answer);
+    return result;
+}
+
+static void note_status(void *argument, const char *status, const char *source)
+{
+    struct channel *channel = argument;
+    (void)source;
+    pthread_mutex_lock(&channel->mutex);
+    if (channel->count < STEPS) {
+        channel->shown_us[channel->count] = clock_mono_us();
+        snprintf(channel->shown[channel->count], sizeof(channel->shown[0]), "%s", status);
+        channel->count++;
+    }
+    pthread_mutex_unlock(&channel->mutex);
+}
+
+static void *follow(void *argument)
+{
+    static const struct tracker_handlers handlers = {.status = note_status};
+    struct channel *channel = argument;
+    char error[TRACKER_ERROR_SIZE];
+    enum tracker_result result = tracker_run(&channel->options, &handlers, channel, error);
+    pthread_mutex_lock(&channel->mutex);
+    channel->ended = true;
+    if (result == TRACKER_FAILED)
+        snprintf(channel->error, sizeof(channel->error), "%s", error);
+    pthread_mutex_unlock(&channel->mutex);
+    return NULL;
+}
+
+static int start_channels(struct walk *walk)
+{
+    struct demo *demo = walk->demo;
+    for (size_t i = 0; i < CHANNELS; i++) {
+        struct channel *channel = &walk->channels[i];
+        channel->options.server_url = demo->client.server;
+        channel->options.project_id = demo->project_id;
+        channel->options.order_id = walk->order_id;
+        channel->options.token = demo->token;
+        channel->options.user_external_id = demo->user;
+        channel->options.poll_interval = POLL_INTERVAL_MS;
+        channel->options.time_limit = WALK_LIMIT_MS;
+        if (pthread_create(&channel->thread, NULL, follow, channel) != 0)
+            return cli_fail("a thread cannot be started");
+        channel->started = true;
+    }
+    return CLI_OK;
+}
+
+static bool has_shown(struct channel *channel, size_t step)
+{
+    pthread_mutex_lock(&channel->mutex);
+    bool result = channel->count > step;
+    pthread_mutex_unlock(&channel->mutex);
+    return result;
+}
+
+static bool has_ended(struct channel *channel)
+{
+    pthread_mutex_lock(&channel->mutex);
+    bool result = channel->ended;
+    pthread_mutex_unlock(&channel->mutex);
+    return result;
+}
+
+/* Until each channel that is alive has shown the step, or the deadline. */
+static void wait_for_channels(struct walk *walk, size_t step)
+{
+    int64_t deadline = clock_mono_ms() + STEP_DEADLINE_MS;
+    for (size_t i = 0; i < CHANNELS; i++) {
+        struct channel *channel = &walk->channels[i];
+        while (!walk->late[i] && !has_shown(channel, step) && !has_ended(channel)) {
+            if (clock_mono_ms() >= deadline)
+                walk->late[i] = true;
+            if (!demo_pause(walk->demo, TICK_MS))
+                return;
+        }
+    }
+}
+
+static void print_step(struct walk *walk, size_t step, int64_t posted_us, int64_t posted_wall)
+{
+    char time[CLOCK_TEXT_SIZE];
+    clock_format(posted_wall, time);
+    printf("  %-8s  %.12s", statuses[step], time + 11);
+    for (size_t i = 0; i < CHANNELS; i++) {
+        struct channel *channel = &walk->channels[i];
+        char cell[CELL_SIZE] = "not shown";
+        pthread_mutex_lock(&channel->mutex);
+        if (channel->count > step)
+            snprintf(cell, sizeof(cell), "+%.1f ms",
+                     (double)(channel->shown_us[step] - posted_us) / 1000.0);
+        pthread_mutex_unlock(&channel->mutex);
+        printf("  %-12s", cell);
+    }
+    printf("\n");
+}
+
+static int make_step(struct walk *walk, size_t step)
+{
+    int64_t posted_us = clock_mono_us();
+    int64_t posted_wall = clock_wall_ms();
+    int result = step == 0 ? demo_create(walk->demo, 0, &walk->order_id)
+                           : demo_set(walk->demo, walk->order_id, statuses[step]);
+    if (result == CLI_OK && step == 0)
+        result = start_channels(walk);
+    if (result != CLI_OK)
+        return result;
+    wait_for_channels(walk, step);
+    if (walk->demo->interrupted)
+        return cli_fail("interrupted");
+    print_step(walk, step, posted_us, posted_wall);
+    return CLI_OK;
+}
+
+static int make_steps(struct walk *walk, int64_t pace)
+{
+    printf("  %-8s  %-12s", "status", "posted (UTC)");
+    for (size_t i = 0; i < CHANNELS; i++)
+        printf("  %-12s", walk->channels[i].title);
+    printf("\n");
+    for (size_t step = 0; step < STEPS; step++) {
+        if (step > 0 && pace > 0 && !demo_pause(walk->demo, pace))
+            return cli_fail("interrupted");
+        int result = make_step(walk, step);
+        if (result != CLI_OK)
+            return result;
+    }
+    return CLI_OK;
+}
+
+/* The channels of an order that will not be done wait for its end: cancelling is one. */
+static void end_channels(struct walk *walk, bool done)
+{
+    if (!done && walk->channels[0].started && demo_set(walk->demo, walk->order_id, "canceled") != 0)
+        printf("  Waiting for the channels to end.\n");
+    for (size_t i = 0; i < CHANNELS; i++) {
+        if (walk->channels[i].started)
+            pthread_join(walk->channels[i].thread, NULL);
+        pthread_mutex_destroy(&walk->channels[i].mutex);
+    }
+}
+
+/* After the threads have ended. */
+static int judge(const struct walk *walk)
+{
+    int result = CLI_OK;
+    for (size_t i = 0; i < CHANNELS; i++) {
+        const struct channel *channel = &walk->channels[i];
+        for (size_t step = 0; step < STEPS; step++) {
+            if (step < channel->count && strcmp(channel->shown[step], statuses[step]) == 0 &&
+                !walk->late[i])
+                continue;
+            result = cli_fail("%s did not show %s%s%s", channel->title, statuses[step],
+                              channel->error[0] != '\0' ? ": " : " in time", channel->error);
+            break;
+        }
+    }
+    return result;
+}
+
+int demo_walk(struct demo *demo, int64_t pace)
+{
+    struct walk walk = {
+        .demo = demo,
+        .channels = {{.title = "WebSocket", .options.transport = TRACKER_WEBSOCKET},
+                     {.title = "Get order", .options.transport = TRACKER_POLL}},
+    };
+    for (size_t i = 0; i < CHANNELS; i++)
+        pthread_mutex_init(&walk.channels[i].mutex, NULL);
+    int result = make_steps(&walk, pace);
+    end_channels(&walk, result == CLI_OK);
+    return result == CLI_OK ? judge(&walk) : result;
+}
