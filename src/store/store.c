@@ -21,12 +21,14 @@ static const struct store_driver *driver_of(const struct store_connection *conne
 }
 
 /*
- * Only look-ups forget the texts of the last one: a record that was looked up, changed and given
- * to an update still has its texts.
+ * Only look-ups forget texts, and not those of the look-up before: what was looked up can be given
+ * to an update, and to the next look-up.
  */
 static const struct store_driver *look_up(struct store_connection *connection)
 {
-    arena_fini(&connection->texts);
+    arena_fini(&connection->old_texts);
+    connection->old_texts = connection->texts;
+    arena_init(&connection->texts);
     return driver_of(connection);
 }
 
@@ -80,6 +82,7 @@ int store_connect(struct store *store, enum store_role role, struct store_connec
     (*connection)->store = store;
     (*connection)->role = role;
     arena_init(&(*connection)->texts);
+    arena_init(&(*connection)->old_texts);
     return 0;
 }
 
@@ -90,6 +93,7 @@ void store_disconnect(struct store_connection **connection)
         return;
     store_rollback(c);
     arena_fini(&c->texts);
+    arena_fini(&c->old_texts);
     c->store->driver->disconnect(c);
     *connection = NULL;
 }

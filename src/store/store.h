@@ -14,7 +14,8 @@
  * logged here, with the cause, once.
  *
  * Texts given to a row callback, and texts in records filled by a look-up, live until the next
- * look-up on the same connection. A row callback makes no call on its connection.
+ * look-up on the same connection has returned: they may be its arguments. A row callback makes no
+ * call on its connection.
  *
  * store.c     dispatch to the driver, and what all drivers share
  * sqlite/     the embedded driver: connection, schema, writer, reader, backup

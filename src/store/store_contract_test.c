@@ -188,6 +188,8 @@ static void order_read_change_write(void **state)
     assert_int_equal(store_order_get(f->writer, PROJECT, 1, &read), 0);
     read.status = order.status = ORDER_PAID;
     assert_int_equal(store_order_update(f->writer, &read), 0);
+    struct store_user user;
+    assert_int_equal(store_user_get(f->writer, PROJECT, read.user_external_id, &user), 0);
     commit(f);
     assert_order(f, &order);
 }

@@ -23,7 +23,8 @@ struct store_connection {
     struct store *store;
     enum store_role role;
     bool in_transaction;
-    struct arena texts; /* those given out since the last look-up began */
+    struct arena texts;     /* what the last look-up gave out */
+    struct arena old_texts; /* and the one before: the last one's arguments may be there */
 };
 
 struct store_driver {
