@@ -23,7 +23,7 @@
 
 #include <cmocka.h>
 
-enum { STEPS = 12, ANSWERS = 8, TRANSCRIPT_MAX = 100000 };
+enum { STEPS = 12, ANSWERS = 10, TRANSCRIPT_MAX = 100000 };
 
 /* One way an order may go, and what the tracker makes of it. */
 struct scenario {
@@ -290,8 +290,8 @@ static const struct scenario scenarios[] = {
      .told = "new websocket, paid websocket, done websocket"},
     {.name = "duplicates, other orders, unknown words, statuses that go back",
      .websocket = {"<\"connect\"", CONNECTED, "<\"history\"", ">" PUSH(1, "paid"),
-                   HISTORY(DATA(1, "new") "," DATA(1, "paid") "," DATA(2, "done")),
-                   ">" PUSH(2, "canceled") "\n" PUSH(1, "paid") "\n" PUSH(1, "new"),
+                   HISTORY(DATA(1, "new") "," DATA(1, "paid") "," DATA(2, "canceled")),
+                   ">" PUSH(2, "canceled") "\n" PUSH(1, "paid") "\n" PUSH(1, "new") "\n",
                    ">" PUSH(1, "expired") "\n" PUSH("1", "done") "\n" PUSH(1.0, "done"),
                    ">{\"push\":{\"channel\":\"u#1\",\"join\":{}}}\n" PUSH(1, "done") "\n", "."},
      .result = TRACKER_DONE,
@@ -315,7 +315,7 @@ static const struct scenario scenarios[] = {
      .fallback = "the server refused: unauthorized"},
     {.name = "history refused",
      .websocket = {"<\"connect\"", CONNECTED, "<\"history\"",
-                   ">{\"id\":2,\"error\":{\"code\":108}}", "."},
+                   ">{\"id\":2,\"error\":{\"code\":108,\"message\":\"\\u001b[2J\"}}", "."},
      .http = {ANSWER("done")},
      .result = TRACKER_DONE,
      .told = "done poll",
@@ -382,13 +382,15 @@ static const struct scenario scenarios[] = {
      .http = {ANSWER("done")},
      .result = TRACKER_FAILED,
      .told = "new websocket",
-     .error = "the time limit of 30 ms is over; the last status is new",
-     .time_limit = 30},
+     .error = "the time limit of 200 ms is over; the last status is new",
+     .answer_timeout = 100,
+     .time_limit = 200},
     {.name = "polling through all kinds of weather",
      .transport = TRACKER_POLL,
      .http = {TAGGED("new"), " 304 Not Modified\r\nConnection: close\r\n\r\n", "",
-              REFUSAL("503", "busy"), " 429 No\r\nConnection: close\r\n\r\n", ANSWER("paid\","),
-              ANSWER("paid"), ANSWER("done")},
+              REFUSAL("503", "busy"), " 408 No\r\nConnection: close\r\n\r\n",
+              " 429 No\r\nConnection: close\r\n\r\n", ANSWER("paid\","), ANSWER("paid"),
+              ANSWER("done")},
      .result = TRACKER_DONE,
      .told = "new poll, paid poll, done poll"},
     {.name = "order unknown",

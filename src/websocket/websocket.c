@@ -117,8 +117,7 @@ static void take_item(struct websocket *ws, const struct websocket_item *item)
             ws->handlers->message(ws->owner, item->payload);
         break;
     case WEBSOCKET_PING:
-        if (open)
-            answer_ping(ws, item->payload);
+        answer_ping(ws, item->payload);
         break;
     case WEBSOCKET_PONG:
         break;

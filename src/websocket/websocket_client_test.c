@@ -9,6 +9,7 @@
 #include "net/stream.h"
 #include "websocket/websocket.h"
 #include "websocket/websocket_client.h"
+#include "websocket/websocket_reader.h"
 
 #include <arpa/inet.h>
 #include <fcntl.h>
@@ -28,11 +29,13 @@ enum { SOON = 5000, BIG = 200000, ROOM = 1 << 20 };
 struct server {
     pthread_t thread;
     int listener;
-    const char *answer; /* instead of a handshake; NULL for a real one */
-    struct str frames;  /* raw bytes after the handshake; a NULL pointer for websocket.c */
+    const char
+        *answer; /* instead of a handshake; NULL for a real one. "200 OK" changes only the status */
+    struct str frames; /* raw bytes after the handshake; a NULL pointer for websocket.c */
     struct loop *loop;
     struct websocket *websocket;
     bool closed;
+    uint16_t goodbye; /* the code that the client closed with, 0 for none */
     char url[64];
 };
 
@@ -87,6 +90,21 @@ static struct str read_key(int fd, char *request, size_t size)
     return str_make(key + 19, 24);
 }
 
+/* Hears the client out after raw frames. */
+static void hear_goodbye(struct server *server, int fd)
+{
+    char bytes[1000];
+    ssize_t got;
+    struct websocket_reader *reader = websocket_reader_new(true, sizeof(bytes));
+    while ((got = recv(fd, bytes, sizeof(bytes), 0)) > 0) {
+        struct str input = str_make(bytes, (size_t)got);
+        struct websocket_item item;
+        while (websocket_reader_next(reader, &input, &item))
+            server->goodbye = item.kind == WEBSOCKET_CLOSE ? item.code : 0;
+    }
+    websocket_reader_free(&reader);
+}
+
 static void *serve(void *argument)
 {
     struct server *server = argument;
@@ -96,10 +114,12 @@ static void *serve(void *argument)
                                             read_key(fd, request, sizeof(request))};
     struct buf answer;
     buf_init(&answer, 1000);
-    buf_append_text(&answer, "HTTP/1.1 101 Switching Protocols\r\n");
+    bool other_status = server->answer != NULL && strcmp(server->answer, "200 OK") == 0;
+    buf_printf(&answer, "HTTP/1.1 %s\r\n",
+               other_status ? server->answer : "101 Switching Protocols");
     assert_int_equal(websocket_accept(&handshake, str_make(NULL, 0), &answer), 0);
     buf_append_text(&answer, "\r\n");
-    if (server->answer != NULL) {
+    if (server->answer != NULL && !other_status) {
         buf_clear(&answer);
         buf_append_text(&answer, server->answer);
     }
@@ -112,8 +132,7 @@ static void *serve(void *argument)
         return NULL;
     }
     shutdown(fd, SHUT_WR);
-    while (recv(fd, request, sizeof(request), 0) > 0)
-        continue;
+    hear_goodbye(server, fd);
     close(fd);
     return NULL;
 }
@@ -240,14 +259,15 @@ static void test_raw_frames(void **state)
         int result;
         int second;
         uint16_t code;
+        uint16_t goodbye;
     } rows[] = {
-        {"\x81\x02{}", 4, 0, ERR_CLOSED, 1006},
-        {"\x8a\x00\x81\x02{}\x88\x00", 8, 0, ERR_CLOSED, 1005},
-        {"\x01\x01{\x80\x01}\x88\x02\x0b\xb9", 10, 0, ERR_CLOSED, 3001},
-        {"\x81\x82\0\0\0\0{}", 8, ERR_IO, ERR_CLOSED, 1006},
-        {"\x81\x01\xff", 3, ERR_IO, ERR_CLOSED, 1006},
-        {"\x81\x7f\x00\x00\x00\x00\x7f\xff\xff\xffx", 11, ERR_IO, ERR_CLOSED, 1006},
-        {"\x81\x05Hel", 5, ERR_CLOSED, ERR_CLOSED, 1006},
+        {"\x81\x02{}", 4, 0, ERR_CLOSED, 1006, 0},
+        {"\x8a\x00\x81\x02{}\x88\x00", 8, 0, ERR_CLOSED, 1005, 1005},
+        {"\x01\x01{\x80\x01}\x88\x02\x0b\xb9", 10, 0, ERR_CLOSED, 3001, 3001},
+        {"\x81\x82\0\0\0\0{}", 8, ERR_IO, ERR_CLOSED, 1006, 1002},
+        {"\x81\x01\xff", 3, ERR_IO, ERR_CLOSED, 1006, 1007},
+        {"\x81\x7f\x00\x00\x00\x00\x7f\xff\xff\xffx", 11, ERR_IO, ERR_CLOSED, 1006, 1009},
+        {"\x81\x05Hel", 5, ERR_CLOSED, ERR_CLOSED, 1006, 0},
     };
     for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
         struct server server;
@@ -261,8 +281,25 @@ static void test_raw_frames(void **state)
         assert_int_equal(websocket_client_close_code(client, NULL), rows[i].code);
         websocket_client_free(&client);
         stop(&server);
+        assert_int_equal(server.goodbye, rows[i].goodbye);
         buf_fini(&message);
     }
+}
+
+/* An owner who has heard enough says so. */
+static void test_client_says_goodbye(void **state)
+{
+    (void)state;
+    struct server server;
+    struct buf message;
+    buf_init(&message, 1000);
+    start(&server, NULL, STR_LIT("\x81\x02{}"));
+    struct websocket_client *client = connect_to(&server);
+    assert_int_equal(websocket_client_receive(client, SOON, &message), 0);
+    websocket_client_free(&client);
+    stop(&server);
+    assert_int_equal(server.goodbye, 1000);
+    buf_fini(&message);
 }
 
 static void test_refused_handshakes(void **state)
@@ -280,6 +317,7 @@ static void test_refused_handshakes(void **state)
         {"HTTP/1.1 101 Switching Protocols\r\n\r\n",
          "the server refused the handshake: HTTP/1.1 101 Switching Protocols"},
         {"\x1b[2J\r\n\r\n", "the server refused the handshake: "},
+        {"200 OK", "the server refused the handshake: HTTP/1.1 200 OK"},
         {"HTTP/1.1 101 Sw", "no answer to the handshake: closed"},
         {"", "no answer to the handshake: closed"},
     };
@@ -296,12 +334,21 @@ static void test_refused_handshakes(void **state)
 static void test_no_server(void **state)
 {
     (void)state;
-    static const char *const urls[] = {"https://localhost/", "ftp://localhost/", "", "localhost",
-                                       "http://127.0.0.1:1/"};
-    for (size_t i = 0; i < ARRAY_LENGTH(urls); i++) {
+    static const struct {
+        const char *url;
+        const char *error;
+    } rows[] = {
+        {"https://localhost/", "the address is no http:// URL"},
+        {"ftp://localhost/", "the address is no http:// URL"},
+        {"localhost", "the address is no http:// URL"},
+        {"", "the address is no http:// URL"},
+        {"http://127.0.0.1:1/", "cannot connect to 127.0.0.1 port 1: Connection refused"},
+        {"http://[::1]:1/", "cannot connect to ::1 port 1: "},
+    };
+    for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
         char error[WEBSOCKET_CLIENT_ERROR_SIZE] = "";
-        assert_null(websocket_client_connect(urls[i], SOON, error));
-        assert_int_not_equal(strlen(error), 0);
+        assert_null(websocket_client_connect(rows[i].url, SOON, error));
+        assert_true(str_starts_with(str_from(error), str_from(rows[i].error)));
     }
 }
 
@@ -325,13 +372,10 @@ static void test_silent_server(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_echo_and_goodbye),
-        cmocka_unit_test(test_server_closes),
-        cmocka_unit_test(test_server_vanishes),
-        cmocka_unit_test(test_raw_frames),
-        cmocka_unit_test(test_message_over_the_buffer),
-        cmocka_unit_test(test_refused_handshakes),
-        cmocka_unit_test(test_no_server),
+        cmocka_unit_test(test_echo_and_goodbye),        cmocka_unit_test(test_server_closes),
+        cmocka_unit_test(test_server_vanishes),         cmocka_unit_test(test_raw_frames),
+        cmocka_unit_test(test_message_over_the_buffer), cmocka_unit_test(test_refused_handshakes),
+        cmocka_unit_test(test_client_says_goodbye),     cmocka_unit_test(test_no_server),
         cmocka_unit_test(test_silent_server),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -123,6 +123,7 @@ static const struct row rows[] = {
     {BYTES("\x88\x82\0\0\0\0\x13\x87\x81\x81\0\0\0\0x"), "close:4999:", false},
     {BYTES("\x88\x82\0\0\0\0\x03\xf6"), "close:1014:", false},
     {BYTES("\x88\x81\0\0\0\0\x03"), "violation:1002", false},
+    {BYTES("\x89\x82\0\0\0\0\x03\xe8\x88\x81\0\0\0\0\x03"), "ping:\x03\xe8|violation:1002", false},
     {BYTES("\x88\x82\0\0\0\0\x03\xe7"), "violation:1002", false},
     {BYTES("\x88\x82\0\0\0\0\x03\xec"), "violation:1002", false},
     {BYTES("\x88\x82\0\0\0\0\x03\xed"), "violation:1002", false},

@@ -360,8 +360,10 @@ static void test_close_and_answer(void **state)
     expect_written(
         STR_LIT("\x88\x14\x0b\xbd"
                 "connection expired"));
-    assert_int_equal(fake.deadline, START + CLOSE_WAIT);
+    fake.now++;
     websocket_close(owner.websocket, 3001, "again", true);
+    assert_int_equal(fake.deadline, START + CLOSE_WAIT);
+    fake.now--;
     receive(STR_LIT("\x81\x85" ZERO_MASK "Hello\x89\x80" ZERO_MASK));
     assert_int_equal(fake.stream.closed_by, 0);
     receive(PEER_CLOSE);
@@ -401,6 +403,18 @@ static void test_close_without_flush(void **state)
     assert_true(fake.stream.aborted);
     assert_int_equal(owner.closed, 1);
     expect_heard("");
+}
+
+static void test_close_without_flush_drops_the_queue(void **state)
+{
+    (void)state;
+    open_plain();
+    fake.stream.stalled = true;
+    assert_int_equal(websocket_send(owner.websocket, false, STR_LIT("{}")), 0);
+    websocket_close(owner.websocket, 3008, "slow", false);
+    expect_written(STR_LIT("\x81\x02{}"));
+    run_deferred();
+    assert_int_equal(owner.closed, 1);
 }
 
 /* The stream may end in the same pass, before the deferred call. */
@@ -525,6 +539,18 @@ static void test_close_inside_a_message_and_answer(void **state)
     assert_int_equal(owner.closed, 1);
 }
 
+/* The cut is decided: the peer's Close changes nothing. */
+static void test_cut_inside_a_message_and_answer(void **state)
+{
+    (void)state;
+    open_plain();
+    owner.on_message = ACT_CUT;
+    receive(STR_LIT("\x81\x81" ZERO_MASK "a\x88\x80" ZERO_MASK));
+    assert_int_equal(fake.stream.closed_by, 0);
+    run_deferred();
+    assert_int_equal(owner.closed, 1);
+}
+
 static void test_early_input(void **state)
 {
     (void)state;
@@ -625,6 +651,7 @@ int main(void)
         TEST(test_close_and_answer),
         TEST(test_close_without_answer),
         TEST(test_close_without_flush),
+        TEST(test_close_without_flush_drops_the_queue),
         TEST(test_stream_ends_before_the_cut),
         TEST(test_close_then_cut),
         TEST(test_never_reading_client),
@@ -632,6 +659,7 @@ int main(void)
         TEST(test_ping_flood),
         TEST(test_acts_inside_a_message),
         TEST(test_close_inside_a_message_and_answer),
+        TEST(test_cut_inside_a_message_and_answer),
         TEST(test_early_input),
         TEST(test_early_input_keeps_its_place),
         TEST(test_abort_before_early_input),
