@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A connection on a stream. Most of its life nothing comes in, so the reader (4.6 KiB) exists only
+ * A connection on a stream. Most of its life nothing comes in, so the reader (4.4 KiB) exists only
  * between the first and the last byte of a message. Owners close and abort from inside their
  * handlers; `holds` counts who still stands in the struct, and the last one out frees it.
  */

@@ -33,7 +33,7 @@ struct websocket_item {
     struct str payload; /* a close's reason */
 };
 
-/* About 4.6 KiB, and up to `message_max` while a message comes in pieces. */
+/* About 4.4 KiB, and up to `message_max` while a message comes in pieces. */
 struct websocket_reader *websocket_reader_new(bool expect_masked, size_t message_max);
 void websocket_reader_free(struct websocket_reader **reader);
 
