@@ -62,6 +62,8 @@ int main(int argc, char **argv)
     struct cli_arguments arguments = {0};
     /* A reader that goes away is an error of the write, not the end of the process. */
     signal(SIGPIPE, SIG_IGN);
+    /* So is a file-size limit: the store says that the disk is full and recovers later. */
+    signal(SIGXFSZ, SIG_IGN);
     if (argc < 2 || is_help(argv[1])) {
         cli_help_all();
         return argc < 2 ? CLI_USAGE : CLI_OK;
