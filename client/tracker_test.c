@@ -264,10 +264,10 @@ static struct buf run(const struct scenario *scenario, const char *user)
     return fake.seen;
 }
 
-#define CONNECTED                                                                                  \
-    ">{\"id\":1,\"connect\":{\"client\":\"c\",\"version\":\"v\",\"subs\":{\"u#1\":{\"offset\":1}}" \
-    ","                                                                                            \
-    "\"ping\":25,\"pong\":true}}"
+static const char connected[] =
+    ">{\"id\":1,\"connect\":{\"client\":\"c\",\"version\":\"v\",\"subs\":{\"u#1\":{\"offset\":1}},"
+    "\"ping\":25,\"pong\":true}}";
+
 #define DATA(order, status) "{\"data\":{\"order_id\":" #order ",\"status\":\"" status "\"}}"
 #define HISTORY(publications)                                                                      \
     ">{\"id\":2,\"history\":{\"publications\":[" publications "],\"epoch\":\"e\",\"offset\":1}}"
@@ -284,12 +284,12 @@ static struct buf run(const struct scenario *scenario, const char *user)
 
 static const struct scenario scenarios[] = {
     {.name = "publications",
-     .websocket = {"<\"connect\"", CONNECTED, "<\"history\"", HISTORY(DATA(1, "new")),
+     .websocket = {"<\"connect\"", connected, "<\"history\"", HISTORY(DATA(1, "new")),
                    ">" PUSH(1, "paid"), ">" PUSH(1, "done"), "."},
      .result = TRACKER_DONE,
      .told = "new websocket, paid websocket, done websocket"},
     {.name = "duplicates, other orders, unknown words, statuses that go back",
-     .websocket = {"<\"connect\"", CONNECTED, "<\"history\"", ">" PUSH(1, "paid"),
+     .websocket = {"<\"connect\"", connected, "<\"history\"", ">" PUSH(1, "paid"),
                    HISTORY(DATA(1, "new") "," DATA(1, "paid") "," DATA(2, "canceled")),
                    ">" PUSH(2, "canceled") "\n" PUSH(1, "paid") "\n" PUSH(1, "new") "\n",
                    ">" PUSH(1, "expired") "\n" PUSH("1", "done") "\n" PUSH(1.0, "done"),
@@ -297,7 +297,7 @@ static const struct scenario scenarios[] = {
      .result = TRACKER_DONE,
      .told = "paid websocket, done websocket"},
     {.name = "canceled in the history, pings answered",
-     .websocket = {"<\"connect\"", CONNECTED, ">{}", "<{}", ">{}", "<{}",
+     .websocket = {"<\"connect\"", connected, ">{}", "<{}", ">{}", "<{}",
                    HISTORY(DATA(1, "new") "," DATA(1, "canceled")), "."},
      .result = TRACKER_CANCELED,
      .told = "new websocket, canceled websocket"},
@@ -314,21 +314,21 @@ static const struct scenario scenarios[] = {
      .told = "canceled poll",
      .fallback = "the server refused: unauthorized"},
     {.name = "history refused",
-     .websocket = {"<\"connect\"", CONNECTED, "<\"history\"",
+     .websocket = {"<\"connect\"", connected, "<\"history\"",
                    ">{\"id\":2,\"error\":{\"code\":108,\"message\":\"\\u001b[2J\"}}", "."},
      .http = {ANSWER("done")},
      .result = TRACKER_DONE,
      .told = "done poll",
      .fallback = "the server refused: without a reason"},
     {.name = "lifetime over",
-     .websocket = {"<\"connect\"", CONNECTED, "<\"history\"", HISTORY(DATA(1, "new")),
+     .websocket = {"<\"connect\"", connected, "<\"history\"", HISTORY(DATA(1, "new")),
                    "#3005 connection expired", "."},
      .http = {ANSWER("new"), ANSWER("paid"), ANSWER("done")},
      .result = TRACKER_DONE,
      .told = "new websocket, paid poll, done poll",
      .fallback = "the server closed it with 3005 connection expired"},
     {.name = "dropped",
-     .websocket = {"<\"connect\"", CONNECTED},
+     .websocket = {"<\"connect\"", connected},
      .http = {ANSWER("done")},
      .result = TRACKER_DONE,
      .told = "done poll",
@@ -358,7 +358,7 @@ static const struct scenario scenarios[] = {
      .told = "done poll",
      .fallback = "the server subscribed this client to nothing"},
     {.name = "disconnect push",
-     .websocket = {"<\"connect\"", CONNECTED, ">{\"push\":{\"disconnect\":{\"code\":3001}}}", "."},
+     .websocket = {"<\"connect\"", connected, ">{\"push\":{\"disconnect\":{\"code\":3001}}}", "."},
      .http = {ANSWER("done")},
      .result = TRACKER_DONE,
      .told = "done poll",
@@ -372,13 +372,13 @@ static const struct scenario scenarios[] = {
      .answer_timeout = 20},
     {.name = "websocket alone",
      .transport = TRACKER_WEBSOCKET,
-     .websocket = {"<\"connect\"", CONNECTED, "#3001 shutdown", "."},
+     .websocket = {"<\"connect\"", connected, "#3001 shutdown", "."},
      .http = {ANSWER("done")},
      .result = TRACKER_FAILED,
      .told = "",
      .error = "the server closed it with 3001 shutdown"},
     {.name = "websocket out of time",
-     .websocket = {"<\"connect\"", CONNECTED, "<\"history\"", HISTORY(DATA(1, "new")), "."},
+     .websocket = {"<\"connect\"", connected, "<\"history\"", HISTORY(DATA(1, "new")), "."},
      .http = {ANSWER("done")},
      .result = TRACKER_FAILED,
      .told = "new websocket",

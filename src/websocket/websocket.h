@@ -2,7 +2,7 @@
 /*
  * The server side of WebSocket (RFC 6455): the handshake, and whole messages on a stream. Framing
  * is wslay's, which no other folder sees. A reader with its wslay context takes 4.4 KiB, so it is
- * held only while a message is on its way in; an idle connection has none, and takes 128 bytes
+ * held only while a message is on its way in; an idle connection has none, and takes 112 bytes
  * here. permessage-deflate is not offered.
  *
  * websocket.c            a connection: messages in, frames out, closing

@@ -275,9 +275,10 @@ static void test_written_bytes(void **state)
 static void test_long_reason(void **state)
 {
     (void)state;
+    static const char euro[] = {'\xe2', '\x82', '\xac'};
     char reason[130];
     memset(reason, 'r', sizeof(reason));
-    memcpy(reason + 121, "\xe2\x82\xac", 3);
+    memcpy(reason + 121, euro, sizeof(euro));
     struct buf out;
     buf_init(&out, 1000);
     websocket_frame_write_close(&out, 3000, str_make(reason, sizeof(reason)), NULL);
