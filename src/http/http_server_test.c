@@ -84,6 +84,42 @@ static void test_exchanges(void **state)
     }
 }
 
+static int number(const char *digits, size_t length)
+{
+    int64_t value = 0;
+    while (length > 1 && *digits == '0') {
+        digits++;
+        length--;
+    }
+    assert_true(str_to_int64(str_make(digits, length), 0, 9999, &value));
+    return (int)value;
+}
+
+/* Sakamoto's way to the day of the week. */
+static const char *weekday(int year, int month, int day)
+{
+    static const int shifts[] = {0, 3, 2, 5, 0, 3, 5, 1, 4, 6, 2, 4};
+    static const char *const names[] = {"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
+    year -= month < 3;
+    return names[(year + year / 4 - year / 100 + year / 400 + shifts[month - 1] + day) % 7];
+}
+
+/* "Sun, 22 Nov 2026 11:31:24 GMT" of now or of the second before. */
+static void assert_date(void)
+{
+    static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
+    char wanted[2][40];
+    for (int i = 0; i < 2; i++) {
+        char iso[CLOCK_TEXT_SIZE];
+        clock_format(clock_wall_ms() - 1000 * i, iso);
+        int month = number(iso + 5, 2);
+        snprintf(wanted[i], sizeof(wanted[i]), "Date: %s, %.2s %.3s %.4s %.8s GMT",
+                 weekday(number(iso, 4), month, number(iso + 8, 2)), iso + 8,
+                 months + (ptrdiff_t)3 * (month - 1), iso, iso + 11);
+    }
+    assert_true(reply_has_line(wanted[0]) || reply_has_line(wanted[1]));
+}
+
 static void test_common_fields(void **state)
 {
     (void)state;
@@ -95,14 +131,7 @@ static void test_common_fields(void **state)
     assert_false(reply_has_field("Server"));
     assert_false(reply_has_field("Connection"));
     assert_false(reply_has_field("Access-Control-Allow-Origin"));
-    const char *date = memmem(last_reply.head.ptr, last_reply.head.len, "\r\nDate: ", 8);
-    assert_non_null(date);
-    char wall[CLOCK_TEXT_SIZE];
-    clock_format(clock_wall_ms(), wall);
-    /* "Sun, 22 Nov 2026 11:31:24 GMT" */
-    assert_memory_equal(date + 8 + 25, " GMT\r\n", 6);
-    assert_memory_equal(date + 8 + 12, wall, 4);
-    assert_memory_equal(date + 8 + 5, wall + 8, 2);
+    assert_date();
 
     assert_int_equal(client_ask("GET /headers HTTP/1.1\r\n" HOST "\r\n"), 200);
     assert_true(reply_has_line("ETag: \"1\""));

@@ -346,6 +346,18 @@ static void test_close_after_the_peer(void **state)
     run_until(world, &world->closes, 1);
 }
 
+static void test_close_while_paused(void **state)
+{
+    struct world *world = *state;
+    stream_pause(world->stream);
+    close_checked(world, clock_mono_ms() + 2 * PATIENCE);
+    send_text(world, "unheard");
+    close(world->peer);
+    world->peer = -1;
+    run_until(world, &world->closes, 1);
+    assert_int_equal(world->receptions, 0);
+}
+
 static void test_close_has_a_deadline(void **state)
 {
     struct world *world = *state;
@@ -458,6 +470,7 @@ int main(void)
         TEST(test_close_in_handler),
         TEST(test_close_sends_what_is_queued),
         TEST(test_close_after_the_peer),
+        TEST(test_close_while_paused),
         TEST(test_close_has_a_deadline),
         TEST(test_pause),
         TEST(test_pause_in_handler),
