@@ -1,0 +1,569 @@
+// SPDX-License-Identifier: Apache-2.0
+// The Centrifuge protocol and WebSocket itself, frame by frame: what is answered, what is refused and
+// with which code. Rows name the rule they hold.
+import assert from 'node:assert/strict';
+import net from 'node:net';
+import { Project } from './lib/api.mjs';
+import { event, until } from './lib/events.mjs';
+import { closePayload, frame, handshake, OPCODE, RawWebSocket } from './lib/raw.mjs';
+import { serverTest, step } from './lib/server.mjs';
+
+const BAD_REQUEST = { code: 3501, reason: 'bad request' };
+
+const json = (value) => JSON.stringify(value);
+const errorReply = (id, code) => ({ id, code });
+/** An error reply without its sentence, which must be there. */
+function bare(message) {
+  if (!message.error) return message;
+  assert.ok(message.error.message.length > 0);
+  assert.equal(message.error.temporary, undefined);
+  return { id: message.id, code: message.error.code };
+}
+
+/** A user with five publications; a connection of its own for each call of `open`. */
+async function prepare(server) {
+  const project = await Project.create(server);
+  const user = 'u1';
+  const auth = project.token(user);
+  await project.create(user, { order_id: 1, status: 'done' });
+  await project.create(user, { order_id: 2, status: 'paid' });
+  const publications = [
+    [1, 'new'],
+    [1, 'paid'],
+    [1, 'done'],
+    [2, 'new'],
+    [2, 'paid'],
+  ].map(([order_id, status], i) => ({ data: { order_id, status }, offset: i + 1 }));
+  const data = { auth, project_id: project.id };
+  const open = async (options) => {
+    const socket = await RawWebSocket.open(server, options);
+    const connected = await socket.connect(data);
+    return Object.assign(socket, { channel: connected.channel, epoch: connected.sub.epoch });
+  };
+  return { project, user, auth, data, publications, open };
+}
+
+serverTest('what may be said before connect', { 'realtime.latest_on_connect': 'false' }, async (server, t) => {
+  const { data } = await prepare(server);
+  const rows = {
+    'a pong': '{}',
+    'history': json({ id: 1, history: { channel: 'c' } }),
+    'subscribe': json({ id: 1, subscribe: { channel: 'c' } }),
+    'rpc': json({ id: 1, rpc: {} }),
+    'send': json({ send: { data: {} } }),
+    'connect with id 0': json({ connect: { data }, id: 0 }),
+    'connect without id': json({ connect: { data } }),
+    'connect of a wrong type': json({ connect: 5, id: 1 }),
+    'connect with data of a wrong type': json({ connect: { data: 5 }, id: 1 }),
+    'connect with auth of a wrong type': json({ connect: { data: { ...data, auth: 5 } }, id: 1 }),
+    'connect with a fraction for project': json({ connect: { data: { ...data, project_id: 1.5 } }, id: 1 }),
+    'connect with token of a wrong type': json({ connect: { data, token: 5 }, id: 1 }),
+    'connect with subs of a wrong type': json({ connect: { data, subs: [] }, id: 1 }),
+    'connect with 17 subs': json({
+      connect: { data, subs: Object.fromEntries(Array.from({ length: 17 }, (_, i) => [`c${i}`, {}])) },
+      id: 1,
+    }),
+    'an empty message': '',
+    'a line break alone': '\n',
+    'no JSON': 'hello',
+    'JSON cut short': '{"id":1',
+    'an array': '[]',
+    'a text': '"connect"',
+    'null': 'null',
+    'a key twice': '{"id":1,"id":2,"connect":{}}',
+    'a NUL byte': '\0',
+  };
+  for (const [name, message] of Object.entries(rows)) {
+    await step(t, server, name, async () => {
+      const socket = await RawWebSocket.open(server);
+      socket.send(message);
+      assert.deepEqual(await socket.closed(), BAD_REQUEST);
+      assert.equal(socket.inbox.size, 0);
+    });
+  }
+});
+
+serverTest('the forms of connect', { 'realtime.latest_on_connect': 'false' }, async (server, t) => {
+  const { project, auth, data } = await prepare(server);
+  const rows = {
+    'as it is': { data },
+    'with the user': { data: { user_external_id: 'u1', ...data } },
+    'with null for the user': { data: { user_external_id: null, ...data } },
+    'with digits for the project': { data: { auth, project_id: String(project.id) } },
+    'with the token in its place': { data: { project_id: project.id }, token: auth },
+    'with the token in both places': { data, token: 'of no account' },
+    'with all that an SDK may add': {
+      data: { ...data, more: [1, { deep: null }] },
+      name: 'js',
+      version: '1',
+      headers: {},
+      flag: 1,
+      subs: {},
+    },
+    'with nulls': { data, token: null, subs: null, name: null },
+  };
+  for (const [name, connect] of Object.entries(rows)) {
+    await step(t, server, name, async () => {
+      const socket = await RawWebSocket.open(server);
+      socket.send(json({ connect, id: 4294967295 }));
+      const reply = await socket.next();
+      assert.equal(reply.id, 4294967295);
+      assert.deepEqual(Object.keys(reply), ['id', 'connect']);
+      const { client, version, subs, ping, pong, ...rest } = reply.connect;
+      assert.match(client, /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/);
+      assert.ok(version.length > 0);
+      assert.deepEqual(rest, {}, 'no expires, no ttl, no session');
+      assert.deepEqual([ping, pong], [25, true]);
+      const [[channel, sub]] = Object.entries(subs);
+      assert.ok(channel.length > 0);
+      assert.match(sub.epoch, /^\S+$/);
+      assert.deepEqual(sub, { recoverable: true, positioned: true, epoch: sub.epoch, offset: 5 });
+    });
+  }
+  await step(t, server, 'keys in other letters, tabs and line ends', async () => {
+    const socket = await RawWebSocket.open(server);
+    socket.send(`\t{ "Connect" :\t{ "DATA":${json(data)}\r},\t"ID" : 9 }\r\n`);
+    assert.equal((await socket.next()).id, 9);
+  });
+  await step(t, server, 'escapes', async () => {
+    const socket = await RawWebSocket.open(server);
+    const escaped = [...auth].map((c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`).join('');
+    socket.send(`{"connect":{"data":{"auth":"${escaped}","project_id":${project.id}}},"id":1}`);
+    assert.ok((await socket.next()).connect);
+  });
+  await step(t, server, 'an empty stream has no offset', async () => {
+    const socket = await RawWebSocket.open(server);
+    const { sub } = await socket.connect({ auth: project.token('nobody yet'), project_id: project.id });
+    assert.deepEqual(Object.keys(sub), ['recoverable', 'positioned', 'epoch']);
+  });
+});
+
+serverTest('commands and their replies', { 'realtime.latest_on_connect': 'false' }, async (server, t) => {
+  const { publications, open } = await prepare(server);
+  const { channel, epoch } = await open();
+  const history = (id, list, offset = 5) => ({ id, history: { publications: list, epoch, offset } });
+  const pubs = (...offsets) => offsets.map((offset) => publications[offset - 1]);
+  const ask = (fields, id = 2) => json({ history: { channel, ...fields }, id });
+  const askedFor = (fields, ...offsets) => [ask(fields), [history(2, pubs(...offsets))]];
+  const refused = (fields, code) => [ask(fields), [errorReply(2, code)]];
+  const other = `${channel}2`;
+  // name: [message, replies, close code]
+  const rows = {
+    'history: no limit': askedFor({}),
+    'history: limit 0': askedFor({ limit: 0 }),
+    'history: all': askedFor({ limit: -1 }, 1, 2, 3, 4, 5),
+    'history: any negative limit is all': askedFor({ limit: -2147483648 }, 1, 2, 3, 4, 5),
+    'history: the first 2': askedFor({ limit: 2 }, 1, 2),
+    'history: more than there are': askedFor({ limit: 2147483647 }, 1, 2, 3, 4, 5),
+    'history: as the page asks': askedFor({ limit: -1, since: { offset: 0 }, reverse: false }, 1, 2, 3, 4, 5),
+    'history: since {}': askedFor({ limit: -1, since: {} }, 1, 2, 3, 4, 5),
+    'history: since null': askedFor({ limit: -1, since: null }, 1, 2, 3, 4, 5),
+    'history: since 2': askedFor({ limit: -1, since: { offset: 2 } }, 3, 4, 5),
+    'history: 2 since 2, with epoch': askedFor({ limit: 2, since: { offset: 2, epoch } }, 3, 4),
+    'history: since the top': askedFor({ limit: -1, since: { offset: 5, epoch } }),
+    'history: since beyond the top': askedFor({ limit: -1, since: { offset: 6 } }),
+    'history: since far beyond': askedFor({ limit: -1, since: { offset: 9007199254740991 } }),
+    'history: limit 0 with since': askedFor({ limit: 0, since: { offset: 2, epoch } }),
+    'history: backwards': askedFor({ limit: -1, reverse: true }, 5, 4, 3, 2, 1),
+    'history: the newest 2': askedFor({ limit: 2, reverse: true }, 5, 4),
+    'history: backwards before 4': askedFor({ limit: -1, reverse: true, since: { offset: 4 } }, 3, 2, 1),
+    'history: backwards, 1 before 4': askedFor({ limit: 1, reverse: true, since: { offset: 4, epoch } }, 3),
+    'history: backwards before 1': askedFor({ limit: -1, reverse: true, since: { offset: 1 } }),
+    'history: backwards before 0': refused({ limit: -1, reverse: true, since: { offset: 0 } }, 107),
+    'history: another epoch': refused({ limit: -1, since: { offset: 0, epoch: 'another' } }, 112),
+    'history: another epoch backwards': refused({ limit: -1, reverse: true, since: { offset: 3, epoch: 'another' } }, 112),
+    'history: another epoch, nothing asked for': refused({ limit: 0, since: { offset: 0, epoch: 'another' } }, 112),
+    'history: another channel': [json({ history: { channel: other, limit: -1 }, id: 2 }), [errorReply(2, 103)]],
+    'history: no channel': [json({ history: { limit: -1 }, id: 2 }), [], 3501],
+    'history: a limit of text': [ask({ limit: '1' }), [], 3501],
+    'history: a limit beyond int32': [ask({ limit: 2147483648 }), [], 3501],
+    'history: a negative offset': [ask({ since: { offset: -1 } }), [], 3501],
+    'history: an offset of text': [ask({ since: { offset: '1' } }), [], 3501],
+    'history: since a number': [ask({ since: 5 }), [], 3501],
+    'history: reverse of text': [ask({ reverse: 'yes' }), [], 3501],
+    'subscribe: the own channel': [json({ id: 2, subscribe: { channel } }), [errorReply(2, 105)]],
+    'subscribe: another channel': [json({ id: 2, subscribe: { channel: other } }), [errorReply(2, 103)]],
+    'subscribe: no channel': [json({ id: 2, subscribe: {} }), [], 3501],
+    'unsubscribe: another channel': [json({ id: 2, unsubscribe: { channel: other } }), [{ id: 2, unsubscribe: {} }]],
+    'unsubscribe: no channel': [json({ id: 2, unsubscribe: {} }), [], 3501],
+    'publish: the own channel': [json({ id: 2, publish: { channel, data: { order_id: 1, status: 'done' } } }), [errorReply(2, 103)]],
+    'publish: another channel': [json({ id: 2, publish: { channel: other, data: {} } }), [errorReply(2, 103)]],
+    'presence': [json({ id: 2, presence: { channel } }), [errorReply(2, 108)]],
+    'presence_stats': [json({ id: 2, presence_stats: { channel } }), [errorReply(2, 108)]],
+    'rpc': [json({ id: 2, rpc: { method: 'm', data: {} } }), [errorReply(2, 108)]],
+    'send': [json({ send: { data: {} } }), [], 3508],
+    'send with an id': [json({ id: 2, send: { data: {} } }), [], 3508],
+    'refresh': [json({ id: 2, refresh: { token: 't' } }), [], 3501],
+    'sub_refresh: another channel': [json({ id: 2, sub_refresh: { channel: other, token: 't' } }), [errorReply(2, 103)]],
+    'sub_refresh: the own channel': [json({ id: 2, sub_refresh: { channel, token: 't' } }), [errorReply(2, 108)]],
+    'a second connect': [json({ id: 2, connect: { data: {} } }), [], 3501],
+    'ping with an id': [json({ id: 2, ping: {} }), [], 3501],
+    'an id alone': [json({ id: 2 }), [], 3501],
+    'a command that nobody knows': [json({ id: 2, fly: {} }), [], 3501],
+    'a command without id': [json({ rpc: {} }), [], 3501],
+    'id 0': [json({ id: 0, rpc: {} }), [], 3501],
+    'the highest id': [json({ id: 4294967295, rpc: {} }), [errorReply(4294967295, 108)]],
+    'an id beyond uint32': [json({ id: 4294967296, rpc: {} }), [], 3501],
+    'a negative id': [json({ id: -1, rpc: {} }), [], 3501],
+    'a fraction for an id': ['{"id":1.5,"rpc":{}}', [], 3501],
+    'text for an id': ['{"id":"2","rpc":{}}', [], 3501],
+    'the first of two requests counts': [json({ rpc: {}, history: { channel }, id: 2 }), [history(2, [])]],
+    'a null request does not count': [json({ id: 2, history: null, rpc: {} }), [errorReply(2, 108)]],
+    'fields that nobody knows': [json({ id: 2, rpc: {}, more: [1, 2, 3] }), [errorReply(2, 108)]],
+    'what follows a value on its line': ['{"id":2,"rpc":{}} and so on', [errorReply(2, 108)]],
+    'unsolicited pongs': ['{}\n{}\n{"id":2,"rpc":{}}', [errorReply(2, 108)]],
+    'two commands in a frame': [
+      `${ask({ limit: 1 }, 2)}\n${json({ id: 3, rpc: {} })}`,
+      [history(2, pubs(1)), errorReply(3, 108)],
+    ],
+    'a line break at the end': [`${json({ id: 2, rpc: {} })}\n`, [errorReply(2, 108)]],
+    'an empty line between': ['{"id":2,"rpc":{}}\n\n{"id":3,"rpc":{}}', [errorReply(2, 108)], 3501],
+    'two line breaks at the end': ['{"id":2,"rpc":{}}\n\n', [errorReply(2, 108)], 3501],
+    'garbage after a good command': ['{"id":2,"rpc":{}}\n{', [errorReply(2, 108)], 3501],
+    'nothing is done after the end': ['{"send":{}}\n{"id":2,"rpc":{}}', [], 3508],
+    '64 commands': [
+      Array.from({ length: 64 }, (_, i) => json({ id: i + 2, rpc: {} })).join('\n'),
+      Array.from({ length: 64 }, (_, i) => errorReply(i + 2, 108)),
+    ],
+    'depth beyond the limit': [`{"id":2,"rpc":{"data":${'['.repeat(40)}${']'.repeat(40)}}}`, [], 3501],
+    'depth of 100,000': [`{"id":2,"rpc":{"data":${'['.repeat(30000)}`, [], 3501],
+    'a command of 32 KiB': [`{"id":2,"rpc":{}}${' '.repeat(32 * 1024 - 17)}`, [errorReply(2, 108)]],
+    'a command beyond 32 KiB': [`{"id":2,"rpc":{}}${' '.repeat(32 * 1024 - 16)}`, [], 3501],
+  };
+  for (const [name, [message, replies, close]] of Object.entries(rows)) {
+    await step(t, server, name, async () => {
+      const socket = await open();
+      socket.send(message);
+      for (const wanted of replies) assert.deepEqual(bare(await socket.next()), wanted);
+      if (close) {
+        const closed = await socket.closed();
+        assert.equal(closed.code, close);
+        assert.equal(closed.reason, { 3501: 'bad request', 3508: 'not available' }[close]);
+      } else {
+        socket.send(json({ id: 1000, rpc: {} }));
+        assert.deepEqual(bare(await socket.next('the connection to go on')), errorReply(1000, 108));
+      }
+      assert.equal(socket.inbox.size, 0);
+      socket.destroy();
+    });
+  }
+  await step(t, server, '65 commands', async () => {
+    const socket = await open();
+    socket.send(Array.from({ length: 65 }, (_, i) => json({ id: i + 2, rpc: {} })).join('\n'));
+    assert.deepEqual(await socket.closed(), BAD_REQUEST);
+  });
+});
+
+serverTest('commands in the frame of connect, and after unsubscribe', {}, async (server) => {
+  const { project, data, user } = await prepare(server);
+  const socket = await RawWebSocket.open(server);
+  socket.send(`${json({ connect: { data }, id: 1 })}\n${json({ rpc: {}, id: 2 })}`);
+  const reply = await socket.next();
+  const [channel] = Object.keys(reply.connect.subs);
+  const told = [];
+  let error;
+  while (told.length < 2 || !error) {
+    const message = await socket.next('the latest statuses and the reply');
+    if (message.push) told.push(message.push.pub);
+    else error = bare(message);
+  }
+  assert.deepEqual(error, errorReply(2, 108));
+  assert.deepEqual(told, [{ data: { order_id: 1, status: 'done' } }, { data: { order_id: 2, status: 'paid' } }]);
+  socket.send(json({ unsubscribe: { channel }, id: 3 }));
+  assert.deepEqual(await socket.next(), { id: 3, unsubscribe: {} });
+  await project.create(user, { order_id: 3 });
+  assert.deepEqual(await socket.publication(), { channel, data: { order_id: 3, status: 'new' }, offset: 6 });
+});
+
+serverTest('positions that a client brings', { 'history.max_events': 4, 'prune.interval': '10ms' }, async (server, t) => {
+  const { project, data, user, publications, open } = await prepare(server);
+  const { channel, epoch } = await open();
+  await project.create('poll', { order_id: 77 });
+  await until(async () => {
+    const socket = await open();
+    socket.send(json({ history: { channel, limit: -1 }, id: 2 }));
+    const reply = await socket.inbox.find((text) => text.includes('"history"'), 'the history');
+    socket.destroy();
+    return JSON.parse(reply).history.publications[0].offset === 2;
+  }, 'the first publication to be pruned');
+  const missed = (offset) => publications.slice(offset);
+  // name: [what the client brings, recovered from]
+  const rows = {
+    'nothing missed': [{ recover: true, offset: 5, epoch }, 5],
+    'one missed': [{ recover: true, offset: 4, epoch }, 4],
+    'all that is kept': [{ recover: true, offset: 1, epoch }, 1],
+    'no epoch': [{ recover: true, offset: 3 }, 3],
+    'more than is kept': [{ recover: true, offset: 0, epoch }, null],
+    'no offset': [{ recover: true, epoch }, null],
+    'another epoch': [{ recover: true, offset: 5, epoch: 'another' }, null],
+    'beyond the top': [{ recover: true, offset: 6, epoch }, null],
+    'far beyond the top': [{ recover: true, offset: 9007199254740991, epoch }, null],
+    'recover is false': [{ recover: false, offset: 3, epoch }, undefined],
+    'recover is absent': [{ offset: 3, epoch }, undefined],
+    'null': [null, undefined],
+  };
+  for (const [name, [position, from]] of Object.entries(rows)) {
+    await step(t, server, name, async () => {
+      const socket = await RawWebSocket.open(server);
+      const { sub } = await socket.connect(data, { subs: { [channel]: position, foreign: { recover: true, offset: 1 } } });
+      const asked = from !== undefined;
+      const recovered = typeof from === 'number';
+      assert.deepEqual(sub, {
+        recoverable: true,
+        positioned: true,
+        epoch,
+        offset: recovered ? from : 5,
+        ...(asked && { was_recovering: true }),
+        ...(recovered && { recovered: true }),
+        ...(recovered && from < 5 && { publications: missed(from) }),
+      });
+      if (!recovered) {
+        assert.deepEqual((await socket.publication('the latest status')).data, { order_id: 1, status: 'done' });
+        assert.deepEqual((await socket.publication('the latest status')).data, { order_id: 2, status: 'paid' });
+      }
+      socket.send(json({ id: 2, rpc: {} }));
+      assert.deepEqual(bare(await socket.next('no latest statuses')), errorReply(2, 108));
+      socket.destroy();
+    });
+  }
+  await step(t, server, 'a position of a wrong type', async () => {
+    for (const wrong of [5, { recover: 1 }, { offset: '1' }, { offset: -1 }, { epoch: 5 }]) {
+      const socket = await RawWebSocket.open(server);
+      socket.send(json({ connect: { data, subs: { [channel]: wrong } }, id: 1 }));
+      assert.deepEqual(await socket.closed(), BAD_REQUEST);
+    }
+  });
+  assert.ok(user);
+});
+
+serverTest('the opening handshake', {}, async (server, t) => {
+  const open = (headers, options) => RawWebSocket.open(server, { headers, mayFail: true, ...options });
+  // name: [headers, status, subprotocol]
+  const rows = {
+    'as it should be': [{}, 101],
+    'other letters, more tokens': [{ Connection: 'keep-alive, UPGRADE', Upgrade: 'WebSocket' }, 101],
+    'a query': [{}, 101, undefined, { path: '/connection/websocket?cf_protocol_version=v2&format=json' }],
+    'an origin': [{ Origin: 'https://anywhere.example' }, 101],
+    'JSON as subprotocol': [{ 'Sec-WebSocket-Protocol': 'centrifuge-json' }, 101, 'centrifuge-json'],
+    'JSON among others': [{ 'Sec-WebSocket-Protocol': 'wss, centrifuge-json' }, 101, 'centrifuge-json'],
+    'a subprotocol that nobody knows': [{ 'Sec-WebSocket-Protocol': 'wss' }, 101],
+    'an offer of compression': [{ 'Sec-WebSocket-Extensions': 'permessage-deflate; client_max_window_bits' }, 101],
+    'no key': [{ 'Sec-WebSocket-Key': null }, 400],
+    'a key of 15 bytes': [{ 'Sec-WebSocket-Key': Buffer.alloc(15).toString('base64') }, 400],
+    'a key of 17 bytes': [{ 'Sec-WebSocket-Key': Buffer.alloc(17).toString('base64') }, 400],
+    'a key that is no base64': [{ 'Sec-WebSocket-Key': '????????????????????????' }, 400],
+    'version 8': [{ 'Sec-WebSocket-Version': '8' }, 426],
+    'no version': [{ 'Sec-WebSocket-Version': null }, 426],
+    'no upgrade': [{ Upgrade: null }, 426],
+    'another upgrade': [{ Upgrade: 'h2c' }, 426],
+    'no Connection: upgrade': [{ Connection: 'keep-alive' }, 426],
+    'POST': [{ 'Content-Length': '0' }, 405, undefined, { method: 'POST' }],
+    'another path': [{}, 404, undefined, { path: '/connection/websocket/' }],
+  };
+  for (const [name, [headers, status, subprotocol, options]] of Object.entries(rows)) {
+    await step(t, server, name, async () => {
+      const socket = await open(headers, options);
+      const { status: answered, headers: lines, text } = socket.handshake;
+      assert.equal(answered, status);
+      assert.equal(lines['sec-websocket-extensions'], undefined);
+      if (status === 101) {
+        assert.equal(lines['sec-websocket-protocol'], subprotocol);
+        socket.send('nonsense');
+        assert.deepEqual(await socket.closed(), BAD_REQUEST);
+      } else {
+        assert.equal(JSON.parse(text).statusCode, status);
+      }
+      if (status === 426) {
+        assert.equal(lines['sec-websocket-version'], '13');
+        assert.match(lines.upgrade, /websocket/i);
+      }
+      socket.destroy();
+    });
+  }
+});
+
+serverTest('WebSocket frames', { 'realtime.latest_on_connect': 'false' }, async (server, t) => {
+  const { data, open } = await prepare(server);
+  const rpc = '{"id":2,"rpc":{}}';
+  const control = (opcode, payload = '', options = {}) => frame(payload, { opcode, ...options });
+  const invalid = Buffer.from([0x22, 0xc3, 0x28, 0x22]);
+  const half = Buffer.from('{"id":2,"rpc":{"data":"ä"}}');
+  const cut = half.indexOf(0xc3) + 1;
+
+  const good = {
+    'in a binary frame': [frame(rpc, { opcode: OPCODE.binary })],
+    'in three fragments': [
+      frame('{"id"', { fin: false }),
+      frame(':2,"r', { opcode: OPCODE.continuation, fin: false }),
+      frame('pc":{}}', { opcode: OPCODE.continuation }),
+    ],
+    'a ping between fragments': [
+      frame('{"id":2,', { fin: false }),
+      control(OPCODE.ping, 'now'),
+      frame('"rpc":{}}', { opcode: OPCODE.continuation }),
+    ],
+    'an empty fragment': [
+      frame('', { fin: false }),
+      frame('', { opcode: OPCODE.continuation, fin: false }),
+      frame(rpc, { opcode: OPCODE.continuation }),
+    ],
+    'a letter cut by a fragment': [
+      frame(half.subarray(0, cut), { fin: false }),
+      frame(half.subarray(cut), { opcode: OPCODE.continuation }),
+    ],
+    'a pong that nobody asked for': [control(OPCODE.pong, 'hello'), frame(rpc)],
+    'many pings': [...Array.from({ length: 50 }, (_, i) => control(OPCODE.ping, String(i))), frame(rpc)],
+    'a ping of 125 bytes': [control(OPCODE.ping, 'x'.repeat(125)), frame(rpc)],
+  };
+  for (const [name, frames] of Object.entries(good)) {
+    for (const bytewise of [false, true]) {
+      await step(t, server, bytewise ? `${name}, byte by byte` : name, async () => {
+        const socket = await open();
+        const bytes = Buffer.concat(frames);
+        if (bytewise) for (const byte of bytes) socket.write(Buffer.from([byte]));
+        else socket.write(bytes);
+        assert.deepEqual(bare(await socket.next()), errorReply(2, 108));
+        if (name === 'a ping between fragments') assert.equal(String(await socket.pongs.next()), 'now');
+        if (name === 'a ping of 125 bytes') assert.equal(String(await socket.pongs.next()), 'x'.repeat(125));
+        if (name === 'many pings')
+          for (let i = 0; i < 50; i++) assert.equal(String(await socket.pongs.next()), String(i));
+        socket.destroy();
+      });
+    }
+  }
+
+  const bad = {
+    'no mask': [1002, frame(rpc, { masked: false })],
+    'no mask on a ping': [1002, control(OPCODE.ping, '', { masked: false })],
+    'RSV1': [1002, frame(rpc, { rsv: 4 })],
+    'RSV2': [1002, frame(rpc, { rsv: 2 })],
+    'RSV3': [1002, frame(rpc, { rsv: 1 })],
+    'opcode 3': [1002, frame(rpc, { opcode: 3 })],
+    'opcode 11': [1002, frame('', { opcode: 11 })],
+    'a ping in fragments': [1002, control(OPCODE.ping, 'x', { fin: false })],
+    'a close in fragments': [1002, control(OPCODE.close, closePayload(1000), { fin: false })],
+    'a ping of 126 bytes': [1002, control(OPCODE.ping, 'x'.repeat(126))],
+    'a continuation of nothing': [1002, frame(rpc, { opcode: OPCODE.continuation })],
+    'a new message among fragments': [1002, Buffer.concat([frame('{', { fin: false }), frame(rpc)])],
+    'text that is not UTF-8': [1007, frame(invalid)],
+    'text cut in a letter': [1007, frame(half.subarray(0, cut))],
+    'a close of one byte': [1002, control(OPCODE.close, 'x')],
+    'close 999': [1002, control(OPCODE.close, closePayload(999))],
+    'close 1004': [1002, control(OPCODE.close, closePayload(1004))],
+    'close 1005': [1002, control(OPCODE.close, closePayload(1005))],
+    'close 1006': [1002, control(OPCODE.close, closePayload(1006))],
+    'close 1015': [1002, control(OPCODE.close, closePayload(1015))],
+    'close 2999': [1002, control(OPCODE.close, closePayload(2999))],
+    'close 5000': [1002, control(OPCODE.close, closePayload(5000))],
+    'a reason that is not UTF-8': [1007, control(OPCODE.close, Buffer.concat([closePayload(1000), invalid]))],
+    'a message beyond 64 KiB': [1009, frame('x'.repeat(64 * 1024 + 1))],
+    'fragments beyond 64 KiB': [
+      1009,
+      Buffer.concat([frame('x'.repeat(40_000), { fin: false }), frame('x'.repeat(40_000), { opcode: OPCODE.continuation })]),
+    ],
+    'a length of 2^62': [1009, Buffer.from([0x81, 0xff, 0x40, 0, 0, 0, 0, 0, 0, 0, 1, 2, 3, 4, 0])],
+    'a length of 2^63': [1002, Buffer.from([0x81, 0xff, 0x80, 0, 0, 0, 0, 0, 0, 0, 1, 2, 3, 4])],
+    'a length in a longer form than needed': [1002, Buffer.from([0x81, 0xfe, 0, 5, 1, 2, 3, 4, 0, 0, 0, 0, 0])],
+  };
+  for (const [name, [code, bytes]] of Object.entries(bad)) {
+    await step(t, server, name, async () => {
+      const socket = await open();
+      socket.write(bytes);
+      assert.equal((await socket.closed()).code, code);
+    });
+  }
+
+  for (const [name, payload, code] of [
+    ['close 1000 with a reason', closePayload(1000, 'bye'), 1000],
+    ['close 4000', closePayload(4000), 4000],
+    ['close without a code', Buffer.alloc(0), 1005],
+  ]) {
+    await step(t, server, name, async () => {
+      const socket = await open();
+      socket.write(Buffer.concat([frame(payload, { opcode: OPCODE.close }), frame(rpc)]));
+      assert.equal((await socket.closed()).code, code);
+      assert.equal(socket.inbox.size, 0);
+    });
+  }
+
+  await step(t, server, 'a message of 64 KiB', async () => {
+    const socket = await open();
+    const lines = Array.from({ length: 3 }, (_, i) => `{"id":${i + 2},"rpc":{}}`.padEnd(21_844));
+    const message = lines.join('\n').padEnd(64 * 1024);
+    socket.send(message);
+    for (let id = 2; id < 5; id++) assert.deepEqual(bare(await socket.next()), errorReply(id, 108));
+    socket.destroy();
+  });
+  await step(t, server, 'frames in one go with the handshake', async () => {
+    const early = Buffer.concat([frame(json({ connect: { data }, id: 1 })), frame(rpc)]);
+    const socket = await RawWebSocket.open(server, { early });
+    assert.equal((await socket.next()).id, 1);
+    assert.deepEqual(bare(await socket.next()), errorReply(2, 108));
+    socket.destroy();
+  });
+  await step(t, server, 'a connection that is cut in the middle of everything', async () => {
+    const whole = Buffer.concat([Buffer.from(handshake(server).bytes), frame(json({ connect: { data }, id: 1 }))]);
+    for (let length = 1; length < whole.length; length += 17) {
+      const socket = net.connect(server.port, '127.0.0.1');
+      await event(socket, 'connect');
+      await new Promise((resolve) => socket.write(whole.subarray(0, length), resolve));
+      socket.destroy();
+    }
+    await until(async () => (await server.metric('websockets')) === 0, 'the connections to be given back');
+    await until(async () => (await server.metric('sessions')) === 0, 'the sessions to be given back');
+  });
+});
+
+serverTest('a client that asks and never reads', {}, async (server) => {
+  const project = await Project.create(server);
+  const user = 'slow';
+  const auth = project.token(user);
+  const orders = Array.from({ length: 100 }, (_, i) => ({ order_id: i + 1, user_external_id: user, status: 'done' }));
+  await project.batch(orders);
+  const slow = await RawWebSocket.open(server);
+  const { channel } = await slow.connect({ auth, project_id: project.id });
+  slow.tcp.pause();
+  const fast = await RawWebSocket.open(server);
+  await fast.connect({ auth: project.token('fast'), project_id: project.id });
+
+  const ask = Array.from({ length: 60 }, (_, i) => json({ history: { channel, limit: -1 }, id: i + 2 })).join('\n');
+  const before = server.memory('VmRSS');
+  let sent = 0;
+  await until(async () => {
+    if (slow.tcp.writable) slow.send(ask);
+    const { order_id } = await project.create('fast');
+    const publication = await fast.publication();
+    assert.deepEqual(publication.data, { order_id, status: 'new' });
+    assert.equal(publication.offset, ++sent);
+    return (await server.metric('closes_total{reason="slow"}')) === 1;
+  }, 'the slow client to be closed');
+  assert.ok(server.memory('VmRSS') - before < 32 * 1024, 'what it costs is bounded');
+  await until(async () => (await server.metric('websockets')) === 1, 'its connection to be given back');
+  slow.tcp.resume();
+  const { code } = await slow.closed();
+  assert.ok(code === 3008 || code === 1006, `closed with ${code}`);
+});
+
+serverTest('a client that is pushed to and never reads', {}, async (server) => {
+  const project = await Project.create(server);
+  const user = 'u'.repeat(255);
+  const slow = await RawWebSocket.open(server);
+  await slow.connect({ auth: project.token(user), project_id: project.id });
+  slow.tcp.pause();
+  const fast = await RawWebSocket.open(server);
+  await fast.connect({ auth: project.token(user), project_id: project.id });
+  const statuses = ['new', 'paid', 'done'];
+  let offset = 0;
+  let order_id = 0;
+  await until(async () => {
+    const lines = Array.from({ length: 1000 }, () => ({ order_id: ++order_id, user_external_id: user, status: 'done' }));
+    await project.batch(lines);
+    for (let i = 0; i < 3000; i++) {
+      const publication = await fast.publication();
+      assert.equal(publication.offset, ++offset);
+      assert.equal(publication.data.status, statuses[i % 3]);
+    }
+    return (await server.metric('closes_total{reason="slow"}')) === 1;
+  }, 'the slow client to be closed', 60_000);
+  slow.destroy();
+});
