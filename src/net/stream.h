@@ -38,8 +38,8 @@ void stream_set_owner(struct stream *stream, size_t output_max,
                       const struct stream_handlers *handlers, void *owner);
 
 /*
- * Sends or queues all of `bytes`. ERR_TOO_LARGE when more than output_max bytes would wait: nothing
- * of `bytes` is then sent. ERR_CLOSED when the peer is gone or stream_close was called; the owner
+ * Sends or queues all of `bytes`. ERR_TOO_LARGE when the queue and `bytes`, whatever the kernel might
+ * take of them, pass output_max: nothing of `bytes` is then sent. ERR_CLOSED when the peer is gone or stream_close was called; the owner
  * still hears `closed`.
  */
 NODISCARD int stream_write(struct stream *stream, struct str bytes);
