@@ -24,7 +24,7 @@
 enum {
     PRUNE_ROWS = 200,
     PRUNE_SOON = 20,              /* ms until the next step when one has found much to do */
-    PROBE_INTERVAL = 1000,        /* ms between attempts to write while the store refuses */
+    PROBE_INTERVAL = 1000,        /* ms at most between attempts to write while the store refuses */
     PROBE_SIZE = LIMIT_HTTP_BODY, /* as much as one order may need */
 };
 
@@ -50,13 +50,19 @@ struct writer {
     bool is_stopping;
 };
 
+static int64_t probe_interval(const struct writer *writer)
+{
+    int64_t interval = writer->options->prune_interval;
+    return interval < PROBE_INTERVAL ? interval : PROBE_INTERVAL;
+}
+
 static void set_ready(struct writer *writer, int rc)
 {
     bool was_ready = atomic_exchange(&writer->is_ready, rc == 0);
     metrics_set(METRIC_STORE_READY, rc == 0);
     if (was_ready && rc < 0) {
         log_error("the store refuses writes", LOG_TEXT("reason", err_text(rc)));
-        writer->maintain_mono = clock_mono_ms() + PROBE_INTERVAL;
+        writer->maintain_mono = clock_mono_ms() + probe_interval(writer);
     } else if (!was_ready && rc == 0) {
         log_info("the store accepts writes again");
     }
@@ -153,7 +159,7 @@ static int64_t prune(struct writer *writer, int64_t now_mono)
     if (rc < 0) {
         metrics_add(METRIC_COMMIT_FAILURES, 1);
         set_ready(writer, rc);
-        return now_mono + PROBE_INTERVAL;
+        return now_mono + probe_interval(writer);
     }
     bool is_much = deleted >= PRUNE_ROWS / 2 && interval > PRUNE_SOON;
     return now_mono + (is_much ? PRUNE_SOON : interval);
@@ -177,7 +183,7 @@ static int64_t probe(struct writer *writer, int64_t now_mono)
     rc = end_transaction(writer, rc);
     mem_free(zeros);
     set_ready(writer, rc);
-    return now_mono + PROBE_INTERVAL;
+    return now_mono + probe_interval(writer);
 }
 
 static void maintain(struct writer *writer)
