@@ -14,8 +14,11 @@ static void events(void **state)
         {3, ORDER_PAID, ORDER_PAID, false, 0, NOW + 2},
         {4, ORDER_DONE, ORDER_PAID, false, 3, NOW + 3},
     };
-    for (size_t i = 0; i < ARRAY_LENGTH(rows); i++)
+    for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
         assert_int_equal(store_event_append(f->writer, &order, &rows[i]), 0);
+        assert_int_equal(store_user_get(f->reader, PROJECT, STR_LIT("u1"), &user), 0);
+        assert_int_equal(user.top, i < 2 ? i + 1 : i);
+    }
     assert_int_equal(store_event_append(f->writer, &order, &rows[0]), ERR_EXISTS);
     order.order_id = 13;
     struct store_event other = {1, ORDER_NEW, ORDER_NEW, false, 4, NOW};

@@ -260,7 +260,7 @@ int sqlite_commit(struct store_connection *connection)
 void sqlite_rollback(struct store_connection *connection)
 {
     struct sqlite_connection *c = (struct sqlite_connection *)connection;
-    if (!c->broken && sqlite_run(c, STATEMENT_ROLLBACK, NO_VALUES) == 0)
-        return;
-    close_database(c);
+    /* A broken connection refuses this too. */
+    if (sqlite_run(c, STATEMENT_ROLLBACK, NO_VALUES) != 0)
+        close_database(c);
 }

@@ -338,6 +338,9 @@ static void backup_of_nothing_leaves_nothing(void **state)
     write_bytes(path_of(f, SQLITE_STORE_FILE), "garbage", 7);
     assert_int_equal(store_backup(f->driver, f->directory, copy, error), ERR_CORRUPT);
     unlink(path_of(f, SQLITE_STORE_FILE));
+    execute(f, "CREATE TABLE notes (text)");
+    assert_int_equal(store_backup(f->driver, f->directory, copy, error), ERR_CORRUPT);
+    unlink(path_of(f, SQLITE_STORE_FILE));
     assert_int_equal(store_backup(f->driver, f->directory, copy, error), ERR_IO);
     assert_int_not_equal(access(path_of(f, SQLITE_STORE_FILE), F_OK), 0);
     DIR *directory = opendir(f->directory);
