@@ -103,6 +103,8 @@ static void test_texts_that_are_refused(void **state)
         STR_LIT("host"),
         STR_LIT("\xef\xbc\x91.2.3.4"),
         STR_LIT("ffff:ffff:ffff:ffff:ffff:ffff:255.255.255.255x"),
+        STR_LIT("1:2:3:4:5:6:7:8xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"),
+        STR_LIT("1:2:3:4:5:6:7:8xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"),
         STR_LIT("00000000000000000000000000000000000000000000000000001::"),
     };
     for (size_t i = 0; i < ARRAY_LENGTH(texts); i++) {
