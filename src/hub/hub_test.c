@@ -295,9 +295,12 @@ static void a_batch_goes_to_all_feeds(void **state)
     loop_free(&loop);
 }
 
-static void nothing(struct loop_message *message)
+static size_t fillers_run;
+
+static void count_filler(struct loop_message *message)
 {
     (void)message;
+    fillers_run++;
 }
 
 static void a_full_worker_is_told_to_resync_once(void **state)
@@ -305,25 +308,30 @@ static void a_full_worker_is_told_to_resync_once(void **state)
     struct world *world = *state;
     struct loop *loop = loop_new();
     struct hub_feed *feed = hub_feed_new(world->hub, loop);
-    struct loop_message *fillers = mem_zalloc(LIMIT_LOOP_MESSAGES * sizeof(*fillers));
+    struct loop_message *fillers = mem_zalloc((LIMIT_LOOP_MESSAGES + 1) * sizeof(*fillers));
     struct hub_event event = event_at(1);
     struct hub_batch *batch = hub_batch_new();
     subscribe(&world->listeners[0], 7, USER);
     hub_batch_add(batch, &event);
-    for (size_t i = 0; i < LIMIT_LOOP_MESSAGES; i++) {
-        fillers[i].run = nothing;
-        assert_int_equal(loop_post(loop, &fillers[i]), 0);
+    for (int round = 1; round <= 2; round++) {
+        fillers_run = 0;
+        for (size_t i = 0; i <= LIMIT_LOOP_MESSAGES; i++)
+            fillers[i].run = count_filler;
+        for (size_t i = 0; i < LIMIT_LOOP_MESSAGES; i++)
+            assert_int_equal(loop_post(loop, &fillers[i]), 0);
+        hub_feed_post(feed, batch);
+        loop_post_always(loop, &fillers[LIMIT_LOOP_MESSAGES]);
+        hub_feed_post(feed, batch);
+        run_posted(loop);
+        assert_int_equal(fillers_run, LIMIT_LOOP_MESSAGES + 1);
+        assert_int_equal(world->listeners[0].count, 0);
+        assert_int_equal(world->listeners[0].resyncs, round);
     }
-    hub_feed_post(feed, batch);
-    hub_feed_post(feed, batch);
-    run_posted(loop);
-    assert_int_equal(world->listeners[0].count, 0);
-    assert_int_equal(world->listeners[0].resyncs, 1);
 
     hub_feed_post(feed, batch);
     run_posted(loop);
     assert_int_equal(world->listeners[0].count, 1);
-    assert_int_equal(world->listeners[0].resyncs, 1);
+    assert_int_equal(world->listeners[0].resyncs, 2);
     hub_batch_release(&batch);
     hub_feed_free(&feed);
     loop_free(&loop);

@@ -152,7 +152,7 @@ static int write_price_members(const struct context *context, const struct json 
         rc = write_amount(context, "amount_without_discount", full != NULL ? full : amount);
     if (rc == 0)
         rc = read_word(context, "currency", json_get(price, "currency"), &currency);
-    if (rc < 0)
+    if (rc != 0)
         return rc;
     json_write_text(context->out, "currency", currency);
     write_others(context, price, known);
@@ -214,7 +214,7 @@ static int write_virtual_price_members(const struct context *context, const stru
     struct virtual_price price;
     bool is_default;
     int rc = read_virtual_price(context, object, &price);
-    if (rc < 0)
+    if (rc != 0)
         return rc;
     json_write_text(context->out, "sku", price.sku);
     rc = write_bool(context, object, "is_default", &is_default);
@@ -268,7 +268,7 @@ static int write_item(const struct context *context, const struct json *item)
     if (json_kind(item) != JSON_KIND_OBJECT)
         return refuse_kind(context, "", "an object", item);
     int rc = read_word(context, "sku", json_get(item, "sku"), &sku);
-    if (rc < 0)
+    if (rc != 0)
         return rc;
     buf_append_byte(context->out, '{');
     json_write_text(context->out, "sku", sku);

@@ -11,11 +11,10 @@
 #include "base/metrics.h"
 #include "service/service_fixture.h"
 
-#include <pthread.h>
-#include <semaphore.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <unistd.h>
 
 #define PROJECT SERVICE_FIXTURE_PROJECT
@@ -42,9 +41,20 @@ struct world {
     size_t heard;
     size_t done;
     size_t wanted; /* the loop ends when so many are done */
-    sem_t started;
-    sem_t go;
+    int started;   /* event descriptors */
+    int go;
 };
+
+static void signal_event(int event)
+{
+    eventfd_write(event, 1);
+}
+
+static void wait_event(int event)
+{
+    eventfd_t value;
+    eventfd_read(event, &value);
+}
 
 static void on_event(struct hub_subscriber *subscriber, const struct hub_event *event)
 {
@@ -59,8 +69,8 @@ static struct world *open_world(const struct store_driver *driver, const char *d
                                 int64_t prune_interval)
 {
     struct world *world = mem_zalloc(sizeof(*world));
-    sem_init(&world->started, 0, 0);
-    sem_init(&world->go, 0, 0);
+    world->started = eventfd(0, EFD_CLOEXEC);
+    world->go = eventfd(0, EFD_CLOEXEC);
     world->fixture.options.prune_interval = prune_interval;
     service_fixture_open(&world->fixture, driver, directory);
     hub_subscribe(world->fixture.service.hub, PROJECT, STR_LIT("u1"), &world->subscriber, &ops);
@@ -71,8 +81,8 @@ static void close_world(struct world *world)
 {
     hub_unsubscribe(world->fixture.service.hub, &world->subscriber);
     service_fixture_close(&world->fixture);
-    sem_destroy(&world->started);
-    sem_destroy(&world->go);
+    close(world->started);
+    close(world->go);
     mem_free(world);
 }
 
@@ -113,8 +123,8 @@ static int run_task(struct writer_job *job, struct writer_transaction *transacti
 {
     struct task *task = CONTAINER_OF(job, struct task, job);
     if (task->waits) {
-        sem_post(&task->world->started);
-        sem_wait(&task->world->go);
+        signal_event(task->world->started);
+        wait_event(task->world->go);
     }
     if (task->changes_project)
         writer_project_changed(transaction);
@@ -147,7 +157,7 @@ static void hold(struct world *world, struct task *holder)
 {
     *holder = (struct task){.waits = true};
     assert_int_equal(submit(world, holder), 0);
-    sem_wait(&world->started);
+    wait_event(world->started);
 }
 
 static void run_until(struct world *world, size_t done)
@@ -170,7 +180,7 @@ static void what_gathers_is_one_commit(void **state)
         assert_int_equal(submit(world, &tasks[i]), 0);
     }
     assert_int_equal(metrics_value(METRIC_WRITER_QUEUE), 6);
-    sem_post(&world->go);
+    signal_event(world->go);
     run_until(world, 6);
     assert_int_equal(metrics_value(METRIC_COMMITS) - commits, 2);
     assert_int_equal(metrics_value(METRIC_EVENTS) - events, 5);
@@ -196,7 +206,7 @@ static void a_failure_is_the_whole_groups(void **state)
     hold(world, &holder);
     for (size_t i = 0; i < ARRAY_LENGTH(tasks); i++)
         assert_int_equal(submit(world, &tasks[i]), 0);
-    sem_post(&world->go);
+    signal_event(world->go);
     run_until(world, 4);
     for (size_t i = 0; i < ARRAY_LENGTH(tasks); i++)
         assert_int_equal(tasks[i].job.result, ERR_NO_SPACE);
@@ -257,7 +267,7 @@ static void the_queue_is_bounded(void **state)
         assert_int_equal(submit(world, &tasks[i]), 0);
     extra.job.bytes = 0;
     assert_int_equal(submit(world, &extra), ERR_BUSY);
-    sem_post(&world->go);
+    signal_event(world->go);
     run_until(world, LIMIT_WRITER_JOBS);
     assert_int_equal(metrics_value(METRIC_WRITER_QUEUE), 0);
     extra.job.bytes = LIMIT_WRITER_BYTES;
@@ -275,7 +285,7 @@ static void stopping_runs_what_was_submitted(void **state)
     hold(world, &holder);
     for (size_t i = 0; i < ARRAY_LENGTH(tasks); i++)
         assert_int_equal(submit(world, &tasks[i]), 0);
-    sem_post(&world->go);
+    signal_event(world->go);
     writer_stop(&world->fixture.service.writer);
     assert_null(world->fixture.service.writer);
     run_until(world, 4);
