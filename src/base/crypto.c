@@ -1,15 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Random bytes, hashes and signatures over OpenSSL 3. Looking an algorithm up by its name costs
+ * Random bytes, hashes, signatures and sealing over OpenSSL 3. Looking an algorithm up by its name costs
  * more there than hashing a token, so each is fetched once and kept for the life of the process. A
  * call that cannot fail with these arguments and fails nevertheless ends the process.
  */
 #include "base/crypto.h"
 
+#include "base/err.h"
 #include "base/log.h"
 #include "base/mem.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,9 +25,14 @@
 
 enum { RSA_MIN_BITS = 2048, RSA_MAX_BITS = 8192 };
 
+/* A sealed text: version, nonce, ciphertext, tag. */
+enum { SEAL_VERSION = 1, NONCE_SIZE = 12, TAG_SIZE = 16, SEAL_HEAD = 1 + NONCE_SIZE };
+_Static_assert(SEAL_HEAD + TAG_SIZE == CRYPTO_SEAL_SIZE, "the size that the header promises");
+
 static pthread_once_t fetch_once = PTHREAD_ONCE_INIT;
 static EVP_MD *sha256;
 static EVP_MD *sha1;
+static EVP_CIPHER *aes;
 static EVP_MAC *hmac;
 static EVP_MAC_CTX *hmac_sha256; /* without a key; copied for each use */
 
@@ -42,7 +49,8 @@ static void fetch_all(void)
     sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
     sha1 = EVP_MD_fetch(NULL, "SHA1", NULL);
     hmac = EVP_MAC_fetch(NULL, "HMAC", NULL);
-    must(sha256 != NULL && sha1 != NULL && hmac != NULL, "fetch");
+    aes = EVP_CIPHER_fetch(NULL, "AES-256-GCM", NULL);
+    must(sha256 != NULL && sha1 != NULL && hmac != NULL && aes != NULL, "fetch");
     hmac_sha256 = EVP_MAC_CTX_new(hmac);
     char digest[] = "SHA256";
     const OSSL_PARAM parameters[] = {
@@ -141,6 +149,70 @@ void crypto_hmac_sha256(struct str key, struct str data, uint8_t out[CRYPTO_SHA2
 bool crypto_equal(const void *a, const void *b, size_t length)
 {
     return length == 0 || CRYPTO_memcmp(a, b, length) == 0;
+}
+
+void crypto_seal(const uint8_t key[CRYPTO_KEY_SIZE], struct str plain, struct buf *out)
+{
+    unsigned char *sealed = (unsigned char *)buf_reserve(out, plain.len + CRYPTO_SEAL_SIZE);
+    int length = 0;
+    int rest = 0;
+    if (sealed == NULL)
+        return;
+    pthread_once(&fetch_once, fetch_all);
+    sealed[0] = SEAL_VERSION;
+    crypto_random(sealed + 1, NONCE_SIZE);
+    EVP_CIPHER_CTX *context = EVP_CIPHER_CTX_new();
+    bool done = context != NULL && EVP_EncryptInit_ex2(context, aes, key, sealed + 1, NULL) == 1 &&
+                EVP_EncryptUpdate(context, sealed + SEAL_HEAD, &length,
+                                  (const unsigned char *)plain.ptr, (int)plain.len) == 1 &&
+                EVP_EncryptFinal_ex(context, sealed + SEAL_HEAD + length, &rest) == 1 &&
+                EVP_CIPHER_CTX_ctrl(context, EVP_CTRL_AEAD_GET_TAG, TAG_SIZE,
+                                    sealed + SEAL_HEAD + plain.len) == 1;
+    EVP_CIPHER_CTX_free(context);
+    must(done && (size_t)(length + rest) == plain.len, "seal");
+    buf_wrote(out, plain.len + CRYPTO_SEAL_SIZE);
+}
+
+/* False when the tag does not fit. */
+static bool decrypt(const uint8_t *key, const unsigned char *sealed, size_t plain_length,
+                    unsigned char *plain)
+{
+    unsigned char tag[TAG_SIZE];
+    int length = 0;
+    int rest = 0;
+    memcpy(tag, sealed + SEAL_HEAD + plain_length, TAG_SIZE);
+    EVP_CIPHER_CTX *context = EVP_CIPHER_CTX_new();
+    must(context != NULL && EVP_DecryptInit_ex2(context, aes, key, sealed + 1, NULL) == 1 &&
+             EVP_DecryptUpdate(context, plain, &length, sealed + SEAL_HEAD, (int)plain_length) ==
+                 1 &&
+             EVP_CIPHER_CTX_ctrl(context, EVP_CTRL_AEAD_SET_TAG, TAG_SIZE, tag) == 1,
+         "open");
+    bool is_genuine = EVP_DecryptFinal_ex(context, plain + length, &rest) == 1;
+    EVP_CIPHER_CTX_free(context);
+    ERR_clear_error();
+    return is_genuine;
+}
+
+int crypto_open(const uint8_t key[CRYPTO_KEY_SIZE], struct str sealed, struct buf *out)
+{
+    if (sealed.len < CRYPTO_SEAL_SIZE || sealed.len > INT_MAX)
+        return ERR_INVALID;
+    if (sealed.ptr[0] != SEAL_VERSION)
+        return ERR_UNSUPPORTED;
+    size_t length = sealed.len - CRYPTO_SEAL_SIZE;
+    /* A text of none has a place to be written to as well. */
+    unsigned char none;
+    unsigned char *plain = length > 0 ? (unsigned char *)buf_reserve(out, length) : &none;
+    if (plain == NULL)
+        return ERR_TOO_LARGE;
+    pthread_once(&fetch_once, fetch_all);
+    if (!decrypt(key, (const unsigned char *)sealed.ptr, length, plain)) {
+        mem_wipe(plain, length);
+        return ERR_DENIED;
+    }
+    if (length > 0)
+        buf_wrote(out, length);
+    return 0;
 }
 
 struct crypto_rsa {

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Random bytes, hashes and signatures. The only folder that knows OpenSSL's libcrypto. */
+/* Random bytes, hashes, signatures and sealing. The only folder that knows OpenSSL's libcrypto. */
 #ifndef ORDERWIRE_BASE_CRYPTO_H
 #define ORDERWIRE_BASE_CRYPTO_H
 
-#include "base/str.h"
+#include "base/buf.h"
 
 #define CRYPTO_SHA256_SIZE 32
 #define CRYPTO_SHA1_SIZE 20
@@ -24,6 +24,21 @@ void crypto_hmac_sha256(struct str key, struct str data, uint8_t out[CRYPTO_SHA2
 
 /* Takes the same time wherever the bytes differ. Lengths are not secret. */
 bool crypto_equal(const void *a, const void *b, size_t length);
+
+#define CRYPTO_KEY_SIZE 32
+#define CRYPTO_SEAL_SIZE 29 /* bytes that sealing adds */
+
+/*
+ * Encrypts and authenticates (AES-256-GCM, NIST SP 800-38D): appends a version byte, a random nonce,
+ * the ciphertext and its tag. A key is good for 2^32 sealings.
+ */
+void crypto_seal(const uint8_t key[CRYPTO_KEY_SIZE], struct str plain, struct buf *out);
+/*
+ * Appends what was sealed. ERR_INVALID: too short to be sealed. ERR_UNSUPPORTED: a newer version
+ * sealed it. ERR_DENIED: another key, or changed bytes. ERR_TOO_LARGE: `out` is full. `out` is then
+ * as it was.
+ */
+NODISCARD int crypto_open(const uint8_t key[CRYPTO_KEY_SIZE], struct str sealed, struct buf *out);
 
 /* An RSA public key, parsed once and kept. Any thread may verify with it. */
 struct crypto_rsa;

@@ -2,6 +2,7 @@
 /* Published vectors: FIPS 180-4 examples, RFC 4231; RS256 with a key made for this file. */
 #include "base/crypto.h"
 
+#include "base/err.h"
 #include "base/mem.h"
 
 #include <setjmp.h>
@@ -246,6 +247,78 @@ static void test_rsa_keys_that_are_refused(void **state)
     assert_null(crypto_rsa_new(str_make(NULL, 0), str_make(NULL, 0)));
 }
 
+static const uint8_t seal_key[CRYPTO_KEY_SIZE] = "0123456789abcdef0123456789abcde";
+
+static void test_sealed_texts_open(void **state)
+{
+    (void)state;
+    char text[3000];
+    crypto_random(text, sizeof(text));
+    for (size_t length = 0; length <= sizeof(text); length += 500) {
+        struct buf sealed, other, plain;
+        buf_init(&sealed, sizeof(text) + CRYPTO_SEAL_SIZE);
+        buf_init(&other, sizeof(text) + CRYPTO_SEAL_SIZE);
+        buf_init(&plain, length);
+        crypto_seal(seal_key, str_make(text, length), &sealed);
+        crypto_seal(seal_key, str_make(text, length), &other);
+        assert_int_equal(sealed.len, length + CRYPTO_SEAL_SIZE);
+        assert_false(str_equal(buf_view(&sealed), buf_view(&other)));
+        assert_int_equal(crypto_open(seal_key, buf_view(&sealed), &plain), 0);
+        assert_int_equal(plain.len, length);
+        assert_memory_equal(plain.ptr, text, length);
+        buf_fini(&sealed);
+        buf_fini(&other);
+        buf_fini(&plain);
+    }
+}
+
+/* NIST's GCM test case 13: a zero key and nonce and no text give this tag. */
+static void test_sealed_by_others(void **state)
+{
+    (void)state;
+    struct bytes key = from_hex(repeat(0, CRYPTO_KEY_SIZE));
+    struct bytes sealed = from_hex("01000000000000000000000000530f8afbc74536b9a963b4f1c4cb738b");
+    struct bytes text = from_hex(
+        "01000000000000000000000000cea7403d4d606b6e074ec5d3baf39d18"
+        "d0d1c8a799996bf0265b98b5d48ab919");
+    struct buf plain;
+    buf_init(&plain, 100);
+    assert_int_equal(crypto_open((uint8_t *)key.ptr, view(&sealed), &plain), 0);
+    assert_int_equal(plain.len, 0);
+    assert_int_equal(crypto_open((uint8_t *)key.ptr, view(&text), &plain), 0);
+    assert_int_equal(plain.len, 16);
+    assert_memory_equal(plain.ptr, key.ptr, 16);
+    buf_fini(&plain);
+}
+
+static void test_sealed_texts_that_are_refused(void **state)
+{
+    (void)state;
+    static const uint8_t other_key[CRYPTO_KEY_SIZE] = "1123456789abcdef0123456789abcde";
+    struct buf sealed, plain, small;
+    buf_init(&sealed, 100);
+    buf_init(&plain, 100);
+    buf_init(&small, 5);
+    crypto_seal(seal_key, STR_LIT("secret"), &sealed);
+    assert_int_equal(crypto_open(other_key, buf_view(&sealed), &plain), ERR_DENIED);
+    assert_int_equal(crypto_open(seal_key, buf_view(&sealed), &small), ERR_TOO_LARGE);
+    for (size_t i = 0; i < sealed.len; i++) {
+        sealed.ptr[i] ^= 4;
+        assert_int_equal(crypto_open(seal_key, buf_view(&sealed), &plain),
+                         i == 0 ? ERR_UNSUPPORTED : ERR_DENIED);
+        sealed.ptr[i] ^= 4;
+        int expected = i < CRYPTO_SEAL_SIZE ? ERR_INVALID : ERR_DENIED;
+        assert_int_equal(crypto_open(seal_key, str_make(sealed.ptr, i), &plain), expected);
+    }
+    assert_int_equal(plain.len, 0);
+    crypto_seal(seal_key, STR_LIT("secret"), &small);
+    assert_int_equal(small.len, 0);
+    assert_true(small.overflow);
+    buf_fini(&sealed);
+    buf_fini(&plain);
+    buf_fini(&small);
+}
+
 static void test_equal(void **state)
 {
     (void)state;
@@ -319,6 +392,9 @@ int main(void)
         cmocka_unit_test(test_rs256),
         cmocka_unit_test(test_rsa_keys_with_zeros_in_front_are_the_same),
         cmocka_unit_test(test_rsa_keys_that_are_refused),
+        cmocka_unit_test(test_sealed_texts_open),
+        cmocka_unit_test(test_sealed_by_others),
+        cmocka_unit_test(test_sealed_texts_that_are_refused),
         cmocka_unit_test(test_equal),
         cmocka_unit_test(test_random),
         cmocka_unit_test(test_random_text),

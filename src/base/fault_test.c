@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A process dies at the passage that its environment names, and at no other. */
+#include "base/fault.h"
+
+#include "base/attributes.h"
+
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+static const char *program;
+
+/* Exit status is the number of passages survived. */
+static int pass_points(void)
+{
+    for (int i = 0; i < 3; i++) {
+        fault_point("first");
+        fault_point("second");
+    }
+    return 3;
+}
+
+static int run_with(const char *value)
+{
+    int status;
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        if (value != NULL)
+            setenv("ORDERWIRE_FAULT", value, 1);
+        else
+            unsetenv("ORDERWIRE_FAULT");
+        execl(program, program, "pass", (char *)NULL);
+        _exit(99);
+    }
+    assert_int_equal(waitpid(child, &status, 0), child);
+    return status;
+}
+
+static void test_armed(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *value;
+        bool dies;
+    } rows[] = {
+        {NULL, false},      {"", false},        {"first", true},    {"second", true},
+        {"second:3", true}, {"first:4", false}, {"fir", false},     {"third", false},
+        {"first:0", false}, {"first:", false},  {"first:x", false},
+    };
+    for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
+        int status = run_with(rows[i].value);
+        bool died = WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL;
+        if (died != rows[i].dies)
+            fail_msg("row %zu", i);
+        if (!died)
+            assert_int_equal(WEXITSTATUS(status), 3);
+    }
+}
+
+int main(int argc, char **argv)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_armed),
+    };
+    program = argv[0];
+    if (argc == 2 && strcmp(argv[1], "pass") == 0)
+        return pass_points();
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
