@@ -230,7 +230,8 @@ static int memory_project_list(struct store_connection *connection, int32_t afte
 static size_t key_place(const struct rows *rows, const char *key_id)
 {
     size_t i = 0;
-    while (i < rows->count && strcmp(((const struct key_row *)rows->items[i])->key.key_id, key_id))
+    while (i < rows->count &&
+           strcmp(((const struct key_row *)rows->items[i])->key.key_id, key_id) != 0)
         i++;
     return i;
 }

@@ -22,6 +22,12 @@ static int32_t column_int32(sqlite3_stmt *statement, int index)
     return sqlite3_column_int(statement, index);
 }
 
+/* A flipped bit on disk must not become an index out of bounds. */
+static enum order_status column_status(sqlite3_stmt *statement, int index)
+{
+    return (enum order_status)((uint32_t)sqlite3_column_int(statement, index) % ORDER_STATUS_COUNT);
+}
+
 /* A hash or an id of fixed length; what is missing, in a damaged row, is 0. */
 static void column_bytes(sqlite3_stmt *statement, int index, void *out, size_t length)
 {
@@ -128,7 +134,7 @@ int sqlite_order_get(struct store_connection *connection, int32_t project_id, in
         .order_id = order_id,
         .user_id = sqlite3_column_int64(statement, 0),
         .user_external_id = sqlite_text(c, statement, 1),
-        .status = (enum order_status)column_int32(statement, 2),
+        .status = column_status(statement, 2),
         .seq = column_int32(statement, 3),
         .is_free = column_int32(statement, 4) != 0,
         .content = sqlite_text(c, statement, 5),
@@ -186,7 +192,7 @@ static int scan_orders(const struct scan *scan, sqlite3_stmt *statement, int32_t
         }
         last = column_int32(statement, 0);
         seen++;
-        if (!store_filter_matches(scan->filter, (enum order_status)column_int32(statement, 1),
+        if (!store_filter_matches(scan->filter, column_status(statement, 1),
                                   sqlite3_column_int64(statement, 2),
                                   sqlite3_column_int64(statement, 3)))
             continue;
@@ -236,7 +242,7 @@ int sqlite_order_list_open(struct store_connection *connection, int64_t user_id,
     if (result)
         return result;
     while ((result = sqlite_step(c, statement, &there)) == 0 && there)
-        row(argument, column_int32(statement, 0), (enum order_status)column_int32(statement, 1));
+        row(argument, column_int32(statement, 0), column_status(statement, 1));
     return result;
 }
 
@@ -253,8 +259,8 @@ int sqlite_event_list(struct store_connection *connection, int32_t project_id, i
     while ((result = sqlite_step(c, statement, &there)) == 0 && there) {
         struct store_event event = {
             .seq = column_int32(statement, 0),
-            .status = (enum order_status)column_int32(statement, 1),
-            .previous = (enum order_status)column_int32(statement, 2),
+            .status = column_status(statement, 1),
+            .previous = column_status(statement, 2),
             .synthetic = column_int32(statement, 3) != 0,
             .offset = column_int32(statement, 4),
             .occurred_at = sqlite3_column_int64(statement, 5),
@@ -282,7 +288,7 @@ int sqlite_stream_read(struct store_connection *connection, int64_t user_id, int
         struct store_publication publication = {
             .offset = column_int32(statement, 0),
             .order_id = column_int32(statement, 1),
-            .status = (enum order_status)column_int32(statement, 2),
+            .status = column_status(statement, 2),
             .occurred_at = sqlite3_column_int64(statement, 3),
         };
         row(argument, &publication);

@@ -165,7 +165,7 @@ static int migrate(sqlite3 *db, int64_t from)
     int code = SQLITE_OK;
     for (int64_t version = from; code == SQLITE_OK && version < SCHEMA_VERSION; version++) {
         char *script = sqlite3_mprintf("BEGIN IMMEDIATE; %s PRAGMA user_version = %lld; COMMIT",
-                                       migrations[version], (long long)(version + 1));
+                                       migrations[version], (sqlite3_int64)version + 1);
         code = script ? sqlite3_exec(db, script, NULL, NULL, NULL) : SQLITE_NOMEM;
         sqlite3_free(script);
     }
@@ -270,7 +270,7 @@ static int check_pages(sqlite3 *db, const char *path, char error[STORE_ERROR_SIZ
     int64_t page_count;
     int64_t page_size;
     if (sqlite_schema_query(db, "PRAGMA page_count", &page_count) != SQLITE_OK ||
-        sqlite_schema_query(db, "PRAGMA page_size", &page_size) != SQLITE_OK)
+        sqlite_schema_query(db, "PRAGMA page_size", &page_size) != SQLITE_OK || page_size <= 0)
         return refuse_failed(error, db, path);
     int64_t in_file = file_size(path, "") / page_size;
     int64_t in_log =
