@@ -193,7 +193,7 @@ serverTest('Get order as each SDK reads it', {}, async (server, t) => {
     ],
     'virtual currency': [{ virtual_price: { amount: '100', currency: 'gold' }, is_free: false, items: [item] }],
     'free': [{ is_free: true, items: [{ sku: 'gift', quantity: 1, is_free: true }] }],
-    'a sku from hell': [{ items: [{ sku: 'a"b\\c\u0001ä😀</script>', quantity: 1, is_free: false }] }],
+    'a sku from hell': [{ items: [{ sku: 'a"b\\cä😀</script>', quantity: 1, is_free: false }] }],
   };
   for (const [name, [content, wanted]] of Object.entries(contents)) {
     await step(t, server, name, async () => {
