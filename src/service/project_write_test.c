@@ -205,7 +205,8 @@ static enum api_error delete_key(struct service_fixture *fixture, int32_t projec
 {
     struct project_write *write =
         project_write_new(&fixture->service, PROJECT_DELETE_KEY, project_id);
-    snprintf(write->key_id, sizeof(write->key_id), "%s", key_id);
+    assert_true(strlen(key_id) < sizeof(write->key_id));
+    memcpy(write->key_id, key_id, strlen(key_id) + 1);
     run(write);
     enum api_error error = write->error;
     project_write_free(&write);
