@@ -265,6 +265,18 @@ static void the_operator_has_one_key(void **state)
     assert_int_equal(auth_admin(world->auth, STR_LIT("Bearer " KEY_10)), ERR_DENIED);
 }
 
+static void the_operator_acts_for_any_merchant(void **state)
+{
+    struct world *world = *state;
+    const struct auth_project *project;
+    struct str right = STR_LIT("Bearer " ADMIN_KEY);
+    assert_int_equal(auth_merchant(world->auth, 20, right, &project), 0);
+    assert_int_equal(project->project_id, 20);
+    assert_int_equal(auth_merchant(world->auth, 99, right, &project), ERR_NOT_FOUND);
+    assert_int_equal(auth_merchant(world->auth, 20, STR_LIT("Bearer " KEY_20), &project),
+                     ERR_DENIED);
+}
+
 static void changes_are_seen_with_the_next_generation(void **state)
 {
     struct world *world = *state;
@@ -498,6 +510,7 @@ int main(void)
         cmocka_unit_test(merchants),
         cmocka_unit_test(malformed_authorization_is_denied),
         cmocka_unit_test(the_operator_has_one_key),
+        cmocka_unit_test(the_operator_acts_for_any_merchant),
         cmocka_unit_test(tokens_by_shared_secret),
         cmocka_unit_test(tokens_by_public_key),
         cmocka_unit_test(tokens_that_are_none),
