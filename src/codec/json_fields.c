@@ -11,6 +11,7 @@
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 #define QUOTED_KEY_MAX 48
 
@@ -28,9 +29,10 @@ static int refuse(char *error, const char *format, ...)
 static const char *expected(enum json_field_type type)
 {
     static const char *const names[] = {
-        [JSON_FIELD_TEXT] = "a string",           [JSON_FIELD_INT32] = "a whole number",
-        [JSON_FIELD_INT64] = "a whole number",    [JSON_FIELD_BOOL] = "a boolean",
-        [JSON_FIELD_OBJECT] = "an object",        [JSON_FIELD_ARRAY] = "an array",
+        [JSON_FIELD_TEXT] = "a string",           [JSON_FIELD_LINES] = "a string",
+        [JSON_FIELD_INT32] = "a whole number",    [JSON_FIELD_INT64] = "a whole number",
+        [JSON_FIELD_BOOL] = "a boolean",          [JSON_FIELD_OBJECT] = "an object",
+        [JSON_FIELD_ARRAY] = "an array",          [JSON_FIELD_SECONDS] = "a number of seconds",
         [JSON_FIELD_TIME] = "a time as a string",
     };
     return names[type];
@@ -42,6 +44,15 @@ static int refuse_kind(const struct json *value, const struct json_field *field,
                   json_kind_name(json_kind(value)));
 }
 
+static bool has_other_control(struct str text)
+{
+    for (size_t i = 0; i < text.len; i++) {
+        if (str_has_control(str_make(text.ptr + i, 1)) && !strchr("\t\r\n", text.ptr[i]))
+            return true;
+    }
+    return false;
+}
+
 static int read_text(const struct json *value, const struct json_field *field, void *slot,
                      char *error)
 {
@@ -51,7 +62,8 @@ static int read_text(const struct json *value, const struct json_field *field, v
     if (text.len < (size_t)field->min || text.len > (size_t)field->max)
         return refuse(error, "%s: must have %" PRId64 " to %" PRId64 " bytes", field->name,
                       field->min, field->max);
-    if (str_has_control(text))
+    bool lines = field->type == JSON_FIELD_LINES;
+    if (lines ? has_other_control(text) : str_has_control(text))
         return refuse(error, "%s: must not contain control characters", field->name);
     *(struct str *)slot = text;
     return 0;
@@ -70,6 +82,20 @@ static int read_int(const struct json *value, const struct json_field *field, vo
         *(int32_t *)slot = (int32_t)number;
     else
         *(int64_t *)slot = number;
+    return 0;
+}
+
+static int read_seconds(const struct json *value, const struct json_field *field, void *slot,
+                        char *error)
+{
+    double seconds;
+    if (!json_as_number(value, &seconds))
+        return refuse_kind(value, field, error);
+    double low = (double)field->min / CLOCK_SECOND;
+    double high = (double)field->max / CLOCK_SECOND;
+    if (!(seconds >= low && seconds <= high))
+        return refuse(error, "%s: must be between %.15g and %.15g seconds", field->name, low, high);
+    *(int64_t *)slot = (int64_t)(seconds * CLOCK_SECOND + 0.5);
     return 0;
 }
 
@@ -105,9 +131,10 @@ static int read_field(const struct json *value, const struct json_field *field, 
 {
     static int (*const readers[])(const struct json *, const struct json_field *, void *,
                                   char *) = {
-        [JSON_FIELD_TEXT] = read_text,        [JSON_FIELD_INT32] = read_int,
-        [JSON_FIELD_INT64] = read_int,        [JSON_FIELD_BOOL] = read_bool,
-        [JSON_FIELD_OBJECT] = read_container, [JSON_FIELD_ARRAY] = read_container,
+        [JSON_FIELD_TEXT] = read_text,       [JSON_FIELD_LINES] = read_text,
+        [JSON_FIELD_INT32] = read_int,       [JSON_FIELD_INT64] = read_int,
+        [JSON_FIELD_BOOL] = read_bool,       [JSON_FIELD_OBJECT] = read_container,
+        [JSON_FIELD_ARRAY] = read_container, [JSON_FIELD_SECONDS] = read_seconds,
         [JSON_FIELD_TIME] = read_time,
     };
     return readers[field->type](value, field, (char *)target + field->offset, error);

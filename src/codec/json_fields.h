@@ -10,12 +10,14 @@
 
 enum json_field_type {
     JSON_FIELD_TEXT,   /* struct str of min to max bytes, without control characters */
+    JSON_FIELD_LINES,  /* the same, but tabs and ends of lines are allowed: PEM */
     JSON_FIELD_INT32,  /* int32_t in [min, max]; a JSON integer, not 1.0, not "1" */
     JSON_FIELD_INT64,  /* int64_t in [min, max] */
     JSON_FIELD_BOOL,   /* bool */
     JSON_FIELD_OBJECT, /* const struct json *, an object */
     JSON_FIELD_ARRAY,  /* const struct json *, an array */
-    JSON_FIELD_TIME,   /* int64_t wall ms; a string that clock_parse reads */
+    JSON_FIELD_SECONDS, /* int64_t ms in [min, max]; a number of seconds, with or without a fraction */
+    JSON_FIELD_TIME,    /* int64_t wall ms; a string that clock_parse reads */
 };
 
 struct json_field {

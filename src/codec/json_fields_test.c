@@ -18,6 +18,8 @@ struct target {
     const struct json *object;
     const struct json *array;
     int64_t at;
+    struct str pem;
+    int64_t wait;
 };
 
 static const struct json_field fields[] = {
@@ -28,6 +30,8 @@ static const struct json_field fields[] = {
     {"content", JSON_FIELD_OBJECT, offsetof(struct target, object), 0, 0, false},
     {"items", JSON_FIELD_ARRAY, offsetof(struct target, array), 0, 0, false},
     {"since", JSON_FIELD_TIME, offsetof(struct target, at), 0, 0, false},
+    {"pem", JSON_FIELD_LINES, offsetof(struct target, pem), 1, 16, false},
+    {"wait", JSON_FIELD_SECONDS, offsetof(struct target, wait), 10, 60000, false},
     {0},
 };
 
@@ -47,7 +51,8 @@ static void test_filled(void **state)
     struct target target = {.large = 9};
     struct json *document = json_parse(
         STR_LIT("{\"order_id\":2147483647,\"user\":\"\u00e9-1\",\"large\":-5,\"flag\":true,"
-                "\"content\":{\"a\":1},\"items\":[1,2],\"since\":\"2026-11-22T11:31:24Z\"}"),
+                "\"content\":{\"a\":1},\"items\":[1,2],\"since\":\"2026-11-22T11:31:24Z\","
+                "\"pem\":\"a\\r\\n\\tb\",\"wait\":0.29}"),
         NULL);
     assert_int_equal(json_fields_read(document, fields, &target, error), 0);
     assert_int_equal(target.small, INT32_MAX);
@@ -57,6 +62,8 @@ static void test_filled(void **state)
     assert_int_equal(json_length(target.object), 1);
     assert_int_equal(json_length(target.array), 2);
     assert_int_equal(target.at, 1795347084000);
+    assert_true(str_equal_text(target.pem, "a\r\n\tb"));
+    assert_int_equal(target.wait, 290);
     json_free(&document);
 }
 
@@ -73,6 +80,12 @@ static void test_absent_and_null_keep_defaults(void **state)
 
 static const char *const refused[][2] = {
     {"[]", "expected an object, got an array"},
+    {"{\"order_id\":1,\"pem\":\"a\\u001bb\"}", "pem: must not contain control characters"},
+    {"{\"order_id\":1,\"user\":\"a\\nb\"}", "user: must not contain control characters"},
+    {"{\"order_id\":1,\"pem\":1}", "pem: expected a string, got a number"},
+    {"{\"order_id\":1,\"wait\":\"1s\"}", "wait: expected a number of seconds, got a string"},
+    {"{\"order_id\":1,\"wait\":0.009}", "wait: must be between 0.01 and 60 seconds"},
+    {"{\"order_id\":1,\"wait\":61}", "wait: must be between 0.01 and 60 seconds"},
     {"null", "expected an object, got null"},
     {"{}", "order_id: required"},
     {"{\"order_id\":null}", "order_id: required"},
