@@ -84,12 +84,16 @@ static int find_key(struct cli_client *client)
     return CLI_OK;
 }
 
-static int report(int status, const struct json *document)
+int cli_client_report(int http_status, struct str body)
 {
     struct str message;
+    struct json *document = json_parse(body, NULL);
     if (json_as_string(json_get(document, "errorMessage"), &message) && !str_has_control(message))
-        return cli_fail("%.*s", STR_ARG(message));
-    return cli_fail("the server answered with HTTP status %d", status);
+        cli_fail("%.*s", STR_ARG(message));
+    else
+        cli_fail("the server answered with HTTP status %d", http_status);
+    json_free(&document);
+    return CLI_FAILED;
 }
 
 /* Takes over the response's body. */
@@ -102,7 +106,7 @@ static int take(struct cli_client *client, struct http_client_response *response
     if (response->body.len > 0)
         answer->document = json_parse(buf_view(&answer->body), error);
     if (response->status < 200 || response->status > 299)
-        result = report(response->status, answer->document);
+        result = cli_client_report(response->status, buf_view(&answer->body));
     else if (response->body.len > 0 && answer->document == NULL)
         result = cli_fail("%s: the answer is not JSON: %s", client->server, error);
     if (result != CLI_OK)

@@ -31,6 +31,8 @@ struct cli_answer {
 NODISCARD int cli_client_call(struct cli_client *client, const char *method, const char *path,
                               struct str body, struct cli_answer *answer);
 void cli_answer_fini(struct cli_answer *answer);
+/* Prints the errorMessage of an answer that is a refusal; CLI_FAILED. */
+int cli_client_report(int http_status, struct str body);
 
 /*
  * A token for a user of a project: CLI_OK and the answer {"token","expires_at"}, or CLI_FAILED

@@ -142,16 +142,16 @@ static void print_page(const struct demo *demo, int32_t order_id)
 /* As short as a shell needs it. */
 static void program_name(char name[PATH_SIZE])
 {
+    char path[PATH_SIZE];
     char here[PATH_SIZE];
-    ssize_t length = readlink("/proc/self/exe", name, PATH_SIZE - 1);
-    name[length > 0 ? length : 0] = '\0';
-    if (length <= 0)
-        snprintf(name, PATH_SIZE, "orderwire");
-    if (getcwd(here, sizeof(here)) == NULL)
-        return;
-    size_t prefix = strlen(here);
-    if (strncmp(name, here, prefix) == 0 && name[prefix] == '/')
-        memmove(name, name + prefix + 1, strlen(name + prefix + 1) + 1);
+    ssize_t length = readlink("/proc/self/exe", path, sizeof(path) - 1);
+    path[length > 0 ? length : 0] = '\0';
+    if (length <= 0 || getcwd(here, sizeof(here)) == NULL)
+        snprintf(name, PATH_SIZE, "%s", length > 0 ? path : "orderwire");
+    else if (strncmp(path, here, strlen(here)) == 0 && path[strlen(here)] == '/')
+        snprintf(name, PATH_SIZE, ".%s", path + strlen(here));
+    else
+        snprintf(name, PATH_SIZE, "%s", path);
 }
 
 static void print_commands(const struct demo *demo, const struct config *config, int32_t order_id)

@@ -4,10 +4,12 @@
  * tells scripts how it ended.
  */
 #include "base/clock.h"
+#include "base/limits.h"
 #include "base/mem.h"
 #include "cli/cli_client.h"
 #include "cli/cli_input.h"
 #include "client/tracker.h"
+#include "http/http_client.h"
 
 #include <stdio.h>
 
@@ -56,6 +58,45 @@ static int find_token(const struct cli_arguments *arguments, struct cli_client *
     return result;
 }
 
+static int take_refusal(const struct http_client_response *response)
+{
+    int status = response->status;
+    if (status < 400 || status > 499 || status == 408 || status == 429)
+        return CLI_OK;
+    return cli_client_report(status, buf_view(&response->body));
+}
+
+/*
+ * The socket is silent about an order that there is not, so it is asked for once. No answer is no
+ * refusal: the tracker has its ways with that.
+ */
+static int check_order(const struct tracker_options *options)
+{
+    char error[HTTP_CLIENT_ERROR_SIZE];
+    struct http_client_response response;
+    struct buf url;
+    struct buf header;
+    buf_init(&url, LIMIT_HTTP_URL);
+    buf_init(&header, LIMIT_HTTP_HEADERS);
+    buf_printf(&url, "%s/api/v2/project/%d/order/%d", options->server_url, options->project_id,
+               options->order_id);
+    buf_printf(&header, "Authorization: Bearer %s", options->token);
+    char *texts[] = {buf_detach_text(&url), buf_detach_text(&header), NULL};
+    int result =
+        http_client_call(&(struct http_client_request){.method = "GET",
+                                                       .url = texts[0],
+                                                       .headers = (const char *const *)&texts[1],
+                                                       .timeout = 5 * CLOCK_SECOND},
+                         &response, error);
+    mem_free(texts[0]);
+    mem_free(texts[1]);
+    if (result != 0)
+        return CLI_OK;
+    result = take_refusal(&response);
+    buf_fini(&response.body);
+    return result;
+}
+
 static int follow(const struct cli_arguments *arguments, const struct tracker_options *options)
 {
     static const struct tracker_handlers handlers = {print_status, print_fallback};
@@ -87,8 +128,11 @@ static int run(const struct cli_arguments *arguments)
         options.server_url = client.server;
         options.token = token;
         options.user_external_id = cli_value(arguments, "user");
-        result = follow(arguments, &options);
+        result = str_has_control(str_from(token)) ? cli_usage(arguments, "--token: malformed")
+                                                  : check_order(&options);
     }
+    if (result == CLI_OK)
+        result = follow(arguments, &options);
     mem_free(token);
     cli_client_fini(&client);
     return result;

@@ -19,6 +19,7 @@
 #define POLL_INTERVAL_MS 100
 #define TICK_MS 5
 #define CELL_SIZE 24
+#define CELL_WIDTH 12
 #define CHANNELS 2
 
 static const char *const statuses[] = {"new", "paid", "done"};
@@ -173,7 +174,7 @@ static void print_step(struct walk *walk, size_t step, int64_t posted_us, int64_
 {
     char time[CLOCK_TEXT_SIZE];
     clock_format(posted_wall, time);
-    printf("  %-8s  %.12s", statuses[step], time + 11);
+    printf("  %-8s  %-12.12s", statuses[step], time + 11);
     for (size_t i = 0; i < CHANNELS; i++) {
         struct channel *channel = &walk->channels[i];
         char cell[CELL_SIZE] = "not shown";
@@ -182,7 +183,7 @@ static void print_step(struct walk *walk, size_t step, int64_t posted_us, int64_
             snprintf(cell, sizeof(cell), "+%.1f ms",
                      (double)(channel->shown_us[step] - posted_us) / 1000.0);
         pthread_mutex_unlock(&channel->mutex);
-        printf("  %-12s", cell);
+        printf("  %*s", CELL_WIDTH, cell);
     }
     printf("\n");
 }
@@ -208,7 +209,7 @@ static int make_steps(struct walk *walk, int64_t pace)
 {
     printf("  %-8s  %-12s", "status", "posted (UTC)");
     for (size_t i = 0; i < CHANNELS; i++)
-        printf("  %-12s", walk->channels[i].title);
+        printf("  %*s", CELL_WIDTH, walk->channels[i].title);
     printf("\n");
     for (size_t step = 0; step < STEPS; step++) {
         if (step > 0 && pace > 0 && !demo_pause(walk->demo, pace))
