@@ -15,7 +15,10 @@
 
 enum { KEY_SIZE = sizeof(int32_t) + LIMIT_USER_EXTERNAL_ID };
 
-/* A user with at least one subscriber, or one whose subscribers are being called just now. */
+/*
+ * A user with at least one subscriber, or one whose subscribers are being called just now. The user
+ * without a name stands for the whole project.
+ */
 struct hub_user {
     struct list node;
     struct list subscribers;
@@ -29,6 +32,7 @@ struct hub {
     struct map users;
     struct list all; /* the same users */
     size_t subscriber_count;
+    size_t project_count; /* of them, those of whole projects: mostly none, then nobody looks */
 };
 
 struct hub *hub_new(void)
@@ -52,9 +56,10 @@ void hub_free(struct hub **owner)
 
 static struct str make_key(char key[KEY_SIZE], int32_t project_id, struct str user_external_id)
 {
-    assert(user_external_id.len > 0 && user_external_id.len <= LIMIT_USER_EXTERNAL_ID);
+    assert(user_external_id.len <= LIMIT_USER_EXTERNAL_ID);
     memcpy(key, &project_id, sizeof(project_id));
-    memcpy(key + sizeof(project_id), user_external_id.ptr, user_external_id.len);
+    if (user_external_id.len > 0)
+        memcpy(key + sizeof(project_id), user_external_id.ptr, user_external_id.len);
     return str_make(key, sizeof(project_id) + user_external_id.len);
 }
 
@@ -67,6 +72,11 @@ static struct hub_user *user_new(struct hub *hub, struct str key)
     list_append(&hub->all, &user->node);
     map_put(&hub->users, key, user);
     return user;
+}
+
+static bool is_project(const struct hub_user *user)
+{
+    return user->key_length == sizeof(int32_t);
 }
 
 static void free_when_unused(struct hub *hub, struct hub_user *user)
@@ -91,6 +101,7 @@ void hub_subscribe(struct hub *hub, int32_t project_id, struct str user_external
     list_append(&user->subscribers, &subscriber->node);
     user->count++;
     hub->subscriber_count++;
+    hub->project_count += is_project(user);
 }
 
 void hub_unsubscribe(struct hub *hub, struct hub_subscriber *subscriber)
@@ -102,6 +113,7 @@ void hub_unsubscribe(struct hub *hub, struct hub_subscriber *subscriber)
     subscriber->user = NULL;
     user->count--;
     hub->subscriber_count--;
+    hub->project_count -= is_project(user);
     free_when_unused(hub, user);
 }
 
@@ -126,13 +138,21 @@ static void visit(struct hub *hub, struct hub_user *user, const struct hub_event
     free_when_unused(hub, user);
 }
 
-void hub_publish(struct hub *hub, const struct hub_event *event)
+static void publish_to(struct hub *hub, struct str user_external_id, const struct hub_event *event)
 {
     char room[KEY_SIZE];
-    struct str key = make_key(room, event->project_id, event->user_external_id);
+    struct str key = make_key(room, event->project_id, user_external_id);
     struct hub_user *user = map_get(&hub->users, key);
     if (user != NULL)
         visit(hub, user, event);
+}
+
+void hub_publish(struct hub *hub, const struct hub_event *event)
+{
+    assert(event->user_external_id.len > 0);
+    publish_to(hub, event->user_external_id, event);
+    if (hub->project_count > 0)
+        publish_to(hub, STR_LIT(""), event);
 }
 
 void hub_resync(struct hub *hub)

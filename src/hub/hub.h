@@ -34,7 +34,7 @@ struct hub_event {
 struct hub_subscriber;
 
 struct hub_subscriber_ops {
-    /* An event of the user, in the order of commits. */
+    /* An event of the user, or of the project, in the order of commits. */
     void (*event)(struct hub_subscriber *subscriber, const struct hub_event *event);
     /* Events may have been lost on the way: compare with the store. */
     void (*resync)(struct hub_subscriber *subscriber);
@@ -51,6 +51,7 @@ struct hub *hub_new(void);
 /* No subscribers are left. */
 void hub_free(struct hub **hub);
 
+/* An empty `user_external_id`: all users of the project. */
 void hub_subscribe(struct hub *hub, int32_t project_id, struct str user_external_id,
                    struct hub_subscriber *subscriber, const struct hub_subscriber_ops *ops);
 /*

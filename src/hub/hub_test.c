@@ -122,6 +122,30 @@ static void events_reach_the_user_alone(void **state)
     assert_int_equal(l[1].count, 3);
 }
 
+static void a_project_is_heard_whole(void **state)
+{
+    struct world *world = *state;
+    struct listener *l = world->listeners;
+    struct hub_event event = event_at(3);
+    subscribe(&l[0], 7, USER);
+    subscribe(&l[1], 7, STR_LIT(""));
+    subscribe(&l[2], 8, STR_LIT(""));
+    publish(world, 1);
+    assert_int_equal(l[0].count, 1);
+    assert_int_equal(l[1].count, 1);
+    assert_int_equal(l[2].count, 0);
+    hub_unsubscribe(world->hub, &l[0].subscriber);
+    publish(world, 2);
+    assert_int_equal(l[1].count, 2);
+    event.project_id = 8;
+    hub_publish(world->hub, &event);
+    assert_int_equal(l[1].count, 2);
+    assert_int_equal(l[2].count, 1);
+    hub_unsubscribe(world->hub, &l[1].subscriber);
+    publish(world, 4);
+    assert_int_equal(l[1].count, 2);
+}
+
 static void unsubscribe_target(struct listener *listener)
 {
     hub_unsubscribe(listener->world->hub, &listener->target->subscriber);
@@ -342,6 +366,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(events_reach_the_user_alone, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_project_is_heard_whole, setup, teardown),
         cmocka_unit_test_setup_teardown(an_op_may_end_any_subscription, setup, teardown),
         cmocka_unit_test_setup_teardown(an_op_may_end_all_subscriptions, setup, teardown),
         cmocka_unit_test_setup_teardown(a_newcomer_gets_the_next_event, setup, teardown),
