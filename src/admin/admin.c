@@ -2,7 +2,7 @@
 /* The tables of routes for the operator and for the demo. */
 #include "admin/admin.h"
 
-#include "admin/routes_internal.h"
+#include "admin/admin_internal.h"
 #include "base/limits.h"
 
 #define PROJECTS "/admin/v1/projects"

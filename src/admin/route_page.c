@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The demo page and its scripts, which the build puts into the binary. */
-#include "admin/routes_internal.h"
+#include "admin/admin_internal.h"
 
 #include "base/attributes.h"
 

@@ -3,7 +3,7 @@
  * /admin/v1/projects…: projects, their keys, and tokens for their users. The operator's key opens
  * all of it. Secrets are shown in the answer that makes them, and never again.
  */
-#include "admin/routes_internal.h"
+#include "admin/admin_internal.h"
 #include "auth/auth.h"
 #include "base/err.h"
 #include "codec/json_fields.h"

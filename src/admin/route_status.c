@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What probes and Prometheus ask: is it alive, does it take work, what has it counted. */
-#include "admin/routes_internal.h"
+#include "admin/admin_internal.h"
 
 #include "base/limits.h"
 #include "base/metrics.h"

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* Finds the server and the key, asks, and turns refusals into sentences. */
 #include "cli/cli_client.h"
 
 #include "base/limits.h"

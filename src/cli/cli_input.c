@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* Values of flags, checked here so that a slip of the pen does not cost a request. */
 #include "cli/cli_input.h"
 
 #include "base/limits.h"

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* Objects and tables of JSON, padded for a terminal. */
 #include "cli/cli_print.h"
 
 #include "base/limits.h"

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* The configuration as serve would take it, without serving. */
+/* The configuration of a server that is not started. */
 #include "cli/cli.h"
 #include "cli/cli_config.h"
 #include "config/config.h"

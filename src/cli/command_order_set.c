@@ -21,8 +21,8 @@ static void show(const struct json *document)
         printf("Order %lld is %.*s now (seq %lld).\n", (long long)order_id, STR_ARG(status),
                (long long)seq);
     else if (json_as_string(json_get(document, "reason"), &reason))
-        printf("Order %lld stays %.*s: the update is a %.*s.\n", (long long)order_id,
-               STR_ARG(status), STR_ARG(reason));
+        printf("Order %lld stays %.*s (%.*s).\n", (long long)order_id, STR_ARG(status),
+               STR_ARG(reason));
 }
 
 static int write_body(const struct cli_arguments *arguments, struct buf *body)

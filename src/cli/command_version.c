@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* The version, also reached by --version. */
+/* The version that the program was built as. */
 #include "cli/cli.h"
 
 #include <stdio.h>

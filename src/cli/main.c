@@ -51,6 +51,25 @@ static const char *nearest(const char *word)
     return best->name;
 }
 
+/* "order" alone: says which words may follow. False when none may. */
+static bool explain_second_word(const char *word)
+{
+    size_t length = strlen(word);
+    const char *separator = ": ";
+    for (size_t i = 0; i < cli_command_count; i++) {
+        const char *name = cli_commands[i]->name;
+        if (strncmp(name, word, length) != 0 || name[length] != ' ')
+            continue;
+        if (separator[0] == ':')
+            fprintf(stderr, "orderwire: %s needs a second word", word);
+        fprintf(stderr, "%s%s", separator, name + length + 1);
+        separator = ", ";
+    }
+    if (separator[0] == ',')
+        fputc('\n', stderr);
+    return separator[0] == ',';
+}
+
 static bool is_help(const char *word)
 {
     return strcmp(word, "help") == 0 || strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0;
@@ -71,6 +90,8 @@ int main(int argc, char **argv)
     if (strcmp(argv[1], "--version") == 0)
         return command_version.run(&arguments);
     const struct cli_command *command = find(argc - 1, argv + 1, &words);
+    if (command == NULL && argc == 2 && explain_second_word(argv[1]))
+        return CLI_USAGE;
     if (command == NULL) {
         char name[80];
         snprintf(name, sizeof(name), "%s%s%s", argv[1], argc > 2 ? " " : "",

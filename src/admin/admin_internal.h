@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The handlers that the tables of admin.c name. */
-#ifndef ORDERWIRE_ADMIN_ROUTES_INTERNAL_H
-#define ORDERWIRE_ADMIN_ROUTES_INTERNAL_H
+#ifndef ORDERWIRE_ADMIN_ADMIN_INTERNAL_H
+#define ORDERWIRE_ADMIN_ADMIN_INTERNAL_H
 
 #include "http/http_server.h"
 
