@@ -4,6 +4,7 @@
  *
  * api.c                the table of routes
  * merchant.c           what the merchant's routes share
+ * query.c              parameters of lists
  * route_order_get.c    GET /api/v2/project/{p}/order/{o}: buyers, with ETag and ?wait=
  * route_orders.c       /server/v1/project/{p}/orders…: create, change, read, list
  * route_orders_batch.c /server/v1/project/{p}/orders/batch

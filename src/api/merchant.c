@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* Who is calling, and one write of orders on its way through the store thread. */
 #include "api/merchant.h"
 
 #include "base/crypto.h"

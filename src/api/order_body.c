@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* Fields are read by one table a kind of body; what the rules say of them is the service's. */
 #include "api/order_body.h"
 
 #include "base/limits.h"

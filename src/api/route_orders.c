@@ -3,10 +3,8 @@
 #include "api/routes.h"
 
 #include "api/merchant.h"
-#include "base/clock.h"
+#include "api/query.h"
 #include "base/err.h"
-#include "codec/base64.h"
-#include "codec/url.h"
 #include "service/order_read.h"
 #include "service/service.h"
 
@@ -118,93 +116,75 @@ void route_orders_read(struct http_request *http)
     buf_fini(&body);
 }
 
-static bool take_cursor(struct str value, int32_t *before)
-{
-    struct buf text;
-    int64_t number;
-    buf_init(&text, 32);
-    bool good = base64_decode_url(value, &text) == 0 &&
-                str_to_int64(buf_view(&text), 1, INT32_MAX, &number);
-    if (good)
-        *before = (int32_t)number;
-    buf_fini(&text);
-    return good;
-}
+struct list_query {
+    struct str user_external_id;
+    int64_t status;
+    int64_t created_from;
+    int64_t created_until;
+    int64_t updated_from;
+    int64_t limit;
+    int64_t cursor;
+};
 
-/* One parameter of the list; the sentence of what was expected, or NULL when it was taken. */
-static const char *take_parameter(struct store_order_filter *filter, struct str name,
-                                  struct str value, struct arena *texts)
-{
-    enum order_status status;
-    int64_t number;
-    if (str_equal_text(name, "status")) {
-        if (!order_status_parse(value, &status))
-            return "status: expected new, paid, done or canceled";
-        filter->status = (int)status;
-    } else if (str_equal_text(name, "user_external_id")) {
-        if (value.len == 0 || value.len > LIMIT_USER_EXTERNAL_ID)
-            return "user_external_id: expected 1 to 255 bytes";
-        filter->user_external_id = arena_copy(texts, value);
-    } else if (str_equal_text(name, "limit")) {
-        if (!str_to_int64(value, 1, LIMIT_LIST_PAGE, &number))
-            return "limit: expected a number from 1 to 100";
-        filter->limit = (int)number;
-    } else if (str_equal_text(name, "cursor")) {
-        if (!take_cursor(value, &filter->before))
-            return "cursor: expected the next_cursor of an earlier answer";
-    } else if (str_equal_text(name, "created_from")) {
-        if (!clock_parse(value, &filter->created_from))
-            return "created_from: expected a time such as 2026-11-22T00:00:00Z";
-    } else if (str_equal_text(name, "created_until")) {
-        if (!clock_parse(value, &filter->created_until))
-            return "created_until: expected a time such as 2026-11-22T00:00:00Z";
-    } else if (str_equal_text(name, "updated_from")) {
-        if (!clock_parse(value, &filter->updated_from))
-            return "updated_from: expected a time such as 2026-11-22T00:00:00Z";
-    } else {
-        return "The query knows status, user_external_id, created_from, created_until, "
-               "updated_from, limit and cursor";
-    }
-    return NULL;
-}
+static const char *const status_words[] = {
+#define STATUS(name, rank, word, final, meaning) [rank] = (word),
+#include "order/status.def"
+    NULL,
+};
 
-static const char *take_query(struct store_order_filter *filter, struct str query,
-                              struct arena *texts)
+#define TIME_EXPECTED "a time such as 2026-11-22T00:00:00Z"
+
+static const struct query_field list_fields[] = {
+    {"status", QUERY_WORD, offsetof(struct list_query, status), 0, 0, "new, paid, done or canceled",
+     status_words},
+    {"user_external_id", QUERY_TEXT, offsetof(struct list_query, user_external_id), 1,
+     LIMIT_USER_EXTERNAL_ID, "1 to 255 bytes"},
+    {"created_from", QUERY_TIME, offsetof(struct list_query, created_from), 0, 0, TIME_EXPECTED},
+    {"created_until", QUERY_TIME, offsetof(struct list_query, created_until), 0, 0, TIME_EXPECTED},
+    {"updated_from", QUERY_TIME, offsetof(struct list_query, updated_from), 0, 0, TIME_EXPECTED},
+    {"limit", QUERY_INT, offsetof(struct list_query, limit), 1, LIMIT_LIST_PAGE,
+     "a number from 1 to 100"},
+    {"cursor", QUERY_CURSOR, offsetof(struct list_query, cursor), 1, INT32_MAX,
+     "the next_cursor of an earlier answer"},
+    {NULL},
+};
+
+static int list(struct http_request *http, int32_t project_id, struct list_query *query,
+                struct buf *body)
 {
-    struct str name;
-    struct str raw;
-    const char *error = NULL;
-    struct buf value;
-    buf_init(&value, LIMIT_HTTP_URL);
-    while (error == NULL && url_query_next(&query, &name, &raw)) {
-        buf_clear(&value);
-        error = url_decode_query(raw, &value) == 0
-                    ? take_parameter(filter, name, buf_view(&value), texts)
-                    : "The query is badly escaped";
-    }
-    buf_fini(&value);
-    return error;
+    const struct store_order_filter filter = {
+        .project_id = project_id,
+        .before = (int32_t)query->cursor,
+        .user_external_id = query->user_external_id,
+        .status = (int)query->status,
+        .created_from = query->created_from,
+        .created_until = query->created_until,
+        .updated_from = query->updated_from,
+        .limit = (int)query->limit,
+    };
+    return order_read_list(http->context, &filter, body);
 }
 
 void route_orders_list(struct http_request *http)
 {
     const struct auth_project *project = merchant_project(http);
-    struct store_order_filter filter = {.status = -1, .limit = LIMIT_LIST_PAGE / 2};
+    struct list_query query = {.status = -1, .limit = LIMIT_LIST_PAGE / 2};
+    char error[QUERY_ERROR_SIZE];
     struct arena texts;
     struct buf body;
     if (project == NULL)
         return;
-    filter.project_id = project->project_id;
     arena_init(&texts);
     buf_init(&body, LIMIT_HTTP_RESPONSE);
-    const char *error = take_query(&filter, http->query, &texts);
-    int result = error == NULL ? order_read_list(http->context, &filter, &body) : 0;
-    if (error != NULL)
+    if (query_read(http->query, list_fields, &query, &texts, error) != 0) {
         http_respond_error(http, API_ERROR_INVALID_FIELD, error);
-    else if (result == 0)
-        http_respond_json(http, 200, buf_view(&body));
-    else
-        merchant_respond_failure(http, result, API_ERROR_ORDER_NOT_FOUND);
+    } else {
+        int result = list(http, project->project_id, &query, &body);
+        if (result == 0)
+            http_respond_json(http, 200, buf_view(&body));
+        else
+            merchant_respond_failure(http, result, API_ERROR_ORDER_NOT_FOUND);
+    }
     buf_fini(&body);
     arena_fini(&texts);
 }
