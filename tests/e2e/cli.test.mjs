@@ -1,0 +1,203 @@
+// SPDX-License-Identifier: Apache-2.0
+// The commands as scripts use them: what they print, their exit codes, and the operator's routes behind them.
+import assert from 'node:assert/strict';
+import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import net from 'node:net';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { test } from 'node:test';
+import { call, Project } from './lib/api.mjs';
+import { deferred, within } from './lib/events.mjs';
+import { binary, cleanEnvironment, serverTest, step } from './lib/server.mjs';
+
+/** Runs the program; never rejected. */
+function run(words, environment = {}) {
+  return new Promise((resolve) => {
+    execFile(binary, words, { env: { ...cleanEnvironment(), ...environment } }, (error, stdout, stderr) =>
+      resolve({ code: error ? error.code : 0, stdout, stderr }));
+  });
+}
+
+/** Runs it against a server, with its admin key; its exit code is 0 unless another is expected. */
+async function ask(server, words, { code = 0 } = {}) {
+  const answer = await run([...words, '--server', server.url, '--data', server.data]);
+  assert.equal(answer.code, code, `${words.join(' ')}: ${answer.stderr}${answer.stdout}`);
+  if (code !== 0) assert.match(answer.stderr, /^orderwire: /);
+  return code === 0 ? answer.stdout : answer.stderr;
+}
+
+function claimsOf(token) {
+  return JSON.parse(Buffer.from(token.split('.')[1], 'base64url').toString());
+}
+
+/** `orderwire track`, running: its lines as they come, its exit code. */
+class Track {
+  #lines = [];
+  #waiting = deferred();
+
+  constructor(server, words) {
+    this.child = spawn(binary, ['track', ...words, '--json', '--server', server.url, '--data', server.data], {
+      env: cleanEnvironment(),
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    this.exited = once(this.child, 'exit').then(([code]) => code);
+    let text = '';
+    this.child.stdout.setEncoding('utf8').on('data', (bytes) => {
+      text += bytes;
+      this.#lines = text.split('\n').slice(0, -1).map((line) => JSON.parse(line));
+      this.#waiting.resolve();
+      this.#waiting = deferred();
+    });
+  }
+
+  async statuses(count) {
+    while (this.#lines.length < count) await within(this.#waiting.promise, `${count} lines of track`);
+    return this.#lines.map(({ status }) => status);
+  }
+
+  end() {
+    return within(this.exited, 'the end of track');
+  }
+
+  close() {
+    this.child.kill('SIGKILL');
+  }
+}
+
+serverTest('projects, keys and tokens', {}, async (server, t) => {
+  const made = JSON.parse(await ask(server, ['project', 'create', '77640', '--json']));
+  assert.deepEqual(Object.keys(made), ['project_id', 'merchant_id', 'api_key', 'user_token_secret', 'webhook_secret']);
+  assert.deepEqual([made.project_id, made.merchant_id], [77640, 77640]);
+  for (const name of ['api_key', 'user_token_secret', 'webhook_secret']) server.secret(made[name]);
+
+  await step(t, server, 'settings are merged, shown without secrets, and refused when wrong', async () => {
+    const file = path.join(server.data, 'settings.json');
+    await writeFile(file, JSON.stringify({ verifiers: [{ type: 'hs256', secret: 'sixteen bytes and more of it' }] }));
+    await ask(server, ['project', 'create', '5', '--merchant', '9', '--name', 'Tienda ñ', '--strict', 'true']);
+    await ask(server, ['project', 'set', '5', '--webhook-allow', '10.0.0.0/8', '--webhook-allow', '::1/128']);
+    await ask(server, ['project', 'set', '5', '--json-settings', file]);
+    const shown = JSON.parse(await ask(server, ['project', 'show', '5', '--json']));
+    assert.deepEqual([shown.project_id, shown.merchant_id, shown.settings.name, shown.settings.strict], [5, 9, 'Tienda ñ', true]);
+    assert.deepEqual(shown.settings.webhook_allow_cidrs, ['10.0.0.0/8', '::1/128']);
+    assert.deepEqual(shown.settings.verifiers, [{ type: 'hs256' }]);
+    assert.match(await ask(server, ['project', 'set', '5', '--webhook-allow', 'x'], { code: 1 }), /webhook_allow_cidrs\[0\]/);
+    assert.match(await ask(server, ['project', 'create', '5'], { code: 1 }), /exists already/);
+    assert.match(await ask(server, ['project', 'show', '6'], { code: 1 }), /Project not found/);
+    assert.deepEqual(JSON.parse(await ask(server, ['project', 'show', '5', '--json'])), shown);
+    const list = JSON.parse(await ask(server, ['project', 'list', '--json']));
+    assert.deepEqual(list.projects.map((project) => project.project_id), [5, 77640]);
+    assert.deepEqual(JSON.parse(await ask(server, ['project', 'list', '--after', '5', '--json'])).projects.length, 1);
+  });
+
+  await step(t, server, 'a key of the merchant opens all of its projects until it is deleted', async () => {
+    const key = JSON.parse(await ask(server, ['project', 'key', '5', '--merchant-wide', '--label', 'ci', '--json']));
+    const basic = (name) => ({ authorization: `Basic ${Buffer.from(`${name}:${server.secret(key.api_key)}`).toString('base64')}` });
+    const orders = (id, name) => call(`${server.url}/server/v1/project/${id}/orders`, { headers: basic(name) });
+    assert.equal((await orders(5, 9)).status, 200);
+    assert.equal((await orders(77640, 77640)).status, 401);
+    const listed = JSON.parse(await ask(server, ['project', 'key', '5', '--list', '--json'])).keys;
+    assert.deepEqual(listed.map(({ label, merchant_wide }) => [label, merchant_wide]), [['first', false], ['ci', true]]);
+    await ask(server, ['project', 'key', '5', '--delete', key.key_id]);
+    assert.equal((await orders(5, 9)).status, 401);
+    assert.match(await ask(server, ['project', 'key', '5', '--delete', key.key_id], { code: 1 }), /Key not found/);
+  });
+
+  await step(t, server, 'a token stands alone on its line and has the claims asked for', async () => {
+    const line = await ask(server, ['token', '--project', '77640', '--user', 'u1', '--ttl', '1h', '--claim', 'a=b', '--claim', 'n=[7]']);
+    assert.match(line, /^[\w-]+\.[\w-]+\.[\w-]+\n$/);
+    const claims = claimsOf(line);
+    assert.deepEqual([claims.sub, claims.a, claims.n, claims.exp - claims.iat], ['u1', 'b', [7], 3600]);
+    const json = JSON.parse(await ask(server, ['token', '--project', '77640', '--user', 'u1', '--claim', 'exp=86400', '--json']));
+    assert.equal(json.expires_at, '1970-01-02T00:00:00.000Z');
+    await ask(server, ['token', '--project', '77640', '--user', 'u1', '--claim', 'a'], { code: 64 });
+    await ask(server, ['token', '--project', '77640'], { code: 64 });
+    await ask(server, ['token', '--project', '77641', '--user', 'u1'], { code: 1 });
+  });
+
+  await step(t, server, 'the key comes from the environment too', async () => {
+    const words = ['project', 'list', '--json', '--data', '/nowhere'];
+    const environment = { ORDERWIRE_SERVER: server.url, ORDERWIRE_ADMIN_KEY: server.adminKey };
+    assert.equal((await run(words, environment)).code, 0);
+    assert.match((await run(words, { ORDERWIRE_SERVER: server.url })).stderr, /admin\.key: No such file/);
+    const wrong = await run(words, { ...environment, ORDERWIRE_ADMIN_KEY: 'owa_wrong_wrong_wrong' });
+    assert.deepEqual([wrong.code, /1020/.test(wrong.stderr)], [1, true]);
+  });
+});
+
+serverTest('orders made, moved, listed and tracked', {}, async (server) => {
+  const project = await Project.create(server);
+  const inProject = ['--project', String(project.id)];
+  const content = '{"price":{"amount":"4.99","currency":"USD"},"items":[{"sku":"sword"}]}';
+  const made = JSON.parse(await ask(server, ['order', 'create', '--user', 'u 1&x', '--order-id', '7', '--content', content, '--json', ...inProject]));
+  assert.deepEqual([made.order_id, made.status, made.seq], [7, 'new', 1]);
+
+  const byUser = server.own(new Track(server, ['7', '--user', 'u 1&x', ...inProject]));
+  const byToken = server.own(new Track(server, ['7', '--token', made.token, ...inProject]));
+  for (const [status, count] of [['paid', 2], ['done', 3]]) {
+    await Promise.all([byUser.statuses(count - 1), byToken.statuses(count - 1)]);
+    assert.match(await ask(server, ['order', 'set', '7', status, ...inProject]), new RegExp(`^Order 7 is ${status} now`));
+  }
+  assert.deepEqual(await Promise.all([byUser.end(), byToken.end()]), [0, 0]);
+  assert.deepEqual(await byToken.statuses(3), ['new', 'paid', 'done']);
+
+  assert.match(await ask(server, ['order', 'set', '7', 'paid', ...inProject]), /^Order 7 stays done \(stale\)/);
+  await ask(server, ['order', 'set', '7', 'canceled', '--cancel-reason', 'refund', ...inProject]);
+  assert.match(await ask(server, ['order', 'set', '7', 'paid', ...inProject], { code: 1 }), /final/);
+  const order = JSON.parse(await ask(server, ['order', 'get', '7', '--json', ...inProject]));
+  assert.deepEqual([order.cancel_reason, order.user_external_id, order.events.length], ['refund', 'u 1&x', 4]);
+  const late = server.own(new Track(server, ['7', '--user', 'u 1&x', ...inProject]));
+  assert.equal(await late.end(), 2, 'canceled');
+  assert.match(await ask(server, ['track', '8', '--user', 'u 1&x', ...inProject], { code: 1 }), /Order not found/);
+
+  await ask(server, ['order', 'create', '--user', 'u2', ...inProject]);
+  const list = async (...words) => JSON.parse(await ask(server, ['order', 'list', '--json', ...words, ...inProject]));
+  assert.deepEqual((await list('--user', 'u 1&x')).orders.map((row) => row.order_id), [7]);
+  assert.deepEqual((await list('--status', 'new')).orders.map((row) => row.order_id), [8]);
+  const page = await list('--limit', '1');
+  assert.deepEqual((await list('--cursor', page.next_cursor)).orders.map((row) => row.order_id), [7]);
+  assert.match(await ask(server, ['order', 'list', ...inProject]), /^order_id +status .*\n8 +new .*\n7 +canceled /);
+});
+
+test('the demo walks on every channel, and cleans up', async () => {
+  const folder = await mkdtemp(path.join(tmpdir(), 'orderwire-e2e-'));
+  const taken = net.createServer().listen(0, '127.0.0.1');
+  await once(taken, 'listening');
+  const listen = `127.0.0.1:${taken.address().port}`;
+  try {
+    const kept = ['demo', '--once', '--data', path.join(folder, 'kept'), '--listen', '127.0.0.1:0'];
+    for (const words of [['demo', '--listen', '127.0.0.1:0'], kept, kept, ['demo', '--once']]) {
+      const { code, stdout, stderr } = await run(words, { TMPDIR: folder, ORDERWIRE_LISTEN: listen });
+      assert.equal(code, 0, stdout + stderr);
+      assert.match(stdout, / new .*ms.*ms\n.* paid .*ms.*ms\n.* done .*ms.*ms\n\nEvery channel showed every status, in order\.\n$/);
+      assert.equal(stdout.includes('taking another port'), words.length === 2, stdout);
+      assert.deepEqual(await readdir(folder), words === kept || words.length === 2 ? ['kept'] : []);
+    }
+    const refused = await run(['demo', '--once', '--listen', listen], { TMPDIR: folder });
+    assert.equal(refused.code, 1);
+    assert.match(refused.stderr, /^orderwire: 127\.0\.0\.1:\d+: /);
+  } finally {
+    taken.close();
+    await rm(folder, { recursive: true, force: true });
+  }
+});
+
+test('what is not understood says so with exit code 64', async () => {
+  for (const [words, told] of [
+    [[], ''],
+    [['oder'], 'did you mean'],
+    [['order'], 'create, set, get, list'],
+    [['order', 'sett'], 'did you mean order set'],
+    [['order', 'set', '1'], 'expected: orderwire order set ORDER_ID STATUS'],
+    [['order', 'get', '0', '--project', '1'], 'ORDER_ID: expected a number'],
+    [['version', '--nonsense'], 'no such flag'],
+    [['serve', '--set', 'realtime.max_lifetim=5s'], 'realtime.max_lifetime'],
+  ]) {
+    const { code, stderr } = await run(words);
+    assert.equal(code, 64, words.join(' '));
+    assert.ok(stderr.includes(told), stderr);
+  }
+  for (const words of [['--help'], ['help'], ['order', 'create', '--help'], ['version'], ['--version']])
+    assert.equal((await run(words)).code, 0, words.join(' '));
+});
