@@ -73,9 +73,10 @@ function showSteps(status) {
   }
   const reached = steps.findIndex((step) => step.dataset.step === status);
   steps.forEach((step, index) => {
-    const final = status === 'done' || status === 'canceled' ? status : '';
-    const passed = index <= reached && (status !== 'canceled' || index !== 1);
-    step.className = passed ? `reached ${final}`.trim() : '';
+    const skipped = status === 'canceled' && index === 1 && !step.classList.contains('reached');
+    step.classList.toggle('reached', index <= reached && !skipped);
+    step.classList.toggle('done', status === 'done');
+    step.classList.toggle('canceled', status === 'canceled' && index === reached);
     if (index === reached) step.setAttribute('aria-current', 'step');
     else step.removeAttribute('aria-current');
   });
