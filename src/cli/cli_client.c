@@ -171,7 +171,7 @@ int cli_client_run(const struct cli_arguments *arguments, const char *method, co
                    struct str body, void (*show)(const struct json *document))
 {
     struct cli_client client;
-    struct cli_answer answer;
+    struct cli_answer answer = {0};
     cli_client_init(&client, arguments);
     int result = cli_client_call(&client, method, path, body, &answer);
     cli_client_fini(&client);

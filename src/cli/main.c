@@ -27,6 +27,7 @@ static int words_of(const struct cli_command *command, int argc, char **argv)
     return count;
 }
 
+/* NULL, and no words, when there is none. */
 static const struct cli_command *find(int argc, char **argv, int *words)
 {
     for (size_t i = 0; i < cli_command_count; i++) {
@@ -75,6 +76,19 @@ static bool is_help(const char *word)
     return strcmp(word, "help") == 0 || strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0;
 }
 
+static int refuse(int argc, char **argv)
+{
+    char name[80];
+    if (argc == 2 && explain_second_word(argv[1]))
+        return CLI_USAGE;
+    snprintf(name, sizeof(name), "%s%s%s", argv[1], argc > 2 ? " " : "", argc > 2 ? argv[2] : "");
+    fprintf(stderr,
+            "orderwire: %s: there is no such command; did you mean %s?\n"
+            "See: orderwire --help\n",
+            argv[1], nearest(name));
+    return CLI_USAGE;
+}
+
 int main(int argc, char **argv)
 {
     int words;
@@ -90,18 +104,8 @@ int main(int argc, char **argv)
     if (strcmp(argv[1], "--version") == 0)
         return command_version.run(&arguments);
     const struct cli_command *command = find(argc - 1, argv + 1, &words);
-    if (command == NULL && argc == 2 && explain_second_word(argv[1]))
-        return CLI_USAGE;
-    if (command == NULL) {
-        char name[80];
-        snprintf(name, sizeof(name), "%s%s%s", argv[1], argc > 2 ? " " : "",
-                 argc > 2 ? argv[2] : "");
-        fprintf(stderr,
-                "orderwire: %s: there is no such command; did you mean %s?\n"
-                "See: orderwire --help\n",
-                argv[1], nearest(name));
-        return CLI_USAGE;
-    }
+    if (words == 0)
+        return refuse(argc, argv);
     int result = cli_read(&arguments, command, argc - 1 - words, argv + 1 + words);
     if (result != 0)
         return result;
