@@ -114,9 +114,9 @@ static enum api_error decode_params(struct http_connection *connection)
         request->params[i] = raw;
         if (raw.len == 0 || memchr(raw.ptr, '%', raw.len) == NULL)
             continue;
-        /* Room for all of them at once, because the views must not move. */
-        if (buf_reserve(&connection->decoded, request->path.len) == NULL)
-            return API_ERROR_URL_TOO_LONG;
+        /* Room for all of them at the first, because the views must not move. */
+        if (connection->decoded.ptr == NULL)
+            buf_reserve(&connection->decoded, request->path.len);
         size_t before = connection->decoded.len;
         if (url_decode(raw, &connection->decoded) != 0)
             return API_ERROR_BAD_REQUEST;

@@ -23,6 +23,12 @@ static const struct {
     {"GET http://a/show HTTP/1.1\r\n" HOST "\r\n", 200, NULL, false},
     {"GET /show/%2f%D0%BF/x%20y+ HTTP/1.1\r\n" HOST "\r\n", 200,
      "GET /show/%2f%D0%BF/x%20y+ [] [/\xd0\xbf] [x y+] 192.0.2.7", false},
+    /* The decoded parameters together are longer than what the path's length rounds up to. */
+    {"GET /show/%61aaaaaaaaaaaaaaaaaaaaaaaaa/%62bbbbbbbbbbbbbbbbbbbbbbbbb HTTP/1.1\r\n" HOST "\r\n",
+     200,
+     "GET /show/%61aaaaaaaaaaaaaaaaaaaaaaaaa/%62bbbbbbbbbbbbbbbbbbbbbbbbb [] "
+     "[aaaaaaaaaaaaaaaaaaaaaaaaaa] [bbbbbbbbbbbbbbbbbbbbbbbbbb] 192.0.2.7",
+     false},
     {"GET /show/%zz/x HTTP/1.1\r\n" HOST "\r\n", 400, NULL, false},
     {"GET /show/%00/x HTTP/1.1\r\n" HOST "\r\n", 400, NULL, false},
     {"GET /show/%ff/x HTTP/1.1\r\n" HOST "\r\n", 400, NULL, false},
