@@ -387,7 +387,7 @@ int order_write_submit(struct order_write *write)
     struct writer_job *job = &write->job;
     size_t lines = write->count * (sizeof(struct order_input) + sizeof(struct order_answer));
     job->loop = write->service->loop;
-    job->bytes = sizeof(*write) + lines + write->text.capacity;
+    job->bytes += sizeof(*write) + lines + write->text.capacity;
     job->run = run;
     job->done = done;
     write->submitted_mono = loop_now(job->loop);

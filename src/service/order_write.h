@@ -68,8 +68,8 @@ struct order_write *order_write_new(struct service *service, int32_t project_id,
 void order_write_free(struct order_write **write);
 
 /*
- * Sends it to the store thread; `done` comes later. ERR_BUSY: too much is waiting; the caller still
- * owns it.
+ * Sends it to the store thread; `done` comes later. `job.bytes` holds what the caller keeps with it
+ * outside of it. ERR_BUSY: too much is waiting; the caller still owns it.
  */
 NODISCARD int order_write_submit(struct order_write *write);
 

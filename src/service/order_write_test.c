@@ -313,6 +313,14 @@ static void an_expired_key_is_free_again(void **state)
     order_write_free(&other);
 }
 
+static void memory_outside_of_it_counts(void **state)
+{
+    struct order_write *write = new_write(*state, 1);
+    write->job.bytes = LIMIT_WRITER_BYTES;
+    assert_int_equal(order_write_submit(write), ERR_BUSY);
+    order_write_free(&write);
+}
+
 static void answers_survive_as_bytes(void **state)
 {
     static const struct order_answer answers[] = {
@@ -357,6 +365,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_batch_keeps_its_order_and_its_bad_lines, setup, teardown),
         cmocka_unit_test_setup_teardown(a_repeated_key_replays_the_answer, setup, teardown),
         cmocka_unit_test_setup_teardown(an_expired_key_is_free_again, setup, teardown),
+        cmocka_unit_test_setup_teardown(memory_outside_of_it_counts, setup, teardown),
         cmocka_unit_test(answers_survive_as_bytes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
