@@ -131,7 +131,9 @@ void transport_websocket_open(struct http_request *request)
     struct buf headers, early;
     buf_init(&headers, HEADERS_MAX);
     buf_init(&early, 0);
-    int result = websocket_accept(&handshake, subprotocol, &headers);
+    int result = ERR_UNSUPPORTED;
+    if (http_request_may_upgrade(request))
+        result = websocket_accept(&handshake, subprotocol, &headers);
     if (result < 0) {
         refuse(request, result);
     } else {

@@ -14,10 +14,12 @@
 
 #include <cmocka.h>
 
-#define GET_WITH(version, key, more)                                                               \
-    "GET /connection/websocket?format=protobuf HTTP/1.1\r\nHost: shop:443\r\n"                     \
-    "Origin: https://anywhere\r\nConnection: keep-alive, Upgrade\r\nUpgrade: websocket\r\n"        \
-    "Sec-WebSocket-Version: " version "\r\nSec-WebSocket-Key: " key "\r\n" more "\r\n"
+#define REQUEST(method, http, version, key, more)                                                  \
+    method " /connection/websocket?format=protobuf " http                                          \
+           "\r\nHost: shop:443\r\n"                                                                \
+           "Origin: https://anywhere\r\nConnection: keep-alive, Upgrade\r\nUpgrade: websocket\r\n" \
+           "Sec-WebSocket-Version: " version "\r\nSec-WebSocket-Key: " key "\r\n" more "\r\n"
+#define GET_WITH(version, key, more) REQUEST("GET", "HTTP/1.1", version, key, more)
 #define KEY "dGhlIHNhbXBsZSBub25jZQ=="
 #define ACCEPT "\r\nSec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n"
 #define GET(more) GET_WITH("13", KEY, more)
@@ -268,6 +270,22 @@ static void test_no_upgrade(void **state)
     assert_true(has(world, STR_LIT("HTTP/1.1 426 ")));
 }
 
+static void test_head(void **state)
+{
+    struct world *world = *state;
+    say(world, STR_LIT(REQUEST("HEAD", "HTTP/1.1", "13", KEY, "")));
+    await_text(world, "\r\n\r\n");
+    assert_true(has(world, STR_LIT("HTTP/1.1 426 ")));
+}
+
+static void test_http_1_0(void **state)
+{
+    struct world *world = *state;
+    say(world, STR_LIT(REQUEST("GET", "HTTP/1.0", "13", KEY, "")));
+    await_text(world, "\r\n\r\n");
+    assert_true(has(world, STR_LIT("HTTP/1.1 426 ")));
+}
+
 static void test_bad_key(void **state)
 {
     struct world *world = *state;
@@ -285,7 +303,8 @@ int main(void)
         TEST(test_conversation), TEST(test_ping_is_two_bytes_in_a_text_frame),
         TEST(test_close_frame),  TEST(test_client_that_goes),
         TEST(test_subprotocols), TEST(test_other_version),
-        TEST(test_no_upgrade),   TEST(test_bad_key),
+        TEST(test_no_upgrade),   TEST(test_head),
+        TEST(test_http_1_0),     TEST(test_bad_key),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
