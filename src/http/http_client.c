@@ -42,11 +42,24 @@ static size_t on_header(char *bytes, size_t size, size_t count, void *argument)
     return size * count;
 }
 
+static bool names_type(const struct http_client_request *request)
+{
+    for (size_t i = 0; request->headers != NULL && request->headers[i] != NULL; i++) {
+        struct str line = str_from(request->headers[i]);
+        struct str name;
+        if (str_split(&line, ':', &name) && str_equal_ignoring_case(name, STR_LIT("content-type")))
+            return true;
+    }
+    return false;
+}
+
 /* NULL when memory has run out in libcurl. */
 static struct curl_slist *header_list(const struct http_client_request *request)
 {
     /* A name without a value keeps libcurl from sending its own. */
-    const char *type = request->body.len > 0 ? "Content-Type: application/json" : "Content-Type:";
+    const char *type = request->body.len > 0 && !names_type(request)
+                           ? "Content-Type: application/json"
+                           : "Content-Type:";
     struct curl_slist *list = curl_slist_append(NULL, type);
     struct curl_slist *more = list != NULL ? curl_slist_append(list, "Expect:") : NULL;
     for (size_t i = 0; more != NULL && request->headers != NULL && request->headers[i] != NULL; i++)

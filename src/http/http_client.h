@@ -12,7 +12,7 @@ struct http_client_request {
     const char *method;
     const char *url;
     const char *const *headers; /* "Name: value" lines, ended by NULL; may be NULL */
-    struct str body;            /* a body that is not empty is sent as application/json */
+    struct str body;            /* not empty: sent as application/json unless a header says else */
     int64_t timeout;            /* ms, for all of it */
 };
 

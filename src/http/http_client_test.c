@@ -183,6 +183,18 @@ static void test_bodies(void **state)
     buf_fini(&seen);
 }
 
+static void test_type_of_the_caller(void **state)
+{
+    (void)state;
+    static const char *const headers[] = {"content-type: text/plain", "User-Agent: me",
+                                          "Accept:", NULL};
+    echo("POST", headers, STR_LIT("the end"));
+    assert_true(saw("\r\ncontent-type: text/plain\r\n"));
+    assert_true(saw("\r\nUser-Agent: me\r\n"));
+    assert_false(saw("json") || saw("orderwire") || saw("Accept"));
+    buf_fini(&seen);
+}
+
 static void test_no_redirect_is_followed(void **state)
 {
     (void)state;
@@ -244,6 +256,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_get),
         cmocka_unit_test(test_bodies),
+        cmocka_unit_test(test_type_of_the_caller),
         cmocka_unit_test(test_no_redirect_is_followed),
         cmocka_unit_test(test_no_proxy_is_used),
         cmocka_unit_test(test_failures),

@@ -107,14 +107,27 @@ static int finish_connecting(int fd, int64_t deadline_mono)
     return failure == 0 ? 0 : ERR_IO;
 }
 
+/* Where one is refused, small messages are slower, or a silent end is noticed later. */
+static void set_options(int fd)
+{
+    static const struct {
+        int level, name, value;
+    } rows[] = {
+        {IPPROTO_TCP, TCP_NODELAY, 1},   {SOL_SOCKET, SO_KEEPALIVE, 1},
+        {IPPROTO_TCP, TCP_KEEPIDLE, 30}, {IPPROTO_TCP, TCP_KEEPINTVL, 10},
+        {IPPROTO_TCP, TCP_KEEPCNT, 3},
+    };
+    for (size_t i = 0; i < ARRAY_LENGTH(rows); i++)
+        (void)setsockopt(fd, rows[i].level, rows[i].name, &rows[i].value, sizeof(int));
+}
+
 static int connect_one(const struct addrinfo *address, int64_t deadline_mono)
 {
     int type = address->ai_socktype | SOCK_NONBLOCK | SOCK_CLOEXEC;
     int fd = socket(address->ai_family, type, address->ai_protocol);
     if (fd < 0)
         return -1;
-    /* Where it is refused, small messages are merely slower. */
-    (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int));
+    set_options(fd);
     if (connect(fd, address->ai_addr, address->ai_addrlen) == 0)
         return fd;
     if (errno == EINPROGRESS && finish_connecting(fd, deadline_mono) == 0)
@@ -150,7 +163,8 @@ static int connect_to(const struct url *url, int64_t deadline_mono, char *error)
     return fd;
 }
 
-static void write_request(const struct url *url, struct str key, struct buf *out)
+static void write_request(const struct url *url, const char *header, struct str key,
+                          struct buf *out)
 {
     bool has_colons = memchr(url->host.ptr, ':', url->host.len) != NULL;
     buf_append_text(out, "GET ");
@@ -162,6 +176,8 @@ static void write_request(const struct url *url, struct str key, struct buf *out
                     "Upgrade: websocket\r\nConnection: Upgrade\r\n"
                     "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: ");
     buf_append_str(out, key);
+    if (header != NULL)
+        buf_printf(out, "\r\n%s", header);
     buf_append_text(out, "\r\n\r\n");
 }
 
@@ -206,7 +222,7 @@ static bool answer_is_good(struct str head, struct str key)
     return good;
 }
 
-static int shake_hands(struct websocket_client *client, const struct url *url,
+static int shake_hands(struct websocket_client *client, const struct url *url, const char *header,
                        int64_t deadline_mono, char *error)
 {
     uint8_t random[KEY_BYTES];
@@ -215,7 +231,7 @@ static int shake_hands(struct websocket_client *client, const struct url *url,
     buf_init(&text, LIMIT_HTTP_HEADERS);
     crypto_random(random, sizeof(random));
     base64_encode(str_make((const char *)random, sizeof(random)), &key);
-    write_request(url, buf_view(&key), &text);
+    write_request(url, header, buf_view(&key), &text);
     int result = text.overflow ? ERR_TOO_LARGE : send_all(client, buf_view(&text), deadline_mono);
     buf_clear(&text);
     if (result == 0)
@@ -235,7 +251,8 @@ static int shake_hands(struct websocket_client *client, const struct url *url,
     return result;
 }
 
-struct websocket_client *websocket_client_connect(const char *text, int64_t timeout_ms,
+struct websocket_client *websocket_client_connect(const char *text, const char *header,
+                                                  int64_t timeout_ms,
                                                   char error[WEBSOCKET_CLIENT_ERROR_SIZE])
 {
     struct url url;
@@ -253,7 +270,7 @@ struct websocket_client *websocket_client_connect(const char *text, int64_t time
     client->close_code = CLOSE_ABNORMAL;
     client->reader = websocket_reader_new(false, LIMIT_HTTP_RESPONSE);
     buf_init(&client->close_reason, CLOSE_REASON_MAX);
-    if (shake_hands(client, &url, deadline_mono, error) == 0)
+    if (shake_hands(client, &url, header, deadline_mono, error) == 0)
         client->closed = false;
     else
         websocket_client_free(&client);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A blocking WebSocket client for one thread, for `orderwire track` and tests. http:// only. */
+/* A blocking WebSocket client for one thread, for commands of the CLI and tests. http:// only. */
 #ifndef ORDERWIRE_WEBSOCKET_WEBSOCKET_CLIENT_H
 #define ORDERWIRE_WEBSOCKET_WEBSOCKET_CLIENT_H
 
@@ -10,8 +10,12 @@ struct websocket_client;
 
 #define WEBSOCKET_CLIENT_ERROR_SIZE 200
 
-/* `url` is an http:// URL with the path of the socket. NULL with a sentence in `error`. */
-struct websocket_client *websocket_client_connect(const char *url, int64_t timeout_ms,
+/*
+ * `url` is an http:// URL with the path of the socket; `header` is one more line of the handshake,
+ * "Authorization: …", or NULL. NULL with a sentence in `error`.
+ */
+struct websocket_client *websocket_client_connect(const char *url, const char *header,
+                                                  int64_t timeout_ms,
                                                   char error[WEBSOCKET_CLIENT_ERROR_SIZE]);
 NODISCARD int websocket_client_send(struct websocket_client *client, struct str text);
 /*

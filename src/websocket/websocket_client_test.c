@@ -24,6 +24,8 @@
 
 #include <cmocka.h>
 
+#define AUTHORIZATION "Authorization: Bearer abc"
+
 enum { SOON = 5000, BIG = 200000, ROOM = 1 << 20 };
 
 struct server {
@@ -36,6 +38,7 @@ struct server {
     struct websocket *websocket;
     bool closed;
     uint16_t goodbye; /* the code that the client closed with, 0 for none */
+    bool authorized;  /* the handshake came with AUTHORIZATION */
     char url[64];
 };
 
@@ -112,6 +115,7 @@ static void *serve(void *argument)
     int fd = accept(server->listener, NULL, NULL);
     struct websocket_handshake handshake = {STR_LIT("Upgrade"), STR_LIT("websocket"), STR_LIT("13"),
                                             read_key(fd, request, sizeof(request))};
+    server->authorized = strstr(request, "\r\n" AUTHORIZATION "\r\n") != NULL;
     struct buf answer;
     buf_init(&answer, 1000);
     bool other_status = server->answer != NULL && strcmp(server->answer, "200 OK") == 0;
@@ -160,7 +164,7 @@ static void stop(struct server *server)
 static struct websocket_client *connect_to(struct server *server)
 {
     char error[WEBSOCKET_CLIENT_ERROR_SIZE];
-    struct websocket_client *client = websocket_client_connect(server->url, SOON, error);
+    struct websocket_client *client = websocket_client_connect(server->url, NULL, SOON, error);
     if (client == NULL)
         fail_msg("%s", error);
     return client;
@@ -192,6 +196,23 @@ static void test_echo_and_goodbye(void **state)
     stop(&server);
     assert_true(server.closed);
     buf_fini(&message);
+}
+
+static void test_header(void **state)
+{
+    (void)state;
+    struct server server;
+    char error[WEBSOCKET_CLIENT_ERROR_SIZE];
+    static const char *const headers[] = {NULL, AUTHORIZATION};
+    for (size_t i = 0; i < ARRAY_LENGTH(headers); i++) {
+        start(&server, NULL, str_make(NULL, 0));
+        struct websocket_client *client =
+            websocket_client_connect(server.url, headers[i], SOON, error);
+        assert_non_null(client);
+        websocket_client_free(&client);
+        stop(&server);
+        assert_int_equal(server.authorized, headers[i] != NULL);
+    }
 }
 
 static void test_server_closes(void **state)
@@ -325,7 +346,7 @@ static void test_refused_handshakes(void **state)
         struct server server;
         char error[WEBSOCKET_CLIENT_ERROR_SIZE];
         start(&server, rows[i].answer, str_make(NULL, 0));
-        assert_null(websocket_client_connect(server.url, SOON, error));
+        assert_null(websocket_client_connect(server.url, NULL, SOON, error));
         assert_string_equal(error, rows[i].error);
         stop(&server);
     }
@@ -347,7 +368,7 @@ static void test_no_server(void **state)
     };
     for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
         char error[WEBSOCKET_CLIENT_ERROR_SIZE] = "";
-        assert_null(websocket_client_connect(rows[i].url, SOON, error));
+        assert_null(websocket_client_connect(rows[i].url, NULL, SOON, error));
         assert_true(str_starts_with(str_from(error), str_from(rows[i].error)));
     }
 }
@@ -364,7 +385,7 @@ static void test_silent_server(void **state)
     assert_int_equal(listen(listener, 1), 0);
     assert_int_equal(getsockname(listener, (struct sockaddr *)&address, &length), 0);
     snprintf(url, sizeof(url), "http://127.0.0.1:%d/", ntohs(address.sin_port));
-    assert_null(websocket_client_connect(url, 10, error));
+    assert_null(websocket_client_connect(url, NULL, 10, error));
     assert_string_equal(error, "no answer to the handshake: timed out");
     close(listener);
 }
@@ -376,7 +397,7 @@ int main(void)
         cmocka_unit_test(test_server_vanishes),         cmocka_unit_test(test_raw_frames),
         cmocka_unit_test(test_message_over_the_buffer), cmocka_unit_test(test_refused_handshakes),
         cmocka_unit_test(test_client_says_goodbye),     cmocka_unit_test(test_no_server),
-        cmocka_unit_test(test_silent_server),
+        cmocka_unit_test(test_silent_server),           cmocka_unit_test(test_header),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
