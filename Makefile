@@ -13,7 +13,7 @@ endef
 all: ## a release build; the program is build/orderwire
 	@tools/setup.sh build
 	@$(MAKE) --no-print-directory build/build.ninja
-	cmake --build --preset release
+	cmake --build --preset release --target orderwire
 
 build/build.ninja: CMakePresets.json
 	cmake --preset release
@@ -23,7 +23,8 @@ demo: all ## build, then watch an order go its way on all channels
 
 test: ## build, then all tests
 	@tools/setup.sh test
-	@$(MAKE) --no-print-directory all
+	@$(MAKE) --no-print-directory build/build.ninja
+	cmake --build --preset release
 	ctest --preset release --output-junit junit.xml
 
 check: check-fuzz check-asan check-tsan ## format, lint, fuzzers, all tests under sanitizers
