@@ -8,28 +8,23 @@
 
 #include "base/crypto.h"
 #include "base/err.h"
-#include "store/store_driver.h"
+#include "store/store_internal.h"
 
 struct str store_keep(struct store_connection *connection, const void *bytes, size_t length)
 {
     return length > 0 ? arena_copy(&connection->texts, str_make(bytes, length)) : STR_LIT("");
 }
 
-static const struct store_driver *driver_of(const struct store_connection *connection)
-{
-    return connection->store->driver;
-}
-
 /*
  * Only look-ups forget texts, and not those of the look-up before: what was looked up can be given
  * to an update, and to the next look-up.
  */
-static const struct store_driver *look_up(struct store_connection *connection)
+const struct store_driver *store_look_up(struct store_connection *connection)
 {
     arena_fini(&connection->old_texts);
     connection->old_texts = connection->texts;
     arena_init(&connection->texts);
-    return driver_of(connection);
+    return store_driver_of(connection);
 }
 
 void store_identity_draw(struct store_identity *identity)
@@ -107,14 +102,14 @@ int store_backup(const struct store_driver *driver, const char *directory, const
 
 int store_begin(struct store_connection *connection)
 {
-    int result = driver_of(connection)->begin(connection);
+    int result = store_driver_of(connection)->begin(connection);
     connection->in_transaction = result == 0;
     return result;
 }
 
 int store_commit(struct store_connection *connection)
 {
-    int result = driver_of(connection)->commit(connection);
+    int result = store_driver_of(connection)->commit(connection);
     if (result == 0)
         connection->in_transaction = false;
     return result;
@@ -124,18 +119,17 @@ void store_rollback(struct store_connection *connection)
 {
     if (!connection->in_transaction)
         return;
-    driver_of(connection)->rollback(connection);
+    store_driver_of(connection)->rollback(connection);
     connection->in_transaction = false;
 }
 
-/* Around every change: `*alone` says that the transaction is the change's own. */
-static int change_begin(struct store_connection *writer, bool *alone)
+int store_change_begin(struct store_connection *writer, bool *alone)
 {
     *alone = !writer->in_transaction;
     return *alone ? store_begin(writer) : 0;
 }
 
-static int change_end(struct store_connection *writer, bool alone, int result)
+int store_change_end(struct store_connection *writer, bool alone, int result)
 {
     if (!alone)
         return result;
@@ -145,17 +139,10 @@ static int change_end(struct store_connection *writer, bool alone, int result)
     return result;
 }
 
-#define CHANGE(writer, call)                                                                       \
-    do {                                                                                           \
-        bool alone;                                                                                \
-        int result = change_begin(writer, &alone);                                                 \
-        return result ? result : change_end(writer, alone, driver_of(writer)->call);               \
-    } while (0)
-
 int store_project_get(struct store_connection *connection, int32_t project_id,
                       struct store_project *project)
 {
-    return look_up(connection)->project_get(connection, project_id, project);
+    return store_look_up(connection)->project_get(connection, project_id, project);
 }
 
 int store_project_put(struct store_connection *writer, const struct store_project *project)
@@ -167,7 +154,7 @@ int store_project_list(struct store_connection *connection, int32_t after, int l
                        void (*row)(void *argument, const struct store_project *project),
                        void *argument)
 {
-    return look_up(connection)->project_list(connection, after, limit, row, argument);
+    return store_look_up(connection)->project_list(connection, after, limit, row, argument);
 }
 
 int store_key_put(struct store_connection *writer, const struct store_key *key)
@@ -178,7 +165,7 @@ int store_key_put(struct store_connection *writer, const struct store_key *key)
 int store_key_list(struct store_connection *connection, int32_t project_id, int32_t merchant_id,
                    void (*row)(void *argument, const struct store_key *key), void *argument)
 {
-    return look_up(connection)->key_list(connection, project_id, merchant_id, row, argument);
+    return store_look_up(connection)->key_list(connection, project_id, merchant_id, row, argument);
 }
 
 int store_key_delete(struct store_connection *writer, const char *key_id)
@@ -189,7 +176,7 @@ int store_key_delete(struct store_connection *writer, const char *key_id)
 int store_user_get(struct store_connection *connection, int32_t project_id,
                    struct str user_external_id, struct store_user *user)
 {
-    return look_up(connection)->user_get(connection, project_id, user_external_id, user);
+    return store_look_up(connection)->user_get(connection, project_id, user_external_id, user);
 }
 
 int store_user_add(struct store_connection *writer, int32_t project_id, struct str user_external_id,
@@ -201,7 +188,7 @@ int store_user_add(struct store_connection *writer, int32_t project_id, struct s
 int store_order_get(struct store_connection *connection, int32_t project_id, int32_t order_id,
                     struct store_order *order)
 {
-    return look_up(connection)->order_get(connection, project_id, order_id, order);
+    return store_look_up(connection)->order_get(connection, project_id, order_id, order);
 }
 
 int store_order_insert(struct store_connection *writer, const struct store_order *order)
@@ -216,21 +203,21 @@ int store_order_update(struct store_connection *writer, const struct store_order
 
 int store_order_next_id(struct store_connection *writer, int32_t project_id, int32_t *order_id)
 {
-    return look_up(writer)->order_next_id(writer, project_id, order_id);
+    return store_look_up(writer)->order_next_id(writer, project_id, order_id);
 }
 
 int store_order_list(struct store_connection *connection, const struct store_order_filter *filter,
                      void (*row)(void *argument, const struct store_order *order), void *argument,
                      int32_t *next_before)
 {
-    return look_up(connection)->order_list(connection, filter, row, argument, next_before);
+    return store_look_up(connection)->order_list(connection, filter, row, argument, next_before);
 }
 
 int store_order_list_open(struct store_connection *connection, int64_t user_id, int limit,
                           void (*row)(void *argument, int32_t order_id, enum order_status status),
                           void *argument)
 {
-    return look_up(connection)->order_list_open(connection, user_id, limit, row, argument);
+    return store_look_up(connection)->order_list_open(connection, user_id, limit, row, argument);
 }
 
 int store_event_append(struct store_connection *writer, const struct store_order *order,
@@ -242,7 +229,7 @@ int store_event_append(struct store_connection *writer, const struct store_order
 int store_event_list(struct store_connection *connection, int32_t project_id, int32_t order_id,
                      void (*row)(void *argument, const struct store_event *event), void *argument)
 {
-    return look_up(connection)->event_list(connection, project_id, order_id, row, argument);
+    return store_look_up(connection)->event_list(connection, project_id, order_id, row, argument);
 }
 
 int store_stream_read(struct store_connection *connection, int64_t user_id, int32_t after,
@@ -250,14 +237,14 @@ int store_stream_read(struct store_connection *connection, int64_t user_id, int3
                       void (*row)(void *argument, const struct store_publication *publication),
                       void *argument)
 {
-    return look_up(connection)
+    return store_look_up(connection)
         ->stream_read(connection, user_id, after, before, reverse, limit, row, argument);
 }
 
 int store_idempotency_get(struct store_connection *connection, int32_t project_id, struct str key,
                           struct store_idempotency *record)
 {
-    return look_up(connection)->idempotency_get(connection, project_id, key, record);
+    return store_look_up(connection)->idempotency_get(connection, project_id, key, record);
 }
 
 int store_idempotency_put(struct store_connection *writer, const struct store_idempotency *record)

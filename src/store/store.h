@@ -17,9 +17,10 @@
  * look-up on the same connection has returned: they may be its arguments. A row callback makes no
  * call on its connection.
  *
- * store.c     dispatch to the driver, and what all drivers share
- * sqlite/     the embedded driver: connection, schema, writer, reader, backup
- * memory/     the fake, for tests of upper floors
+ * store.c           dispatch to the driver, and what all drivers share
+ * store_webhooks.c  the same for store_webhooks.h
+ * sqlite/           the embedded driver: connection, schema, writer, reader, backup
+ * memory/           the fake, for tests of upper floors
  */
 #ifndef ORDERWIRE_STORE_STORE_H
 #define ORDERWIRE_STORE_STORE_H
@@ -39,6 +40,7 @@ struct store_options {
     const char *directory;      /* the data directory; it exists */
     int64_t history_max_age;    /* ms; older publications may be pruned */
     int64_t history_max_events; /* of one user; more than that may be pruned, oldest first */
+    int64_t deliveries_max_age; /* ms; those finished longer ago may be pruned; 0: kept for ever */
 };
 
 #define STORE_ERROR_SIZE 256
@@ -243,9 +245,10 @@ NODISCARD int store_idempotency_put(struct store_connection *writer,
                                     const struct store_idempotency *record);
 
 /*
- * One small step of clearing what is out of its time: looks at about `rows` rows, going round the
- * streams from call to call, and deletes publications beyond the history options and expired
- * idempotency answers. `*deleted` counts rows.
+ * One small step of clearing what is out of its time: looks at about `rows` rows of each kind, going
+ * round from call to call. Deletes publications beyond the history options, expired idempotency
+ * answers, finished deliveries (with their attempts) and replays beyond deliveries_max_age; makes
+ * deliveries of deleted endpoints DEAD. `*deleted` counts the rows of all of them.
  */
 NODISCARD int store_prune(struct store_connection *writer, int64_t now_wall, int rows,
                           int *deleted);

@@ -11,7 +11,7 @@
 #define ORDERWIRE_STORE_STORE_DRIVER_H
 
 #include "base/arena.h"
-#include "store/store.h"
+#include "store/store_webhooks.h"
 
 struct store {
     const struct store_driver *driver;
@@ -84,15 +84,73 @@ struct store_driver {
     int (*idempotency_put)(struct store_connection *writer, const struct store_idempotency *record);
 
     int (*prune)(struct store_connection *writer, int64_t now_wall, int rows, int *deleted);
+
+    int (*endpoint_add)(struct store_connection *writer, struct store_endpoint *endpoint);
+    int (*endpoint_update)(struct store_connection *writer, const struct store_endpoint *endpoint);
+    int (*endpoint_delete)(struct store_connection *writer, int64_t endpoint_id);
+    int (*endpoint_get)(struct store_connection *connection, int64_t endpoint_id,
+                        struct store_endpoint *endpoint);
+    int (*endpoint_list)(struct store_connection *connection, int32_t project_id, int64_t after,
+                         int limit,
+                         void (*row)(void *argument, const struct store_endpoint *endpoint),
+                         void *argument);
+
+    int (*delivery_add)(struct store_connection *writer, int64_t endpoint_id,
+                        const struct store_order *order, int32_t seq, int64_t now_wall,
+                        int64_t *delivery_id, bool *waiting);
+    int (*delivery_add_body)(struct store_connection *writer, int64_t endpoint_id,
+                             int32_t project_id, struct str type, struct str body, int64_t now_wall,
+                             int64_t *delivery_id);
+    int (*delivery_next)(struct store_connection *connection, int64_t endpoint_id, int limit,
+                         void (*row)(void *argument, const struct store_delivery *delivery),
+                         void *argument);
+    int (*delivery_payload)(struct store_connection *connection, int64_t delivery_id,
+                            struct store_delivery_payload *payload);
+    int (*delivery_postpone)(struct store_connection *writer, int64_t delivery_id, int32_t step,
+                             int64_t next_at);
+    int (*delivery_finish)(struct store_connection *writer, int64_t delivery_id,
+                           enum store_delivery_state state, int64_t now_wall);
+    int (*delivery_retry)(struct store_connection *writer, int64_t delivery_id, int64_t now_wall);
+    int (*delivery_get)(struct store_connection *connection, int64_t delivery_id,
+                        struct store_delivery *delivery);
+    int (*delivery_list)(struct store_connection *connection,
+                         const struct store_delivery_filter *filter,
+                         void (*row)(void *argument, const struct store_delivery *delivery),
+                         void *argument, int64_t *next_before);
+    int (*delivery_backlog)(struct store_connection *connection, int64_t endpoint_id,
+                            struct store_backlog *backlog);
+    /* The DEAD deliveries of an endpoint by rising id, those after `after`, at most `limit`. */
+    int (*delivery_list_dead)(struct store_connection *connection, int64_t endpoint_id,
+                              int64_t after, int limit,
+                              void (*row)(void *argument, const struct store_delivery *delivery),
+                              void *argument);
+
+    int (*attempt_add)(struct store_connection *writer, const struct store_attempt *attempt);
+    int (*attempt_list)(struct store_connection *connection, int64_t delivery_id,
+                        void (*row)(void *argument, const struct store_attempt *attempt),
+                        void *argument);
+
+    int (*replay_add)(struct store_connection *writer, struct store_replay *replay);
+    int (*replay_get)(struct store_connection *connection, int64_t replay_id,
+                      struct store_replay *replay);
+    int (*replay_open)(struct store_connection *connection, int limit,
+                       void (*row)(void *argument, const struct store_replay *replay),
+                       void *argument);
+    /* Its cursor, replayed and finished_at. */
+    int (*replay_update)(struct store_connection *writer, const struct store_replay *replay);
 };
 
-/* How many orders one call of store_order_list looks at. */
+/* How many rows one call of store_order_list or store_delivery_list looks at. */
 #define STORE_LIST_SCAN 10000
 
 /* Whether an order passes the filter's status and times; ids and user are the driver's to see to.
  */
 bool store_filter_matches(const struct store_order_filter *filter, enum order_status status,
                           int64_t created_at, int64_t updated_at);
+
+/* Whether a delivery passes the whole filter but for `before`. */
+bool store_delivery_matches(const struct store_delivery_filter *filter,
+                            const struct store_delivery *delivery);
 
 /* Copies bytes into the connection, where they stay until its next look-up begins. */
 struct str store_keep(struct store_connection *connection, const void *bytes, size_t length);

@@ -35,11 +35,10 @@ NODISCARD int store_endpoint_delete(struct store_connection *writer, int64_t end
 NODISCARD int store_endpoint_get(struct store_connection *connection, int64_t endpoint_id,
                                  struct store_endpoint *endpoint);
 /* By rising id, those after `after`; project_id 0: of all projects. */
-NODISCARD int store_endpoint_list(struct store_connection *connection, int32_t project_id,
-                                  int64_t after, int limit,
-                                  void (*row)(void *argument,
-                                              const struct store_endpoint *endpoint),
-                                  void *argument);
+NODISCARD int
+store_endpoint_list(struct store_connection *connection, int32_t project_id, int64_t after,
+                    int limit, void (*row)(void *argument, const struct store_endpoint *endpoint),
+                    void *argument);
 
 enum store_delivery_state {
     STORE_DELIVERY_WAITING,
@@ -61,13 +60,13 @@ struct store_delivery {
     int64_t next_at;  /* WAITING: not before this */
     int64_t created_at;
     int64_t finished_at; /* 0 while WAITING or BLOCKED */
-    struct str type;     /* of a delivery of no order: "example" or "endpoint.disabled" …; else empty */
+    struct str type; /* of a delivery of no order: "example" or "endpoint.disabled" …; else empty */
 };
 
 /*
  * A delivery of an event of an order, as the order stands in this transaction: its content and
- * cancel reason are kept for the delivery, later changes do not reach it. `*waiting` is false when
- * it is BLOCKED.
+ * cancel reason are kept for the delivery, later changes do not reach it. So the order's row is
+ * written before; ERR_NOT_FOUND when there is none. `*waiting` is false when it is BLOCKED.
  */
 NODISCARD int store_delivery_add(struct store_connection *writer, int64_t endpoint_id,
                                  const struct store_order *order, int32_t seq, int64_t now_wall,
@@ -80,11 +79,10 @@ NODISCARD int store_delivery_add_body(struct store_connection *writer, int64_t e
 /*
  * The WAITING deliveries of an endpoint by rising next_at, at most `limit`, whether due or not.
  */
-NODISCARD int store_delivery_next(struct store_connection *connection, int64_t endpoint_id,
-                                  int limit,
-                                  void (*row)(void *argument,
-                                              const struct store_delivery *delivery),
-                                  void *argument);
+NODISCARD int
+store_delivery_next(struct store_connection *connection, int64_t endpoint_id, int limit,
+                    void (*row)(void *argument, const struct store_delivery *delivery),
+                    void *argument);
 
 /* All that a body is made of, as of the event. */
 struct store_delivery_payload {
@@ -95,7 +93,7 @@ struct store_delivery_payload {
     struct str content;
     struct str custom_parameters;
     struct str cancel_reason;
-    struct str body; /* of a delivery of no order */
+    struct str body;    /* of a delivery of no order */
     int32_t newest_seq; /* the highest seq of the lane that is not finished; its own when alone */
 };
 NODISCARD int store_delivery_payload(struct store_connection *connection, int64_t delivery_id,
@@ -106,11 +104,11 @@ struct store_attempt {
     int32_t number; /* 1, 2, 3… */
     int64_t started_at;
     int64_t duration_us;
-    int32_t status;      /* HTTP; 0 without an answer */
-    struct str error;    /* words; empty when answered */
-    struct str address;  /* host:port; empty when none */
-    struct str headers;  /* of the answer, lines */
-    struct str body;     /* of the answer, its beginning; any bytes */
+    int32_t status;     /* HTTP; 0 without an answer */
+    struct str error;   /* words; empty when answered */
+    struct str address; /* host:port; empty when none */
+    struct str headers; /* of the answer, lines */
+    struct str body;    /* of the answer, its beginning; any bytes */
 };
 
 /* Adds an attempt; its number is one more than the delivery's `attempts`, which rises with it. */
@@ -120,17 +118,19 @@ NODISCARD int store_attempt_list(struct store_connection *connection, int64_t de
                                  void (*row)(void *argument, const struct store_attempt *attempt),
                                  void *argument);
 
-/* WAITING stays WAITING, until `next_at`, at `step` of the schedule. */
+/* WAITING stays WAITING, until `next_at`, at `step` of the schedule. ERR_NOT_FOUND: it was not. */
 NODISCARD int store_delivery_postpone(struct store_connection *writer, int64_t delivery_id,
                                       int32_t step, int64_t next_at);
 /*
- * DELIVERED, DEAD or SUPERSEDED. The next of its lane, if there is one, becomes WAITING as of now.
+ * DELIVERED, DEAD or SUPERSEDED. When it was WAITING, the one of its lane with the lowest seq, if
+ * there is one, becomes WAITING as of now. ERR_NOT_FOUND when it was finished already.
  */
 NODISCARD int store_delivery_finish(struct store_connection *writer, int64_t delivery_id,
                                     enum store_delivery_state state, int64_t now_wall);
 /*
- * A finished delivery is to be sent again: WAITING as of now, or BLOCKED when its lane has others;
- * its step is 0. ERR_NOT_FOUND when there is none that is finished.
+ * A finished delivery is to be sent again: WAITING as of now, or BLOCKED when its lane has others,
+ * even when its seq is lower than that of the WAITING one, which may be on its way: its turn is
+ * next. Its step is 0. ERR_NOT_FOUND when there is none that is finished, or its endpoint is gone.
  */
 NODISCARD int store_delivery_retry(struct store_connection *writer, int64_t delivery_id,
                                    int64_t now_wall);
@@ -140,20 +140,19 @@ NODISCARD int store_delivery_get(struct store_connection *connection, int64_t de
 
 struct store_delivery_filter {
     int32_t project_id;
-    int64_t endpoint_id; /* 0: all */
-    int32_t order_id;    /* 0: all */
-    int state;           /* -1: all */
+    int64_t endpoint_id;   /* 0: all */
+    int32_t order_id;      /* 0: all */
+    int state;             /* -1: all */
     int64_t created_from;  /* 0: no bound */
     int64_t created_until; /* exclusive; 0: no bound */
     int64_t before;        /* only delivery ids below; 0: from the highest */
     int limit;
 };
 /* By falling delivery_id; `*next_before` and the bound of rows looked at as in store_order_list. */
-NODISCARD int store_delivery_list(struct store_connection *connection,
-                                  const struct store_delivery_filter *filter,
-                                  void (*row)(void *argument,
-                                              const struct store_delivery *delivery),
-                                  void *argument, int64_t *next_before);
+NODISCARD int
+store_delivery_list(struct store_connection *connection, const struct store_delivery_filter *filter,
+                    void (*row)(void *argument, const struct store_delivery *delivery),
+                    void *argument, int64_t *next_before);
 
 /* What waits for an endpoint (0: for all): deliveries not finished, and when the oldest was made. */
 struct store_backlog {

@@ -73,15 +73,51 @@ static int compare_idempotency(const void *a, const void *b)
                                           : str_compare(p->key, q->key);
 }
 
+static int compare_endpoints(const void *a, const void *b)
+{
+    const struct store_endpoint *p = a;
+    const struct store_endpoint *q = b;
+    return compare_int(p->endpoint_id, q->endpoint_id);
+}
+
+static int compare_deliveries(const void *a, const void *b)
+{
+    const struct delivery_row *p = a;
+    const struct delivery_row *q = b;
+    return compare_int(p->delivery.delivery_id, q->delivery.delivery_id);
+}
+
+static int compare_attempts(const void *a, const void *b)
+{
+    const struct store_attempt *p = a;
+    const struct store_attempt *q = b;
+    return compare_two(p->delivery_id, q->delivery_id, p->number, q->number);
+}
+
+static int compare_replays(const void *a, const void *b)
+{
+    const struct store_replay *p = a;
+    const struct store_replay *q = b;
+    return compare_int(p->replay_id, q->replay_id);
+}
+
 static int (*const compare[TABLE_COUNT])(const void *a, const void *b) = {
-    [PROJECTS] = compare_projects,       [KEYS] = compare_keys,     [USERS] = compare_users,
-    [ORDERS] = compare_orders,           [EVENTS] = compare_events, [STREAM] = compare_publications,
+    [PROJECTS] = compare_projects,
+    [KEYS] = compare_keys,
+    [USERS] = compare_users,
+    [ORDERS] = compare_orders,
+    [EVENTS] = compare_events,
+    [STREAM] = compare_publications,
     [IDEMPOTENCY] = compare_idempotency,
+    [ENDPOINTS] = compare_endpoints,
+    [DELIVERIES] = compare_deliveries,
+    [ATTEMPTS] = compare_attempts,
+    [REPLAYS] = compare_replays,
 };
 
-/* The place of the first row that is not below `key`. */
-static size_t lower_bound(const struct rows *rows, enum table table, const void *key)
+size_t memory_state_place(const struct state *state, enum table table, const void *key)
 {
+    const struct rows *rows = &state->tables[table];
     size_t low = 0;
     size_t high = rows->count;
     while (low < high) {
@@ -98,7 +134,7 @@ static size_t lower_bound(const struct rows *rows, enum table table, const void 
 const void *memory_state_find(const struct state *state, enum table table, const void *key)
 {
     const struct rows *rows = &state->tables[table];
-    size_t place = lower_bound(rows, table, key);
+    size_t place = memory_state_place(state, table, key);
     bool there = place < rows->count && compare[table](rows->items[place], key) == 0;
     return there ? rows->items[place] : NULL;
 }
@@ -114,7 +150,7 @@ void memory_state_remove(struct rows *rows, size_t place)
 void memory_state_put(struct state *state, enum table table, const void *row)
 {
     struct rows *rows = &state->tables[table];
-    size_t place = lower_bound(rows, table, row);
+    size_t place = memory_state_place(state, table, row);
     if (place < rows->count && compare[table](rows->items[place], row) == 0) {
         rows->items[place] = row;
         return;

@@ -1,16 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The fake: a store in memory, for tests of upper floors. Records never change once they are
- * made; a state is seven sorted arrays of pointers to them. A transaction of the writer works on a
- * copy of the arrays, which a commit puts in place of the old state, so that readers see what is
- * committed and a rollback has nothing to undo. Records live until the store is closed.
+ * made; a state has for each table a sorted array of pointers to them. A transaction of the writer
+ * works on a copy of the arrays, which a commit puts in place of the old state, so that readers see
+ * what is committed and a rollback has nothing to undo. Records live until the store is closed.
  */
 #include "base/err.h"
 #include "base/mem.h"
-#include "store/memory/memory_internal.h"
-#include "store/store_driver.h"
+#include "store/memory/memory_webhooks.h"
 
-#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -19,22 +17,7 @@ struct record {
     _Alignas(max_align_t) char bytes[];
 };
 
-struct memory_store {
-    struct store base;
-    pthread_mutex_t mutex; /* of `committed` and of all counts of references */
-    struct state *committed;
-    struct record *records; /* only the writer adds */
-    int64_t last_user_id;
-    int64_t last_key;
-};
-
-struct memory_connection {
-    struct store_connection base;
-    struct state *state; /* inside of a transaction or call */
-    size_t prune_at;
-};
-
-static void *new_record(struct store_connection *writer, const void *source, size_t size)
+void *memory_store_record(struct store_connection *writer, const void *source, size_t size)
 {
     struct memory_store *store = (struct memory_store *)writer->store;
     struct record *record = mem_alloc(sizeof(*record) + size);
@@ -43,12 +26,13 @@ static void *new_record(struct store_connection *writer, const void *source, siz
     return size ? memcpy(record->bytes, source, size) : record->bytes;
 }
 
-static struct str new_text(struct store_connection *writer, struct str text)
+struct str memory_store_text(struct store_connection *writer, struct str text)
 {
-    return text.len ? str_make(new_record(writer, text.ptr, text.len), text.len) : STR_LIT("");
+    return text.len ? str_make(memory_store_record(writer, text.ptr, text.len), text.len)
+                    : STR_LIT("");
 }
 
-static struct str keep(struct store_connection *connection, struct str text)
+struct str memory_store_keep(struct store_connection *connection, struct str text)
 {
     return store_keep(connection, text.ptr, text.len);
 }
@@ -71,8 +55,7 @@ static struct state *hold_committed(struct memory_store *store)
     return state;
 }
 
-/* The state that a call sees; between the two calls nothing of it goes away. */
-static const struct state *enter(struct store_connection *connection)
+const struct state *memory_store_enter(struct store_connection *connection)
 {
     struct memory_connection *c = (struct memory_connection *)connection;
     if (!connection->in_transaction)
@@ -80,7 +63,7 @@ static const struct state *enter(struct store_connection *connection)
     return c->state;
 }
 
-static void leave(struct store_connection *connection)
+void memory_store_leave(struct store_connection *connection)
 {
     struct memory_connection *c = (struct memory_connection *)connection;
     if (connection->in_transaction)
@@ -89,8 +72,7 @@ static void leave(struct store_connection *connection)
     c->state = NULL;
 }
 
-/* The writer's own copy: store.c calls changes inside of a transaction only. */
-static struct state *working(struct store_connection *writer)
+struct state *memory_store_working(struct store_connection *writer)
 {
     return ((struct memory_connection *)writer)->state;
 }
@@ -186,26 +168,27 @@ static struct store_project project_out(struct store_connection *connection,
                                         const struct store_project *row)
 {
     struct store_project project = *row;
-    project.settings = keep(connection, row->settings);
+    project.settings = memory_store_keep(connection, row->settings);
     return project;
 }
 
 static int memory_project_get(struct store_connection *connection, int32_t project_id,
                               struct store_project *project)
 {
-    const struct store_project *row = memory_state_find(
-        enter(connection), PROJECTS, &(struct store_project){.project_id = project_id});
+    const struct store_project *row =
+        memory_state_find(memory_store_enter(connection), PROJECTS,
+                          &(struct store_project){.project_id = project_id});
     if (row)
         *project = project_out(connection, row);
-    leave(connection);
+    memory_store_leave(connection);
     return row ? 0 : ERR_NOT_FOUND;
 }
 
 static int memory_project_put(struct store_connection *writer, const struct store_project *project)
 {
-    struct store_project *row = new_record(writer, project, sizeof(*project));
-    row->settings = new_text(writer, project->settings);
-    memory_state_put(working(writer), PROJECTS, row);
+    struct store_project *row = memory_store_record(writer, project, sizeof(*project));
+    row->settings = memory_store_text(writer, project->settings);
+    memory_state_put(memory_store_working(writer), PROJECTS, row);
     return 0;
 }
 
@@ -213,7 +196,7 @@ static int memory_project_list(struct store_connection *connection, int32_t afte
                                void (*row)(void *argument, const struct store_project *project),
                                void *argument)
 {
-    const struct rows *rows = &enter(connection)->tables[PROJECTS];
+    const struct rows *rows = &memory_store_enter(connection)->tables[PROJECTS];
     int given = 0;
     for (size_t i = 0; i < rows->count && given < limit; i++) {
         struct store_project project = project_out(connection, rows->items[i]);
@@ -222,7 +205,7 @@ static int memory_project_list(struct store_connection *connection, int32_t afte
         row(argument, &project);
         given++;
     }
-    leave(connection);
+    memory_store_leave(connection);
     return 0;
 }
 
@@ -239,15 +222,15 @@ static size_t key_place(const struct rows *rows, const char *key_id)
 static int memory_key_put(struct store_connection *writer, const struct store_key *key)
 {
     struct memory_store *store = (struct memory_store *)writer->store;
-    struct rows *rows = &working(writer)->tables[KEYS];
+    struct rows *rows = &memory_store_working(writer)->tables[KEYS];
     size_t place = key_place(rows, key->key_id);
-    struct key_row *row = new_record(writer, &(struct key_row){.key = *key}, sizeof(*row));
-    row->key.label = new_text(writer, key->label);
+    struct key_row *row = memory_store_record(writer, &(struct key_row){.key = *key}, sizeof(*row));
+    row->key.label = memory_store_text(writer, key->label);
     row->serial = place < rows->count ? ((const struct key_row *)rows->items[place])->serial
                                       : ++store->last_key;
     if (place < rows->count)
         memory_state_remove(rows, place);
-    memory_state_put(working(writer), KEYS, row);
+    memory_state_put(memory_store_working(writer), KEYS, row);
     return 0;
 }
 
@@ -255,22 +238,22 @@ static int memory_key_list(struct store_connection *connection, int32_t project_
                            int32_t merchant_id,
                            void (*row)(void *argument, const struct store_key *key), void *argument)
 {
-    const struct rows *rows = &enter(connection)->tables[KEYS];
+    const struct rows *rows = &memory_store_enter(connection)->tables[KEYS];
     for (size_t i = 0; i < rows->count; i++) {
         struct store_key key = ((const struct key_row *)rows->items[i])->key;
         if (key.project_id != project_id &&
             !(key.project_id == 0 && key.merchant_id == merchant_id))
             continue;
-        key.label = keep(connection, key.label);
+        key.label = memory_store_keep(connection, key.label);
         row(argument, &key);
     }
-    leave(connection);
+    memory_store_leave(connection);
     return 0;
 }
 
 static int memory_key_delete(struct store_connection *writer, const char *key_id)
 {
-    struct rows *rows = &working(writer)->tables[KEYS];
+    struct rows *rows = &memory_store_working(writer)->tables[KEYS];
     size_t place = key_place(rows, key_id);
     if (place == rows->count)
         return ERR_NOT_FOUND;
@@ -282,15 +265,15 @@ static int memory_user_get(struct store_connection *connection, int32_t project_
                            struct str user_external_id, struct store_user *user)
 {
     const struct user_row *row = memory_state_find(
-        enter(connection), USERS,
+        memory_store_enter(connection), USERS,
         &(struct user_row){.project_id = project_id, .external_id = user_external_id});
     if (row)
         *user = row->user;
-    leave(connection);
+    memory_store_leave(connection);
     return row ? 0 : ERR_NOT_FOUND;
 }
 
-static const struct user_row *user_by_id(const struct state *state, int64_t user_id)
+const struct user_row *memory_store_user(const struct state *state, int64_t user_id)
 {
     const struct rows *rows = &state->tables[USERS];
     for (size_t i = 0; i < rows->count; i++) {
@@ -307,10 +290,11 @@ static int memory_user_add(struct store_connection *writer, int32_t project_id,
     struct memory_store *store = (struct memory_store *)writer->store;
     struct user_row row = {
         .project_id = project_id,
-        .external_id = new_text(writer, user_external_id),
+        .external_id = memory_store_text(writer, user_external_id),
         .user = {.user_id = store->last_user_id + 1},
     };
-    int result = memory_state_insert(working(writer), USERS, new_record(writer, &row, sizeof(row)));
+    int result = memory_state_insert(memory_store_working(writer), USERS,
+                                     memory_store_record(writer, &row, sizeof(row)));
     if (result)
         return result;
     store->last_user_id++;
@@ -321,17 +305,17 @@ static int memory_user_add(struct store_connection *writer, int32_t project_id,
 static struct store_order order_out(struct store_connection *connection, const struct state *state,
                                     const struct store_order *row)
 {
-    const struct user_row *user = user_by_id(state, row->user_id);
+    const struct user_row *user = memory_store_user(state, row->user_id);
     struct store_order order = *row;
-    order.user_external_id = user ? keep(connection, user->external_id) : STR_LIT("");
-    order.content = keep(connection, row->content);
-    order.custom_parameters = keep(connection, row->custom_parameters);
-    order.cancel_reason = keep(connection, row->cancel_reason);
+    order.user_external_id = user ? memory_store_keep(connection, user->external_id) : STR_LIT("");
+    order.content = memory_store_keep(connection, row->content);
+    order.custom_parameters = memory_store_keep(connection, row->custom_parameters);
+    order.cancel_reason = memory_store_keep(connection, row->cancel_reason);
     return order;
 }
 
-static const struct store_order *find_order(const struct state *state, int32_t project_id,
-                                            int32_t order_id)
+const struct store_order *memory_store_order(const struct state *state, int32_t project_id,
+                                             int32_t order_id)
 {
     return memory_state_find(state, ORDERS,
                              &(struct store_order){.project_id = project_id, .order_id = order_id});
@@ -340,53 +324,54 @@ static const struct store_order *find_order(const struct state *state, int32_t p
 static struct store_order *new_order(struct store_connection *writer,
                                      const struct store_order *order)
 {
-    struct store_order *row = new_record(writer, order, sizeof(*order));
+    struct store_order *row = memory_store_record(writer, order, sizeof(*order));
     row->user_external_id = STR_LIT("");
-    row->content = new_text(writer, order->content);
-    row->custom_parameters = new_text(writer, order->custom_parameters);
-    row->cancel_reason = new_text(writer, order->cancel_reason);
+    row->content = memory_store_text(writer, order->content);
+    row->custom_parameters = memory_store_text(writer, order->custom_parameters);
+    row->cancel_reason = memory_store_text(writer, order->cancel_reason);
     return row;
 }
 
 static int memory_order_get(struct store_connection *connection, int32_t project_id,
                             int32_t order_id, struct store_order *order)
 {
-    const struct state *state = enter(connection);
-    const struct store_order *row = find_order(state, project_id, order_id);
+    const struct state *state = memory_store_enter(connection);
+    const struct store_order *row = memory_store_order(state, project_id, order_id);
     if (row)
         *order = order_out(connection, state, row);
-    leave(connection);
+    memory_store_leave(connection);
     return row ? 0 : ERR_NOT_FOUND;
 }
 
 static int memory_order_insert(struct store_connection *writer, const struct store_order *order)
 {
-    return memory_state_insert(working(writer), ORDERS, new_order(writer, order));
+    return memory_state_insert(memory_store_working(writer), ORDERS, new_order(writer, order));
 }
 
 static int memory_order_update(struct store_connection *writer, const struct store_order *order)
 {
-    const struct store_order *old = find_order(working(writer), order->project_id, order->order_id);
+    const struct store_order *old =
+        memory_store_order(memory_store_working(writer), order->project_id, order->order_id);
     if (!old)
         return ERR_NOT_FOUND;
     struct store_order *row = new_order(writer, order);
     row->user_id = old->user_id;
     row->created_at = old->created_at;
-    memory_state_put(working(writer), ORDERS, row);
+    memory_state_put(memory_store_working(writer), ORDERS, row);
     return 0;
 }
 
 static int memory_order_next_id(struct store_connection *writer, int32_t project_id,
                                 int32_t *order_id)
 {
-    const struct rows *rows = &enter(writer)->tables[ORDERS];
+    const struct rows *rows = &memory_store_enter(writer)->tables[ORDERS];
     int32_t highest = 0;
     for (size_t i = 0; i < rows->count; i++) {
         const struct store_order *row = rows->items[i];
         if (row->project_id == project_id)
             highest = row->order_id;
     }
-    leave(writer);
+    memory_store_leave(writer);
     if (highest == INT32_MAX)
         return ERR_NOT_FOUND;
     *order_id = highest + 1;
@@ -400,7 +385,7 @@ static bool is_listed(const struct state *state, const struct store_order_filter
     if (row->project_id != filter->project_id ||
         (filter->before > 0 && row->order_id >= filter->before))
         return false;
-    const struct user_row *user = user_by_id(state, row->user_id);
+    const struct user_row *user = memory_store_user(state, row->user_id);
     return filter->user_external_id.len == 0 ||
            (user && str_equal(user->external_id, filter->user_external_id));
 }
@@ -410,7 +395,7 @@ static int memory_order_list(struct store_connection *connection,
                              void (*row)(void *argument, const struct store_order *order),
                              void *argument, int32_t *next_before)
 {
-    const struct state *state = enter(connection);
+    const struct state *state = memory_store_enter(connection);
     const struct rows *rows = &state->tables[ORDERS];
     int32_t last = 0;
     int seen = 0;
@@ -432,7 +417,7 @@ static int memory_order_list(struct store_connection *connection,
         row(argument, &order);
         given++;
     }
-    leave(connection);
+    memory_store_leave(connection);
     return 0;
 }
 
@@ -441,7 +426,7 @@ static int memory_order_list_open(struct store_connection *connection, int64_t u
                                               enum order_status status),
                                   void *argument)
 {
-    const struct rows *rows = &enter(connection)->tables[ORDERS];
+    const struct rows *rows = &memory_store_enter(connection)->tables[ORDERS];
     int given = 0;
     for (size_t i = rows->count; i-- > 0 && given < limit;) {
         const struct store_order *item = rows->items[i];
@@ -450,7 +435,7 @@ static int memory_order_list_open(struct store_connection *connection, int64_t u
         row(argument, item->order_id, item->status);
         given++;
     }
-    leave(connection);
+    memory_store_leave(connection);
     return 0;
 }
 
@@ -461,14 +446,14 @@ static int publish(struct store_connection *writer, const struct store_order *or
         .user_id = order->user_id,
         .publication = {event->offset, order->order_id, event->status, event->occurred_at},
     };
-    int result =
-        memory_state_insert(working(writer), STREAM, new_record(writer, &row, sizeof(row)));
-    const struct user_row *old = user_by_id(working(writer), order->user_id);
+    int result = memory_state_insert(memory_store_working(writer), STREAM,
+                                     memory_store_record(writer, &row, sizeof(row)));
+    const struct user_row *old = memory_store_user(memory_store_working(writer), order->user_id);
     if (result || !old)
         return result;
-    struct user_row *user = new_record(writer, old, sizeof(*old));
+    struct user_row *user = memory_store_record(writer, old, sizeof(*old));
     user->user.top = event->offset;
-    memory_state_put(working(writer), USERS, user);
+    memory_state_put(memory_store_working(writer), USERS, user);
     return 0;
 }
 
@@ -476,8 +461,8 @@ static int memory_event_append(struct store_connection *writer, const struct sto
                                const struct store_event *event)
 {
     struct event_row row = {order->project_id, order->order_id, *event};
-    int result =
-        memory_state_insert(working(writer), EVENTS, new_record(writer, &row, sizeof(row)));
+    int result = memory_state_insert(memory_store_working(writer), EVENTS,
+                                     memory_store_record(writer, &row, sizeof(row)));
     return result || event->offset == 0 ? result : publish(writer, order, event);
 }
 
@@ -486,13 +471,13 @@ static int memory_event_list(struct store_connection *connection, int32_t projec
                              void (*row)(void *argument, const struct store_event *event),
                              void *argument)
 {
-    const struct rows *rows = &enter(connection)->tables[EVENTS];
+    const struct rows *rows = &memory_store_enter(connection)->tables[EVENTS];
     for (size_t i = 0; i < rows->count; i++) {
         const struct event_row *item = rows->items[i];
         if (item->project_id == project_id && item->order_id == order_id)
             row(argument, &item->event);
     }
-    leave(connection);
+    memory_store_leave(connection);
     return 0;
 }
 
@@ -502,7 +487,7 @@ static int memory_stream_read(struct store_connection *connection, int64_t user_
                                           const struct store_publication *publication),
                               void *argument)
 {
-    const struct rows *rows = &enter(connection)->tables[STREAM];
+    const struct rows *rows = &memory_store_enter(connection)->tables[STREAM];
     int given = 0;
     for (size_t i = 0; i < rows->count && given < limit; i++) {
         const struct publication_row *item = rows->items[reverse ? rows->count - 1 - i : i];
@@ -512,7 +497,7 @@ static int memory_stream_read(struct store_connection *connection, int64_t user_
         row(argument, &item->publication);
         given++;
     }
-    leave(connection);
+    memory_store_leave(connection);
     return 0;
 }
 
@@ -520,24 +505,24 @@ static int memory_idempotency_get(struct store_connection *connection, int32_t p
                                   struct str key, struct store_idempotency *record)
 {
     const struct store_idempotency *row =
-        memory_state_find(enter(connection), IDEMPOTENCY,
+        memory_state_find(memory_store_enter(connection), IDEMPOTENCY,
                           &(struct store_idempotency){.project_id = project_id, .key = key});
     if (row) {
         *record = *row;
-        record->key = keep(connection, row->key);
-        record->answer = keep(connection, row->answer);
+        record->key = memory_store_keep(connection, row->key);
+        record->answer = memory_store_keep(connection, row->answer);
     }
-    leave(connection);
+    memory_store_leave(connection);
     return row ? 0 : ERR_NOT_FOUND;
 }
 
 static int memory_idempotency_put(struct store_connection *writer,
                                   const struct store_idempotency *record)
 {
-    struct store_idempotency *row = new_record(writer, record, sizeof(*record));
-    row->key = new_text(writer, record->key);
-    row->answer = new_text(writer, record->answer);
-    memory_state_put(working(writer), IDEMPOTENCY, row);
+    struct store_idempotency *row = memory_store_record(writer, record, sizeof(*record));
+    row->key = memory_store_text(writer, record->key);
+    row->answer = memory_store_text(writer, record->answer);
+    memory_state_put(memory_store_working(writer), IDEMPOTENCY, row);
     return 0;
 }
 
@@ -546,7 +531,7 @@ static bool is_out_of_time(const struct store_connection *writer, const struct p
 {
     const struct store_options *options = writer->store->options;
     const struct user_row *user =
-        user_by_id(((const struct memory_connection *)writer)->state, row->user_id);
+        memory_store_user(((const struct memory_connection *)writer)->state, row->user_id);
     return row->publication.occurred_at < now_wall - options->history_max_age ||
            (user && row->publication.offset <= user->user.top - options->history_max_events);
 }
@@ -573,6 +558,7 @@ static int memory_prune(struct store_connection *writer, int64_t now_wall, int r
         memory_state_remove(answers, i);
         ++*deleted;
     }
+    memory_delivery_prune(writer, now_wall, rows, deleted);
     return 0;
 }
 
@@ -606,4 +592,26 @@ const struct store_driver store_memory = {
     .idempotency_get = memory_idempotency_get,
     .idempotency_put = memory_idempotency_put,
     .prune = memory_prune,
+    .endpoint_add = memory_endpoint_add,
+    .endpoint_update = memory_endpoint_update,
+    .endpoint_delete = memory_endpoint_delete,
+    .endpoint_get = memory_endpoint_get,
+    .endpoint_list = memory_endpoint_list,
+    .delivery_add = memory_delivery_add,
+    .delivery_add_body = memory_delivery_add_body,
+    .delivery_next = memory_delivery_next,
+    .delivery_payload = memory_delivery_payload,
+    .delivery_postpone = memory_delivery_postpone,
+    .delivery_finish = memory_delivery_finish,
+    .delivery_retry = memory_delivery_retry,
+    .delivery_get = memory_delivery_get,
+    .delivery_list = memory_delivery_list,
+    .delivery_backlog = memory_delivery_backlog,
+    .delivery_list_dead = memory_delivery_list_dead,
+    .attempt_add = memory_attempt_add,
+    .attempt_list = memory_attempt_list,
+    .replay_add = memory_replay_add,
+    .replay_get = memory_replay_get,
+    .replay_open = memory_replay_open,
+    .replay_update = memory_replay_update,
 };

@@ -245,6 +245,11 @@ struct str sqlite_text(struct sqlite_connection *c, sqlite3_stmt *statement, int
     return store_keep(&c->base, bytes, (size_t)sqlite3_column_bytes(statement, index));
 }
 
+enum order_status sqlite_status(sqlite3_stmt *statement, int index)
+{
+    return (enum order_status)((uint32_t)sqlite3_column_int(statement, index) % ORDER_STATUS_COUNT);
+}
+
 int sqlite_begin(struct store_connection *connection)
 {
     struct sqlite_connection *c = (struct sqlite_connection *)connection;

@@ -7,6 +7,7 @@
  * sqlite_connection.c  connections, statements, failures, transactions
  * sqlite_read.c        look-ups
  * sqlite_write.c       changes and pruning
+ * sqlite_webhooks.h    the rows of webhooks
  * sqlite_backup.c      copying a database in use
  */
 #ifndef ORDERWIRE_STORE_SQLITE_SQLITE_INTERNAL_H
@@ -37,7 +38,14 @@ struct sqlite_connection {
     sqlite3_stmt *statements[STATEMENT_COUNT];
     int64_t prune_user; /* the row of the stream where the last prune stopped */
     int32_t prune_offset;
+    int64_t prune_delivery; /* the last delivery that a prune looked at */
+    int64_t prune_endpoint; /* the last endpoint of which it looked for unfinished deliveries */
 };
+
+static inline struct sqlite_connection *sqlite_of(struct store_connection *connection)
+{
+    return (struct sqlite_connection *)connection;
+}
 
 /* One bound parameter, from the macros below; the list ends with kind 0. */
 struct sqlite_value {
@@ -103,6 +111,8 @@ NODISCARD int sqlite_run(struct sqlite_connection *c, enum sqlite_statement whic
                          const struct sqlite_value *values);
 /* Column `index` of the current row, kept in the connection. */
 struct str sqlite_text(struct sqlite_connection *c, sqlite3_stmt *statement, int index);
+/* The same of an order's status: a flipped bit on disk does not become an index out of bounds. */
+enum order_status sqlite_status(sqlite3_stmt *statement, int index);
 
 /* sqlite_schema.c. Each writes its sentence to `error` on failure. */
 
@@ -169,6 +179,13 @@ NODISCARD int sqlite_idempotency_put(struct store_connection *writer,
                                      const struct store_idempotency *record);
 NODISCARD int sqlite_prune(struct store_connection *writer, int64_t now_wall, int rows,
                            int *deleted);
+
+/*
+ * Deletes a content that the order and its deliveries have no more use for. `delivery_id` is the
+ * place among the order's deliveries where one with this content was; INT64_MAX: behind the last.
+ */
+NODISCARD int sqlite_content_drop(struct sqlite_connection *c, int64_t content_id,
+                                  int32_t project_id, int32_t order_id, int64_t delivery_id);
 
 NODISCARD int sqlite_backup(const char *directory, const char *destination,
                             char error[STORE_ERROR_SIZE]);

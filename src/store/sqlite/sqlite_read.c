@@ -12,22 +12,6 @@
 /* Above every id and offset. */
 #define NO_BOUND ((int64_t)INT32_MAX + 1)
 
-static struct sqlite_connection *sqlite_of(struct store_connection *connection)
-{
-    return (struct sqlite_connection *)connection;
-}
-
-static int32_t column_int32(sqlite3_stmt *statement, int index)
-{
-    return sqlite3_column_int(statement, index);
-}
-
-/* A flipped bit on disk must not become an index out of bounds. */
-static enum order_status column_status(sqlite3_stmt *statement, int index)
-{
-    return (enum order_status)((uint32_t)sqlite3_column_int(statement, index) % ORDER_STATUS_COUNT);
-}
-
 /* A hash or an id of fixed length; what is missing, in a damaged row, is 0. */
 static void column_bytes(sqlite3_stmt *statement, int index, void *out, size_t length)
 {
@@ -42,8 +26,8 @@ static void fill_project(struct sqlite_connection *c, sqlite3_stmt *statement,
                          struct store_project *project)
 {
     *project = (struct store_project){
-        .project_id = column_int32(statement, 0),
-        .merchant_id = column_int32(statement, 1),
+        .project_id = sqlite3_column_int(statement, 0),
+        .merchant_id = sqlite3_column_int(statement, 1),
         .settings = sqlite_text(c, statement, 2),
         .created_at = sqlite3_column_int64(statement, 3),
     };
@@ -93,8 +77,8 @@ int sqlite_key_list(struct store_connection *connection, int32_t project_id, int
         return result;
     while ((result = sqlite_step(c, statement, &there)) == 0 && there) {
         struct store_key key = {
-            .merchant_id = column_int32(statement, 1),
-            .project_id = column_int32(statement, 2),
+            .merchant_id = sqlite3_column_int(statement, 1),
+            .project_id = sqlite3_column_int(statement, 2),
             .label = sqlite_text(c, statement, 4),
             .created_at = sqlite3_column_int64(statement, 5),
         };
@@ -115,7 +99,7 @@ int sqlite_user_get(struct store_connection *connection, int32_t project_id,
     if (result)
         return result;
     user->user_id = sqlite3_column_int64(statement, 0);
-    user->top = column_int32(statement, 1);
+    user->top = sqlite3_column_int(statement, 1);
     sqlite3_reset(statement);
     return 0;
 }
@@ -134,9 +118,9 @@ int sqlite_order_get(struct store_connection *connection, int32_t project_id, in
         .order_id = order_id,
         .user_id = sqlite3_column_int64(statement, 0),
         .user_external_id = sqlite_text(c, statement, 1),
-        .status = column_status(statement, 2),
-        .seq = column_int32(statement, 3),
-        .is_free = column_int32(statement, 4) != 0,
+        .status = sqlite_status(statement, 2),
+        .seq = sqlite3_column_int(statement, 3),
+        .is_free = sqlite3_column_int(statement, 4) != 0,
         .content = sqlite_text(c, statement, 5),
         .custom_parameters = sqlite_text(c, statement, 6),
         .cancel_reason = sqlite_text(c, statement, 7),
@@ -158,7 +142,7 @@ int sqlite_order_next_id(struct store_connection *writer, int32_t project_id, in
     }
     if (result)
         return result;
-    int32_t highest = column_int32(statement, 0);
+    int32_t highest = sqlite3_column_int(statement, 0);
     sqlite3_reset(statement);
     if (highest == INT32_MAX)
         return ERR_NOT_FOUND;
@@ -190,9 +174,9 @@ static int scan_orders(const struct scan *scan, sqlite3_stmt *statement, int32_t
             *next_before = last;
             break;
         }
-        last = column_int32(statement, 0);
+        last = sqlite3_column_int(statement, 0);
         seen++;
-        if (!store_filter_matches(scan->filter, column_status(statement, 1),
+        if (!store_filter_matches(scan->filter, sqlite_status(statement, 1),
                                   sqlite3_column_int64(statement, 2),
                                   sqlite3_column_int64(statement, 3)))
             continue;
@@ -242,7 +226,7 @@ int sqlite_order_list_open(struct store_connection *connection, int64_t user_id,
     if (result)
         return result;
     while ((result = sqlite_step(c, statement, &there)) == 0 && there)
-        row(argument, column_int32(statement, 0), column_status(statement, 1));
+        row(argument, sqlite3_column_int(statement, 0), sqlite_status(statement, 1));
     return result;
 }
 
@@ -258,11 +242,11 @@ int sqlite_event_list(struct store_connection *connection, int32_t project_id, i
         return result;
     while ((result = sqlite_step(c, statement, &there)) == 0 && there) {
         struct store_event event = {
-            .seq = column_int32(statement, 0),
-            .status = column_status(statement, 1),
-            .previous = column_status(statement, 2),
-            .synthetic = column_int32(statement, 3) != 0,
-            .offset = column_int32(statement, 4),
+            .seq = sqlite3_column_int(statement, 0),
+            .status = sqlite_status(statement, 1),
+            .previous = sqlite_status(statement, 2),
+            .synthetic = sqlite3_column_int(statement, 3) != 0,
+            .offset = sqlite3_column_int(statement, 4),
             .occurred_at = sqlite3_column_int64(statement, 5),
         };
         row(argument, &event);
@@ -286,9 +270,9 @@ int sqlite_stream_read(struct store_connection *connection, int64_t user_id, int
         return result;
     while ((result = sqlite_step(c, statement, &there)) == 0 && there) {
         struct store_publication publication = {
-            .offset = column_int32(statement, 0),
-            .order_id = column_int32(statement, 1),
-            .status = column_status(statement, 2),
+            .offset = sqlite3_column_int(statement, 0),
+            .order_id = sqlite3_column_int(statement, 1),
+            .status = sqlite_status(statement, 2),
             .occurred_at = sqlite3_column_int64(statement, 3),
         };
         row(argument, &publication);

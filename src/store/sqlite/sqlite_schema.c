@@ -106,6 +106,76 @@ static const char *const migrations[] = {
     " expires_at INTEGER NOT NULL,"
     " UNIQUE (project_id, key)) STRICT;"
     "CREATE INDEX idempotency_by_expiry ON idempotency (expires_at);",
+
+    /* Ids of endpoints are never given twice: deliveries outlive their endpoint. */
+    "CREATE TABLE endpoints ("
+    " endpoint_id INTEGER PRIMARY KEY AUTOINCREMENT,"
+    " project_id INTEGER NOT NULL,"
+    " state INTEGER NOT NULL,"
+    " state_reason TEXT NOT NULL,"
+    " settings TEXT NOT NULL,"
+    " secrets BLOB NOT NULL,"
+    " created_at INTEGER NOT NULL,"
+    " updated_at INTEGER NOT NULL) STRICT;"
+    "CREATE INDEX endpoints_by_project ON endpoints (project_id);"
+
+    /* How many deliveries of an endpoint are not finished: to count them would take 50 ms a million. */
+    "CREATE TABLE backlogs ("
+    " endpoint_id INTEGER PRIMARY KEY,"
+    " count INTEGER NOT NULL) STRICT;"
+
+    /*
+     * Its ids rise for ever without AUTOINCREMENT, which costs a row of its own each time, because
+     * pruning leaves the newest one. What an order's delivery says is the order's content of its
+     * moment: content_id names a row of contents that nobody changes. body is of those of no order.
+     */
+    "CREATE TABLE deliveries ("
+    " delivery_id INTEGER PRIMARY KEY,"
+    " endpoint_id INTEGER NOT NULL,"
+    " project_id INTEGER NOT NULL,"
+    " order_id INTEGER NOT NULL," /* 0: none */
+    " seq INTEGER NOT NULL,"
+    " state INTEGER NOT NULL," /* below 2: not finished */
+    " attempts INTEGER NOT NULL,"
+    " step INTEGER NOT NULL,"
+    " next_at INTEGER NOT NULL,"
+    " created_at INTEGER NOT NULL,"
+    " finished_at INTEGER NOT NULL,"
+    " content_id INTEGER NOT NULL," /* 0: none */
+    " is_free INTEGER NOT NULL,"
+    " cancel_reason TEXT NOT NULL,"
+    " type TEXT NOT NULL,"
+    " body BLOB NOT NULL) STRICT;"
+    "CREATE INDEX deliveries_by_project ON deliveries (project_id);"
+    "CREATE INDEX deliveries_by_endpoint ON deliveries (endpoint_id);"
+    "CREATE INDEX deliveries_by_order ON deliveries (project_id, order_id);"
+    "CREATE INDEX deliveries_waiting ON deliveries (endpoint_id, next_at) WHERE state = 0;"
+    "CREATE INDEX deliveries_lane ON deliveries (endpoint_id, order_id, seq) WHERE state < 2;"
+    "CREATE INDEX deliveries_open ON deliveries (endpoint_id) WHERE state < 2;"
+    "CREATE INDEX deliveries_dead ON deliveries (endpoint_id) WHERE state = 3;"
+
+    /* attempt_id is delivery_id * 2^20 + number: those of a delivery are found without an index. */
+    "CREATE TABLE attempts ("
+    " attempt_id INTEGER PRIMARY KEY,"
+    " started_at INTEGER NOT NULL,"
+    " duration_us INTEGER NOT NULL,"
+    " status INTEGER NOT NULL,"
+    " error TEXT NOT NULL,"
+    " address TEXT NOT NULL,"
+    " headers BLOB NOT NULL,"
+    " body BLOB NOT NULL) STRICT;"
+
+    "CREATE TABLE replays ("
+    " replay_id INTEGER PRIMARY KEY AUTOINCREMENT,"
+    " project_id INTEGER NOT NULL,"
+    " endpoint_id INTEGER NOT NULL,"
+    " since INTEGER NOT NULL,"
+    " until INTEGER NOT NULL,"
+    " cursor INTEGER NOT NULL,"
+    " replayed INTEGER NOT NULL,"
+    " finished_at INTEGER NOT NULL,"
+    " created_at INTEGER NOT NULL) STRICT;"
+    "CREATE INDEX replays_by_end ON replays (finished_at);",
 };
 
 #define SCHEMA_VERSION ((int64_t)ARRAY_LENGTH(migrations))

@@ -5,7 +5,7 @@
  */
 #include "base/err.h"
 #include "base/mem.h"
-#include "store/sqlite/sqlite_internal.h"
+#include "store/sqlite/sqlite_webhooks.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -170,4 +170,26 @@ const struct store_driver store_sqlite = {
     .idempotency_get = sqlite_idempotency_get,
     .idempotency_put = sqlite_idempotency_put,
     .prune = sqlite_prune,
+    .endpoint_add = sqlite_endpoint_add,
+    .endpoint_update = sqlite_endpoint_update,
+    .endpoint_delete = sqlite_endpoint_delete,
+    .endpoint_get = sqlite_endpoint_get,
+    .endpoint_list = sqlite_endpoint_list,
+    .delivery_add = sqlite_delivery_add,
+    .delivery_add_body = sqlite_delivery_add_body,
+    .delivery_next = sqlite_delivery_next,
+    .delivery_payload = sqlite_delivery_payload,
+    .delivery_postpone = sqlite_delivery_postpone,
+    .delivery_finish = sqlite_delivery_finish,
+    .delivery_retry = sqlite_delivery_retry,
+    .delivery_get = sqlite_delivery_get,
+    .delivery_list = sqlite_delivery_list,
+    .delivery_backlog = sqlite_delivery_backlog,
+    .delivery_list_dead = sqlite_delivery_list_dead,
+    .attempt_add = sqlite_attempt_add,
+    .attempt_list = sqlite_attempt_list,
+    .replay_add = sqlite_replay_add,
+    .replay_get = sqlite_replay_get,
+    .replay_open = sqlite_replay_open,
+    .replay_update = sqlite_replay_update,
 };

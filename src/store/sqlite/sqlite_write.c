@@ -5,17 +5,12 @@
  * columns did, are not written again.
  */
 #include "base/err.h"
-#include "store/sqlite/sqlite_internal.h"
+#include "store/sqlite/sqlite_webhooks.h"
 
 #include <string.h>
 
 /* A long stream is cut while it grows, a few rows at a time, without waiting for the sweep. */
 enum { TRIM_EVERY = 64, TRIM_ROWS = 256 };
-
-static struct sqlite_connection *sqlite_of(struct store_connection *connection)
-{
-    return (struct sqlite_connection *)connection;
-}
 
 static bool is_open(enum order_status status)
 {
@@ -70,6 +65,34 @@ static int content_insert(struct sqlite_connection *c, const struct store_order 
     return result;
 }
 
+/*
+ * Content that changes becomes a row of its own: deliveries on their way may need the old one. While
+ * it stays the same, which is nearly always, this costs one comparison.
+ */
+static int content_change(struct sqlite_connection *c, const struct store_order *order,
+                          int64_t *content_id)
+{
+    if (*content_id == 0)
+        return content_insert(c, order, content_id);
+    int result =
+        sqlite_run(c, STATEMENT_CONTENT_CHANGE,
+                   VALUES(INT(*content_id), TEXT(order->content), TEXT(order->custom_parameters)));
+    if (result == 0 && sqlite3_changes(c->db) > 0)
+        *content_id = sqlite3_last_insert_rowid(c->db);
+    return result;
+}
+
+/*
+ * A content is an order's for some time, and deliveries take it only then: those that share it stand
+ * side by side by id, and the neighbours of the place speak for all.
+ */
+int sqlite_content_drop(struct sqlite_connection *c, int64_t content_id, int32_t project_id,
+                        int32_t order_id, int64_t delivery_id)
+{
+    return sqlite_run(c, STATEMENT_CONTENT_DROP,
+                      VALUES(INT(content_id), INT(project_id), INT(order_id), INT(delivery_id)));
+}
+
 int sqlite_order_insert(struct store_connection *writer, const struct store_order *order)
 {
     struct sqlite_connection *c = sqlite_of(writer);
@@ -107,18 +130,17 @@ int sqlite_order_update(struct store_connection *writer, const struct store_orde
     int result = order_references(c, order, &content_id, &was_open);
     if (result)
         return result;
-    if (content_id == 0)
-        result = content_insert(c, order, &content_id);
-    else
-        result = sqlite_run(
-            c, STATEMENT_CONTENT_UPDATE,
-            VALUES(INT(content_id), TEXT(order->content), TEXT(order->custom_parameters)));
+    int64_t old_content_id = content_id;
+    result = content_change(c, order, &content_id);
     if (result)
         return result;
     result = sqlite_run(c, STATEMENT_ORDER_UPDATE,
                         VALUES(INT(order->project_id), INT(order->order_id), INT(order->status),
                                INT(order->seq), INT(order->is_free), INT(content_id),
                                TEXT(order->cancel_reason), INT(order->updated_at)));
+    if (result == 0 && content_id != old_content_id && old_content_id != 0)
+        result =
+            sqlite_content_drop(c, old_content_id, order->project_id, order->order_id, INT64_MAX);
     if (result || is_open(order->status) == was_open)
         return result;
     return sqlite_run(
@@ -213,7 +235,8 @@ int sqlite_prune(struct store_connection *writer, int64_t now_wall, int rows, in
     if (result)
         return result;
     result = sqlite_run(c, STATEMENT_IDEMPOTENCY_PRUNE, VALUES(INT(now_wall), INT(rows)));
-    if (result == 0)
-        *deleted += sqlite3_changes(c->db);
-    return result;
+    if (result)
+        return result;
+    *deleted += sqlite3_changes(c->db);
+    return sqlite_delivery_prune(c, now_wall, rows, deleted);
 }
