@@ -78,8 +78,9 @@ struct hub_feed *hub_feed_new(struct hub *hub, struct loop *loop);
 /* Nothing posts any more, and the loop has run all its messages. */
 void hub_feed_free(struct hub_feed **feed);
 /*
- * From any thread: the worker will publish the batch. When too many messages wait for the worker,
- * the batch is left out and the hub resyncs instead, so that memory is bounded and nothing is lost.
+ * From any thread: the worker will publish the batch. When LIMIT_FEED_EVENTS or too many
+ * messages wait for the worker already, the batch is left out and the hub resyncs instead, so that
+ * memory is bounded and nothing is lost.
  */
 void hub_feed_post(struct hub_feed *feed, struct hub_batch *batch);
 

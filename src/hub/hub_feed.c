@@ -29,6 +29,7 @@ struct hub_batch {
 struct hub_feed {
     struct hub *hub;
     struct loop *loop;
+    atomic_size_t waiting; /* events on their way */
     atomic_bool resync_waits;
     struct loop_message resync;
 };
@@ -122,6 +123,13 @@ void hub_feed_free(struct hub_feed **feed)
     *feed = NULL;
 }
 
+static void post_free(struct post *post)
+{
+    atomic_fetch_sub_explicit(&post->feed->waiting, post->batch->count, memory_order_relaxed);
+    hub_batch_release(&post->batch);
+    mem_free(post);
+}
+
 static void run_post(struct loop_message *message)
 {
     struct post *post = CONTAINER_OF(message, struct post, message);
@@ -131,8 +139,7 @@ static void run_post(struct loop_message *message)
         event.user_external_id = entry_user(batch, &batch->entries[i]);
         hub_publish(post->feed->hub, &event);
     }
-    hub_batch_release(&post->batch);
-    mem_free(post);
+    post_free(post);
 }
 
 static void post_resync(struct hub_feed *feed)
@@ -143,16 +150,17 @@ static void post_resync(struct hub_feed *feed)
 
 void hub_feed_post(struct hub_feed *feed, struct hub_batch *batch)
 {
-    if (batch->text.overflow) {
+    size_t waiting = atomic_load_explicit(&feed->waiting, memory_order_relaxed);
+    if (batch->text.overflow || waiting >= LIMIT_FEED_EVENTS) {
         post_resync(feed);
         return;
     }
     struct post *post = mem_alloc(sizeof(*post));
     *post = (struct post){.message.run = run_post, .feed = feed, .batch = batch};
     atomic_fetch_add_explicit(&batch->references, 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&feed->waiting, batch->count, memory_order_relaxed);
     if (loop_post(feed->loop, &post->message) == 0)
         return;
-    hub_batch_release(&post->batch);
-    mem_free(post);
+    post_free(post);
     post_resync(feed);
 }

@@ -362,6 +362,36 @@ static void a_full_worker_is_told_to_resync_once(void **state)
     mem_free(fillers);
 }
 
+static void events_of_few_batches_are_bounded_too(void **state)
+{
+    struct world *world = *state;
+    struct loop *loop = loop_new();
+    struct hub_feed *feed = hub_feed_new(world->hub, loop);
+    struct hub_event event = event_at(1);
+    struct hub_batch *large = hub_batch_new();
+    struct hub_batch *small = hub_batch_new();
+    subscribe(&world->listeners[0], 7, USER);
+    event.project_id = 8;
+    for (int i = 0; i < LIMIT_FEED_EVENTS; i++)
+        hub_batch_add(large, &event);
+    event.project_id = 7;
+    hub_batch_add(small, &event);
+    hub_feed_post(feed, large);
+    hub_feed_post(feed, small);
+    run_posted(loop);
+    assert_int_equal(world->listeners[0].count, 0);
+    assert_int_equal(world->listeners[0].resyncs, 1);
+
+    hub_feed_post(feed, small);
+    run_posted(loop);
+    assert_int_equal(world->listeners[0].count, 1);
+    assert_int_equal(world->listeners[0].resyncs, 1);
+    hub_batch_release(&large);
+    hub_batch_release(&small);
+    hub_feed_free(&feed);
+    loop_free(&loop);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -374,6 +404,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(resync_reaches_all, setup, teardown),
         cmocka_unit_test_setup_teardown(a_batch_goes_to_all_feeds, setup, teardown),
         cmocka_unit_test_setup_teardown(a_full_worker_is_told_to_resync_once, setup, teardown),
+        cmocka_unit_test_setup_teardown(events_of_few_batches_are_bounded_too, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
