@@ -11,7 +11,7 @@ static int write_ids(const struct cli_arguments *arguments, struct buf *body)
 {
     const char *user;
     const char *order = cli_value(arguments, "order-id");
-    int32_t order_id;
+    int32_t order_id = 0;
     int result = cli_read_text(arguments, "user", &user);
     if (result != CLI_OK)
         return result;
