@@ -568,3 +568,25 @@ serverTest('a client that is pushed to and never reads', {}, async (server) => {
   }, 'the slow client to be closed', 60_000);
   slow.destroy();
 });
+
+serverTest('peers that do not answer do not keep the server', {}, async (server) => {
+  const { data, open } = await prepare(server);
+  const request = handshake(server).bytes;
+  for (const bytes of ['', 'GET', request.slice(0, -2), request]) {
+    const socket = server.own(net.connect(server.port, '127.0.0.1'));
+    await event(socket, 'connect');
+    if (bytes) socket.write(bytes);
+  }
+  const mute = await open({ answerClose: false });
+  const unfinished = await open({ answerClose: false });
+  unfinished.write(frame('{"id":2,', { fin: false }));
+  const full = await RawWebSocket.open(server);
+  const { channel } = await full.connect(data);
+  full.tcp.pause();
+  const ask = Array.from({ length: 60 }, (_, i) => json({ history: { channel, limit: -1 }, id: i + 2 })).join('\n');
+  full.send(ask);
+  await until(async () => (await server.metric('websockets')) === 4, 'all to be there');
+  await server.stop();
+  assert.deepEqual(await mute.closed(), { code: 3001, reason: 'shutdown' });
+  assert.deepEqual(await unfinished.closed(), { code: 3001, reason: 'shutdown' });
+});

@@ -90,7 +90,7 @@ export class FrameReader {
 
 const utf8 = new TextDecoder('utf-8', { fatal: true });
 
-/** One connection. Pings of the protocol (`{}`) are answered unless `answerPings` is false. */
+/** One connection. Pings of the protocol (`{}`) and Close frames are answered unless told otherwise. */
 export class RawWebSocket {
   #reader = new FrameReader();
   #head = Buffer.alloc(0);
@@ -110,11 +110,11 @@ export class RawWebSocket {
    * Opens a connection. `early` is sent with the handshake in one go. With `mayFail` the answer to the
    * handshake may be any; it is in `handshake`.
    */
-  static async open(server, { early = '', answerPings = true, mayFail = false, ...request } = {}) {
+  static async open(server, { early = '', answerPings = true, answerClose = true, mayFail = false, ...request } = {}) {
     const socket = server.own(new RawWebSocket());
     const { bytes, accept } = handshake(server, request);
     socket.#accept = accept;
-    socket.answerPings = answerPings;
+    Object.assign(socket, { answerPings, answerClose });
     socket.tcp = net.connect({ port: server.port, host: '127.0.0.1', noDelay: true });
     socket.tcp.on('data', (chunk) => socket.#receive(chunk));
     socket.tcp.on('error', (error) => (socket.#error = error));
@@ -167,7 +167,7 @@ export class RawWebSocket {
           payload.length === 0
             ? { code: 1005, reason: '' }
             : { code: payload.readUInt16BE(0), reason: utf8.decode(payload.subarray(2)) };
-        if (!this.tcp.writableEnded) this.tcp.end(frame(payload, { opcode }));
+        if (this.answerClose && !this.tcp.writableEnded) this.tcp.end(frame(payload, { opcode }));
         return undefined;
       default:
         throw new Error(`a frame with opcode ${opcode}`);
