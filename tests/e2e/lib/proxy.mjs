@@ -33,10 +33,6 @@ export class Proxy {
     for (const socket of this.#sockets) socket.destroy();
   }
 
-  get connections() {
-    return this.#sockets.size / 2;
-  }
-
   async destroy() {
     this.cut();
     await new Promise((resolve) => this.listener.close(resolve));

@@ -110,11 +110,6 @@ export class Server {
     return text;
   }
 
-  /** What the server has written to its log so far. */
-  get log() {
-    return this.#log;
-  }
-
   showLog() {
     if (this.#log) process.stderr.write(`--- log of the server ---\n${this.#log}---\n`);
   }
