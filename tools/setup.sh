@@ -84,6 +84,8 @@ check_browser() {
 check_test() {
     check_node
     command_or python3 python3
+    command_or curl curl
+    command_or openssl openssl
     check_browser
 }
 
