@@ -107,6 +107,9 @@ static enum api_error check(const struct step *step)
         return API_ERROR_ORDER_OTHER_USER;
     if (input->expected_seq >= 0 && input->expected_seq != order->seq)
         return API_ERROR_PRECONDITION_FAILED;
+    /* A status always finds room: there are no more of them than rows in order/status.def. */
+    if (!input->has_status && order->seq >= LIMIT_ORDER_EVENTS)
+        return API_ERROR_ORDER_EVENTS_USED_UP;
     return API_ERROR_NONE;
 }
 

@@ -274,6 +274,36 @@ static struct order_write *run_keyed(struct world *world, char hash, int32_t ord
     return write;
 }
 
+/* As if so many changes of content had been. */
+static void set_seq(struct world *world, int32_t order_id, int32_t seq)
+{
+    struct store_connection *connection;
+    struct store_order order;
+    assert_int_equal(store_connect(world->fixture.service.store, STORE_WRITER, &connection), 0);
+    assert_int_equal(store_order_get(connection, PROJECT, order_id, &order), 0);
+    order.seq = seq;
+    assert_int_equal(store_order_update(connection, &order), 0);
+    store_disconnect(&connection);
+}
+
+static void an_order_changed_too_often_still_takes_a_status(void **state)
+{
+    struct world *world = *state;
+    struct order_input input = input_of(1, "u1", ORDER_PAID);
+    assert_true(write_one(world, &input, false).created);
+    set_seq(world, 1, LIMIT_ORDER_EVENTS - 1);
+
+    struct order_input change = input_of(1, "u1", -1);
+    change.content = STR_LIT(OTHER_FORM);
+    assert_int_equal(write_one(world, &change, false).seq, LIMIT_ORDER_EVENTS);
+    change.content = STR_LIT("{}");
+    struct order_answer refused = write_one(world, &change, false);
+    assert_int_equal(refused.error, API_ERROR_ORDER_EVENTS_USED_UP);
+    assert_int_equal(refused.seq, LIMIT_ORDER_EVENTS);
+    input.status = ORDER_DONE;
+    assert_int_equal(write_one(world, &input, false).seq, LIMIT_ORDER_EVENTS + 1);
+}
+
 static void a_repeated_key_replays_the_answer(void **state)
 {
     struct world *world = *state;
@@ -363,6 +393,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(inputs_one_after_another, setup, teardown),
         cmocka_unit_test_setup_teardown(a_free_order_needs_no_payment, setup, teardown),
         cmocka_unit_test_setup_teardown(a_batch_keeps_its_order_and_its_bad_lines, setup, teardown),
+        cmocka_unit_test_setup_teardown(an_order_changed_too_often_still_takes_a_status, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(a_repeated_key_replays_the_answer, setup, teardown),
         cmocka_unit_test_setup_teardown(an_expired_key_is_free_again, setup, teardown),
         cmocka_unit_test_setup_teardown(memory_outside_of_it_counts, setup, teardown),
