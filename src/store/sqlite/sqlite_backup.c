@@ -57,12 +57,19 @@ static int copy_database(const char *source, const char *temporary, char error[S
     return result;
 }
 
-/* A copy comes without write-ahead logging; with it, it can be put in place as it is. */
+/*
+ * A copy comes without write-ahead logging; with it, it can be put in place as it is. The streams
+ * of a copy that is put in place part from those which clients have seen since, so a client's
+ * position in those must not be taken for one in these.
+ */
 static int finish_copy(const char *temporary, char error[STORE_ERROR_SIZE])
 {
     sqlite3 *db;
     int result = 0;
-    if (sqlite_open(temporary, STORE_WRITER, &db) != SQLITE_OK)
+    int code = sqlite_open(temporary, STORE_WRITER, &db);
+    if (code == SQLITE_OK)
+        code = sqlite_schema_new_epoch(db);
+    if (code != SQLITE_OK)
         result = sqlite_store_refuse(error, sqlite_error(db), "the backup failed (%s): %s",
                                      sqlite3_errmsg(db), temporary);
     sqlite3_close(db);

@@ -123,6 +123,8 @@ NODISCARD int sqlite_schema_check(const char *path, char error[STORE_ERROR_SIZE]
 /* Brings an older schema up to date, and reads the identity. */
 NODISCARD int sqlite_schema_upgrade(const char *path, struct store_identity *identity,
                                     char error[STORE_ERROR_SIZE]);
+/* Draws another epoch for all streams. Gives SQLite's code. */
+NODISCARD int sqlite_schema_new_epoch(sqlite3 *db);
 /* The first value of a query on a database that need not be ours. Gives SQLite's code. */
 NODISCARD int sqlite_schema_query(sqlite3 *db, const char *sql, int64_t *value);
 

@@ -245,7 +245,8 @@ static int migrate(sqlite3 *db, int64_t from)
 static int put_meta(sqlite3 *db, const char *key, const void *value, size_t length)
 {
     sqlite3_stmt *statement;
-    int code = sqlite3_prepare_v2(db, "INSERT INTO meta VALUES (?1, ?2)", -1, &statement, NULL);
+    int code =
+        sqlite3_prepare_v2(db, "INSERT OR REPLACE INTO meta VALUES (?1, ?2)", -1, &statement, NULL);
     if (code != SQLITE_OK)
         return code;
     sqlite3_bind_text(statement, 1, key, -1, SQLITE_STATIC);
@@ -269,6 +270,15 @@ static int get_meta(sqlite3 *db, const char *key, void *value, size_t length)
         result = 0;
     }
     return sqlite3_finalize(statement) == SQLITE_OK ? result : sqlite_error(db);
+}
+
+int sqlite_schema_new_epoch(sqlite3 *db)
+{
+    struct store_identity identity;
+    store_identity_draw(&identity);
+    int code = put_meta(db, "epoch", identity.epoch, STORE_EPOCH_LENGTH);
+    mem_wipe(&identity, sizeof(identity));
+    return code;
 }
 
 /* The file is there already, empty. */
