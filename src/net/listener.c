@@ -267,6 +267,9 @@ static bool accept_one(struct listener *listener)
         accept4(listener->descriptor, &address.any, &address.length, SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (fd >= 0) {
         char peer[INET6_ADDRSTRLEN];
+        /* Another thread may have taken the last one while ours was given up. */
+        if (listener->spare < 0)
+            listener->spare = open_spare();
         write_peer(&address, peer);
         listener->accepted(listener->argument, fd, peer);
         return !listener->freed;

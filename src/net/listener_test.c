@@ -92,13 +92,24 @@ static int port_of(const char *address)
     return (int)port;
 }
 
-static int connect_to(int port)
+static int new_client(void)
 {
     int fd = socket(AF_INET, SOCK_STREAM, 0);
+    assert_true(fd >= 0);
+    return fd;
+}
+
+static void dial(int fd, int port)
+{
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    assert_true(fd >= 0);
     assert_int_equal(connect(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+}
+
+static int connect_to(int port)
+{
+    int fd = new_client();
+    dial(fd, port);
     return fd;
 }
 
@@ -246,43 +257,70 @@ static void stop(struct loop_timer *timer)
     loop_stop(timer->loop);
 }
 
+static void run_for_a_moment(void)
+{
+    struct loop_timer timer;
+    loop_timer_init(&timer, loop, stop);
+    loop_timer_set(&timer, clock_mono_ms() + 20);
+    loop_run(loop);
+}
+
+/* Descriptors below `count` alone can be had from now on. Those that are open stay. */
+static void allow_descriptors(rlim_t count)
+{
+    struct rlimit limit;
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+    limit.rlim_cur = count;
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+}
+
+/* The waiting connection is dropped, and not waited for any more. */
+static void assert_dropped(int client, const char *address)
+{
+    char byte;
+    int count = accepted_count;
+    dial(client, port_of(address));
+    run_for_a_moment();
+    assert_int_equal(accepted_count, count);
+    assert_true(recv(client, &byte, 1, MSG_DONTWAIT) == 0 || errno == ECONNRESET);
+    close(client);
+}
+
 static void test_descriptors_used_up(void **state)
 {
     (void)state;
     static int taken[4096];
     struct rlimit limit;
     char address[LISTENER_ADDRESS_SIZE];
-    char byte;
     int fd;
     bind_one("127.0.0.1:0", &fd, address);
     listener = listener_new(loop, fd, on_accepted, &accepted_count);
-    int client = socket(AF_INET, SOCK_STREAM, 0);
+    int clients[] = {new_client(), new_client(), new_client()};
     int silence = open("/dev/null", O_WRONLY);
     log_set_fd(silence);
     assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
-    struct rlimit low = {.rlim_cur = 256, .rlim_max = limit.rlim_max};
-    assert_int_equal(setrlimit(RLIMIT_NOFILE, &low), 0);
+    allow_descriptors(256);
     int count = use_up_descriptors(taken, 4096);
+    assert_dropped(clients[0], address);
 
-    struct sockaddr_in target = {.sin_family = AF_INET,
-                                 .sin_port = htons((uint16_t)port_of(address))};
-    target.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    assert_int_equal(connect(client, (struct sockaddr *)&target, sizeof(target)), 0);
-    struct loop_timer timer;
-    loop_timer_init(&timer, loop, stop);
-    loop_timer_set(&timer, clock_mono_ms() + 20);
-    loop_run(loop);
-    /* The waiting connection was dropped, and is not waited for any more. */
+    /* Given up and not to be had again, as when another thread is quicker: this one has to wait. */
+    allow_descriptors(3);
+    dial(clients[1], port_of(address));
+    run_for_a_moment();
     assert_int_equal(accepted_count, 0);
-    assert_true(recv(client, &byte, 1, MSG_DONTWAIT) == 0 || errno == ECONNRESET);
-
     while (count > 0)
         close(taken[--count]);
-    assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
-    close(client);
-    client = connect_to(port_of(address));
+    allow_descriptors(256);
     wait_for_accepted(1);
-    close(client);
+
+    count = use_up_descriptors(taken, 4096);
+    assert_dropped(clients[2], address);
+    while (count > 0)
+        close(taken[--count]);
+    allow_descriptors(limit.rlim_cur);
+    close(connect_to(port_of(address)));
+    wait_for_accepted(2);
+    close(clients[1]);
     log_set_fd(-1);
     close(silence);
 }
