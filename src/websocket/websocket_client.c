@@ -336,7 +336,8 @@ int websocket_client_receive(struct websocket_client *client, int64_t timeout_ms
                              struct buf *message)
 {
     struct websocket_item item;
-    int64_t deadline_mono = clock_mono_ms() + timeout_ms;
+    int64_t now_mono = clock_mono_ms();
+    int64_t deadline_mono = timeout_ms < INT64_MAX - now_mono ? now_mono + timeout_ms : INT64_MAX;
     int result = client->closed ? ERR_CLOSED : ERR_MORE;
     buf_clear(message);
     while (result == ERR_MORE) {
