@@ -69,11 +69,12 @@ static enum tracker_progress ask(struct tracker *tracker, struct question *quest
     const char *headers[] = {question->authorization,
                              question->if_none_match[0] != '\0' ? question->if_none_match : NULL,
                              NULL};
+    int64_t patience = tracker_patience(tracker, tracker->options.answer_timeout);
     const struct http_client_request request = {
         .method = "GET",
         .url = question->url,
         .headers = headers,
-        .timeout = tracker_patience(tracker, tracker->options.answer_timeout),
+        .timeout = patience > 0 ? patience : 1, /* 0 would be no limit at all */
     };
     if (http_client_call(&request, &response, problem) != 0)
         return TRACKER_GOES_ON;
