@@ -25,7 +25,10 @@ struct writer_transaction;
 /* The endpoints of the projects that the store thread has met; owned and used by it alone. */
 struct delivery_targets *delivery_targets_new(void);
 void delivery_targets_free(struct delivery_targets **targets);
-/* An endpoint of the project has changed in this transaction, or the transaction was rolled back. */
+/*
+ * An endpoint of the project has changed in this transaction. 0: of any project, or the transaction
+ * was rolled back.
+ */
 void delivery_targets_forget(struct delivery_targets *targets, int32_t project_id);
 
 /*
@@ -38,21 +41,38 @@ NODISCARD int delivery_add(struct writer_transaction *transaction, const struct 
 /* The recorder for webhook_run; `context` is the struct delivery_recorder. */
 extern const struct webhook_recorder delivery_webhook_recorder;
 struct delivery_recorder *delivery_recorder_new(struct writer *writer, struct webhook *webhook);
+/* From any thread, before the writer stops: from here on results are refused (ERR_CLOSED). */
+void delivery_recorder_close(struct delivery_recorder *recorder);
 void delivery_recorder_free(struct delivery_recorder **recorder);
+
+/* The words for enum store_delivery_state, ended by NULL. */
+extern const char *const delivery_state_words[];
 
 /* Look-ups on the worker's connection, as JSON. ERR_NOT_FOUND, or an error of the store. */
 NODISCARD int delivery_read_endpoint(struct service *service, int32_t project_id,
                                      int64_t endpoint_id, struct buf *out);
-NODISCARD int delivery_read_endpoints(struct service *service, int32_t project_id, struct buf *out);
-/* With its attempts. */
+/* {"webhooks":[…],"next_cursor"}, those with ids after `after`. */
+NODISCARD int delivery_read_endpoints(struct service *service, int32_t project_id, int64_t after,
+                                      struct buf *out);
+/* With its attempts. Of many attempts, the later ones may lack the receiver's answer. */
 NODISCARD int delivery_read(struct service *service, int32_t project_id, int64_t delivery_id,
                             struct buf *out);
+/* {"deliveries":[…],"next_cursor"}, without attempts. */
 NODISCARD int delivery_read_list(struct service *service,
                                  const struct store_delivery_filter *filter, struct buf *out);
-/* Appends "deliveries":[…] of an order, each with its attempts, to an open object. */
+/*
+ * Appends "deliveries":[…] of an order, oldest first, each with its attempts, to an open object; as
+ * many as fit. Inside a transaction of the reader.
+ */
 NODISCARD int delivery_read_of_order(struct service *service, int32_t project_id, int32_t order_id,
                                      struct buf *out);
-NODISCARD int delivery_read_replay(struct service *service, int32_t project_id, int64_t replay_id,
-                                   struct buf *out);
+NODISCARD int delivery_read_replay(struct service *service, int32_t project_id, int64_t endpoint_id,
+                                   int64_t replay_id, struct buf *out);
+/*
+ * What a webhook about an event is made of, with the order as it stands now; its delivery_id is 0.
+ * The texts live as after a look-up.
+ */
+NODISCARD int delivery_read_event(struct service *service, int32_t project_id, int32_t order_id,
+                                  int32_t seq, struct store_delivery_payload *payload);
 
 #endif

@@ -1,5 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Endpoints and their deliveries changed, as jobs of the store thread. */
+/*
+ * Endpoints and their deliveries changed, as jobs of the store thread.
+ *
+ * endpoint_write.c           the job, and its answer kept for an Idempotency-Key
+ * endpoint_write_settings.c  endpoints made, changed, deleted, paused, their secrets
+ * endpoint_write_send.c      examples, retries, replays
+ */
 #ifndef ORDERWIRE_SERVICE_ENDPOINT_WRITE_H
 #define ORDERWIRE_SERVICE_ENDPOINT_WRITE_H
 
@@ -35,7 +41,10 @@ struct endpoint_write {
     int64_t overlap;          /* rotate: ms */
     enum order_status status; /* example */
     int64_t since;            /* replay: wall ms */
+    struct str idempotency_key; /* a view; empty: none */
+    uint8_t request_hash[32];   /* SHA-256 over method, path and body */
     /* The answer. */
+    bool replayed;        /* it is that of an earlier request */
     enum api_error error; /* NONE: done */
     char detail[240];
     struct buf answer;                          /* JSON; a new secret is in it, this once */

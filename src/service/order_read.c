@@ -4,12 +4,11 @@
 
 #include "base/err.h"
 #include "base/limits.h"
-#include "codec/base64.h"
 #include "codec/json.h"
+#include "service/delivery.h"
+#include "service/list_cursor.h"
 #include "service/order_content.h"
 #include "service/service.h"
-
-enum { CURSOR_MAX = 32 };
 
 static struct str content_of(const struct store_order *order)
 {
@@ -85,19 +84,22 @@ static void write_event(void *argument, const struct store_event *event)
     buf_append_byte(out, '}');
 }
 
-static int write_order_and_events(struct store_connection *reader, int32_t project_id,
-                                  int32_t order_id, struct buf *out, int32_t *seq)
+static int write_whole(struct service *service, int32_t project_id, int32_t order_id,
+                       struct buf *out, int32_t *seq)
 {
     struct store_order order;
-    int rc = store_order_get(reader, project_id, order_id, &order);
+    int rc = store_order_get(service->reader, project_id, order_id, &order);
     if (rc < 0)
         return rc;
     write_order(out, &order);
     *seq = order.seq;
     json_write_key(out, "events");
     buf_append_byte(out, '[');
-    rc = store_event_list(reader, project_id, order_id, write_event, out);
-    buf_append_text(out, "]}");
+    rc = store_event_list(service->reader, project_id, order_id, write_event, out);
+    buf_append_byte(out, ']');
+    if (rc == 0)
+        rc = delivery_read_of_order(service, project_id, order_id, out);
+    buf_append_byte(out, '}');
     if (rc == 0 && out->overflow)
         rc = ERR_TOO_LARGE;
     return rc;
@@ -108,7 +110,7 @@ int order_read_for_merchant(struct service *service, int32_t project_id, int32_t
 {
     int rc = store_begin(service->reader);
     if (rc == 0)
-        rc = write_order_and_events(service->reader, project_id, order_id, out, seq);
+        rc = write_whole(service, project_id, order_id, out, seq);
     if (rc == 0)
         rc = store_commit(service->reader);
     if (rc < 0)
@@ -136,28 +138,12 @@ static void write_row(void *argument, const struct store_order *order)
     write_order(&page->row, order);
     buf_append_byte(&page->row, '}');
     /* Room is left for the cursor. */
-    if (page->rows > 0 && page->row.len + 2 * CURSOR_MAX > out->max - out->len) {
+    if (page->rows > 0 && page->row.len + LIST_CURSOR_MAX > out->max - out->len) {
         page->stopped_before = order->order_id + 1;
         return;
     }
     buf_append_str(out, buf_view(&page->row));
     page->rows++;
-}
-
-static void write_cursor(struct buf *out, int32_t before)
-{
-    struct buf digits;
-    json_write_key(out, "next_cursor");
-    if (before == 0) {
-        buf_append_text(out, "null");
-        return;
-    }
-    buf_init(&digits, CURSOR_MAX);
-    buf_append_int(&digits, before);
-    buf_append_byte(out, '"');
-    base64_encode_url(buf_view(&digits), out);
-    buf_append_byte(out, '"');
-    buf_fini(&digits);
 }
 
 int order_read_list(struct service *service, const struct store_order_filter *filter,
@@ -171,24 +157,10 @@ int order_read_list(struct service *service, const struct store_order_filter *fi
     buf_append_byte(out, '[');
     int rc = store_order_list(service->reader, filter, write_row, &page, &next);
     buf_append_byte(out, ']');
-    write_cursor(out, page.stopped_before != 0 ? page.stopped_before : next);
+    list_cursor_write(out, page.stopped_before != 0 ? page.stopped_before : next);
     buf_append_byte(out, '}');
     buf_fini(&page.row);
     if (rc == 0 && out->overflow)
         rc = ERR_TOO_LARGE;
-    return rc;
-}
-
-int order_read_cursor(struct str cursor, int32_t *before)
-{
-    struct buf digits;
-    int64_t number;
-    buf_init(&digits, CURSOR_MAX);
-    int rc = base64_decode_url(cursor, &digits);
-    if (rc == 0 && str_to_int64(buf_view(&digits), 1, INT32_MAX, &number))
-        *before = (int32_t)number;
-    else
-        rc = ERR_INVALID;
-    buf_fini(&digits);
     return rc;
 }

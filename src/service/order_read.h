@@ -19,9 +19,9 @@ NODISCARD int order_read_for_user(struct service *service, int32_t project_id, i
 NODISCARD int order_read_seq(struct service *service, int32_t project_id, int32_t order_id,
                              struct str user_external_id, int32_t *seq);
 
-/* For the merchant: everything, with events. */
-NODISCARD int order_read_for_merchant(struct service *service, int32_t project_id,
-                                      int32_t order_id, struct buf *out, int32_t *seq);
+/* For the merchant: everything, with events and deliveries. */
+NODISCARD int order_read_for_merchant(struct service *service, int32_t project_id, int32_t order_id,
+                                      struct buf *out, int32_t *seq);
 
 /*
  * For the merchant: {"orders":[…],"next_cursor":"…"|null}. A page that would not fit into `out` is cut
@@ -29,7 +29,5 @@ NODISCARD int order_read_for_merchant(struct service *service, int32_t project_i
  */
 NODISCARD int order_read_list(struct service *service, const struct store_order_filter *filter,
                               struct buf *out);
-/* The `before` of the filter, from a next_cursor. ERR_INVALID. */
-NODISCARD int order_read_cursor(struct str cursor, int32_t *before);
 
 #endif

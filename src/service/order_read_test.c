@@ -6,6 +6,7 @@
 #include "base/limits.h"
 #include "base/mem.h"
 #include "codec/json.h"
+#include "service/list_cursor.h"
 #include "service/service_fixture.h"
 
 #include <string.h>
@@ -126,7 +127,7 @@ static void a_merchant_reads_everything(void **state)
            "{\"seq\":1,\"status\":\"new\",\"previous_status\":\"new\",\"synthetic\":true,"
            "\"offset\":1,\"occurred_at\":\"T\"},"
            "{\"seq\":2,\"status\":\"canceled\",\"previous_status\":\"new\",\"synthetic\":false,"
-           "\"offset\":2,\"occurred_at\":\"T\"}]}");
+           "\"offset\":2,\"occurred_at\":\"T\"}],\"deliveries\":[]}");
     assert_int_equal(seq, 2);
     assert_int_equal(order_read_for_merchant(&fixture->service, PROJECT, 6, &out, &seq),
                      ERR_NOT_FOUND);
@@ -147,6 +148,7 @@ static size_t read_page(struct service_fixture *fixture, struct store_order_filt
 {
     struct buf out;
     struct str cursor;
+    int64_t before = 0;
     int64_t id;
     buf_init(&out, room);
     assert_int_equal(order_read_list(&fixture->service, filter, &out), 0);
@@ -159,11 +161,11 @@ static size_t read_page(struct service_fixture *fixture, struct store_order_filt
         assert_true(json_as_int(json_get(json_at(orders, i), "order_id"), &id));
         ids[i] = (int32_t)id;
     }
-    filter->before = 0;
     if (json_as_string(json_get(document, "next_cursor"), &cursor))
-        assert_int_equal(order_read_cursor(cursor, &filter->before), 0);
+        assert_int_equal(list_cursor_read(cursor, INT32_MAX, &before), 0);
     else
         assert_int_equal(json_kind(json_get(document, "next_cursor")), JSON_KIND_NULL);
+    filter->before = (int32_t)before;
     json_free(&document);
     buf_fini(&out);
     return count;
@@ -217,12 +219,12 @@ static void cursors_of_others_are_refused(void **state)
                                        "MQ==",
                                        "!",
                                        "MTExMTExMTExMTExMTExMTExMTExMTExMTExMTExMTExMTExMTEx"};
-    int32_t before = 7;
+    int64_t before = 7;
     (void)state;
     for (size_t i = 0; i < ARRAY_LENGTH(rows); i++)
-        assert_int_equal(order_read_cursor(str_from(rows[i]), &before), ERR_INVALID);
+        assert_int_equal(list_cursor_read(str_from(rows[i]), INT32_MAX, &before), ERR_INVALID);
     assert_int_equal(before, 7);
-    assert_int_equal(order_read_cursor(STR_LIT("MQ"), &before), 0);
+    assert_int_equal(list_cursor_read(STR_LIT("MQ"), INT32_MAX, &before), 0);
     assert_int_equal(before, 1);
 }
 

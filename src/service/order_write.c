@@ -13,6 +13,8 @@
 #include "base/metrics.h"
 #include "codec/payment_token.h"
 #include "hub/hub.h"
+#include "service/delivery.h"
+#include "service/idempotency.h"
 #include "service/order_answers.h"
 #include "service/service.h"
 #include "store/store.h"
@@ -209,6 +211,8 @@ static int append_events(struct step *step, const struct order_effects *effects,
             .occurred_at = step->transaction->now_wall,
         };
         rc = store_event_append(step->transaction->connection, &step->order, &event);
+        if (rc == 0 && source->is_publication)
+            rc = delivery_add(step->transaction, &step->order, &event);
         if (rc == 0)
             publish(step, &event);
     }
@@ -306,38 +310,37 @@ static int apply_all(struct order_write *write, struct writer_transaction *trans
     return rc;
 }
 
+static struct idempotency key_of(const struct order_write *write)
+{
+    return (struct idempotency){
+        .project_id = write->project_id,
+        .key = write->idempotency_key,
+        .hash = write->request_hash,
+    };
+}
+
 /* ERR_NOT_FOUND: there is no answer yet. 0: the request is answered. */
 static int replay(struct order_write *write, const struct writer_transaction *transaction)
 {
-    struct store_idempotency record;
-    int rc = store_idempotency_get(transaction->connection, write->project_id,
-                                   write->idempotency_key, &record);
-    if (rc < 0)
-        return rc;
-    if (record.expires_at <= transaction->now_wall)
-        return ERR_NOT_FOUND;
-    bool is_same = memcmp(record.request_hash, write->request_hash, STORE_KEY_HASH_SIZE) == 0;
-    if (is_same && order_answers_decode(record.answer, write->answers, write->count))
+    struct idempotency key = key_of(write);
+    struct str answer;
+    int rc = idempotency_find(transaction, &key, &answer);
+    if (rc == 0 && order_answers_decode(answer, write->answers, write->count))
         write->replayed = true;
-    else
+    else if (rc == 0 || rc == ERR_EXISTS)
         write->error = API_ERROR_IDEMPOTENCY_OTHER;
-    return 0;
+    return rc == ERR_EXISTS ? 0 : rc;
 }
 
 static int keep_answers(const struct order_write *write,
                         const struct writer_transaction *transaction)
 {
+    struct idempotency key = key_of(write);
     struct buf text;
-    struct store_idempotency record = {
-        .project_id = write->project_id,
-        .key = write->idempotency_key,
-        .expires_at = transaction->now_wall + write->service->options->idempotency_ttl,
-    };
-    memcpy(record.request_hash, write->request_hash, STORE_KEY_HASH_SIZE);
     buf_init(&text, order_answers_size(write->count));
     order_answers_encode(write->answers, write->count, &text);
-    record.answer = buf_view(&text);
-    int rc = store_idempotency_put(transaction->connection, &record);
+    int rc = idempotency_keep(transaction, &key, buf_view(&text),
+                              write->service->options->idempotency_ttl);
     buf_fini(&text);
     return rc;
 }
@@ -347,15 +350,11 @@ static int run(struct writer_job *job, struct writer_transaction *transaction)
     struct order_write *write = CONTAINER_OF(job, struct order_write, job);
     write->error = API_ERROR_NONE;
     write->replayed = false;
-    if (write->idempotency_key.len > 0) {
-        int rc = replay(write, transaction);
-        if (rc != ERR_NOT_FOUND)
-            return rc;
-    }
-    int rc = apply_all(write, transaction);
-    if (rc == 0 && write->idempotency_key.len > 0)
-        rc = keep_answers(write, transaction);
-    return rc;
+    int rc = replay(write, transaction);
+    if (rc != ERR_NOT_FOUND)
+        return rc;
+    rc = apply_all(write, transaction);
+    return rc == 0 ? keep_answers(write, transaction) : rc;
 }
 
 static enum metric metric_of(const struct order_answer *answer)

@@ -23,8 +23,8 @@ enum order_write_mode {
 /* One order as asked for. Texts are views of order_write.text or of the request kept with it. */
 struct order_input {
     enum order_write_mode mode;
-    int32_t order_id;             /* 0: assign one (create only) */
-    struct str user_external_id;  /* empty: not given; then the order must exist */
+    int32_t order_id;            /* 0: assign one (create only) */
+    struct str user_external_id; /* empty: not given; then the order must exist */
     bool has_status;
     enum order_status status;
     struct str content;           /* JSON; empty: not given */

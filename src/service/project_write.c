@@ -10,7 +10,7 @@
 #include "base/mem.h"
 #include "codec/base64.h"
 #include "service/service.h"
-#include "store/store.h"
+#include "store/store_webhooks.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -189,6 +189,18 @@ static int write_project(struct buf *out, const struct store_project *project)
     return out->overflow ? ERR_TOO_LARGE : 0;
 }
 
+static void poke_endpoint(void *argument, const struct store_endpoint *endpoint)
+{
+    writer_poke(argument, endpoint->endpoint_id);
+}
+
+/* Another list of allowed networks counts at once. */
+static int poke_endpoints(struct writer_transaction *transaction, int32_t project_id)
+{
+    return store_endpoint_list(transaction->connection, project_id, 0, LIMIT_WEBHOOK_ENDPOINTS,
+                               poke_endpoint, transaction);
+}
+
 static int change(struct project_write *write, struct writer_transaction *transaction)
 {
     struct store_project project;
@@ -204,6 +216,8 @@ static int change(struct project_write *write, struct writer_transaction *transa
         rc = store_project_put(transaction->connection, &project);
         if (rc == 0)
             rc = write_project(&write->answer, &project);
+        if (rc == 0)
+            rc = poke_endpoints(transaction, write->project_id);
         writer_project_changed(transaction);
     }
     wipe(&merged);

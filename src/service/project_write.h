@@ -22,15 +22,15 @@ struct project_write {
     struct service *service;
     enum project_write_kind kind;
     int32_t project_id;
-    int32_t merchant_id;  /* create; 0: the same number as the project */
-    bool merchant_wide;   /* add key */
-    struct buf settings;  /* create and change: a JSON object of members to set */
-    char label[64];       /* add key */
-    char key_id[16];      /* delete key */
+    int32_t merchant_id; /* create; 0: the same number as the project */
+    bool merchant_wide;  /* add key */
+    struct buf settings; /* create and change: a JSON object of members to set */
+    char label[64];      /* add key */
+    char key_id[16];     /* delete key */
     /* The answer. */
-    enum api_error error; /* NONE: done */
-    char detail[240];     /* a sentence, or "" */
-    struct buf answer;    /* JSON; secrets are in it, this once */
+    enum api_error error;                      /* NONE: done */
+    char detail[240];                          /* a sentence, or "" */
+    struct buf answer;                         /* JSON; secrets are in it, this once */
     void (*done)(struct project_write *write); /* calls project_write_free */
     void *argument;
 };

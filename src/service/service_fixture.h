@@ -19,6 +19,8 @@
 
 enum { SERVICE_FIXTURE_PROJECT = 77640, SERVICE_FIXTURE_DAY = 24 * 60 * 60 * 1000 /* ms */ };
 
+static const uint8_t service_fixture_key[32] = {1, 2, 3};
+
 struct service_fixture {
     struct store_options store_options;
     struct service_options options;
@@ -46,6 +48,7 @@ static inline void service_fixture_open(struct service_fixture *fixture,
     service->hub = hub_new();
     service->auth = auth_new(service->store, service->reader, &fixture->shared);
     service->options = &fixture->options;
+    service->webhook_key = service_fixture_key;
     fixture->feeds[0] = hub_feed_new(service->hub, service->loop);
     service->writer =
         writer_start(service->store, fixture->feeds, 1, &fixture->shared, &fixture->options);

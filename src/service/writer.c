@@ -9,11 +9,14 @@
 #include "auth/auth.h"
 #include "base/clock.h"
 #include "base/err.h"
+#include "base/fault.h"
 #include "base/limits.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/metrics.h"
 #include "hub/hub.h"
+#include "service/delivery.h"
+#include "service/pokes.h"
 #include "service/service.h"
 #include "store/store.h"
 
@@ -34,12 +37,15 @@ struct writer {
     int feed_count;
     struct auth_shared *auth;
     const struct service_options *options;
+    struct webhook *webhook; /* NULL: nobody is poked */
     pthread_t thread;
     _Atomic bool is_ready;
 
     /* The thread's own. */
     struct hub_batch *batch; /* events of the group; NULL before the first */
     bool projects_changed;
+    struct delivery_targets *targets;
+    struct pokes pokes;    /* of the group */
     int64_t maintain_mono; /* when the next step of clearing, or probe, is due */
 
     pthread_mutex_t lock; /* of what follows */
@@ -82,6 +88,7 @@ static int run_jobs(struct writer *writer, const struct list *group)
     struct writer_transaction transaction = {
         .connection = writer->connection,
         .now_wall = clock_wall_ms(),
+        .targets = writer->targets,
         .writer = writer,
     };
     int rc = store_begin(writer->connection);
@@ -90,12 +97,17 @@ static int run_jobs(struct writer *writer, const struct list *group)
         if (rc == 0)
             rc = job->run(job, &transaction);
     }
-    return end_transaction(writer, rc);
+    fault_point("writer_before_commit");
+    rc = end_transaction(writer, rc);
+    if (rc < 0)
+        delivery_targets_forget(writer->targets, 0);
+    return rc;
 }
 
-/* What the group has changed becomes visible to the workers. */
+/* What the group has changed becomes visible to the other threads. */
 static void announce(struct writer *writer)
 {
+    pokes_send(&writer->pokes, writer->webhook);
     if (writer->projects_changed)
         atomic_fetch_add(&writer->auth->generation, 1);
     if (writer->batch == NULL)
@@ -138,12 +150,14 @@ static void run_group(struct writer *writer, struct list *group)
     int rc = run_jobs(writer, group);
     metrics_add(rc == 0 ? METRIC_COMMITS : METRIC_COMMIT_FAILURES, 1);
     if (rc == 0) {
+        fault_point("writer_after_commit");
         metrics_observe(METRIC_COMMIT_SECONDS, clock_mono_us() - start);
         announce(writer);
     }
     set_ready(writer, rc);
     hub_batch_release(&writer->batch);
     writer->projects_changed = false;
+    pokes_clear(&writer->pokes);
     answer(writer, group, rc);
 }
 
@@ -247,6 +261,8 @@ static void init_lock(struct writer *writer)
 static void writer_free(struct writer *writer)
 {
     store_disconnect(&writer->connection);
+    delivery_targets_free(&writer->targets);
+    pokes_fini(&writer->pokes);
     pthread_cond_destroy(&writer->wake);
     pthread_mutex_destroy(&writer->lock);
     mem_free(writer);
@@ -267,6 +283,7 @@ struct writer *writer_start(struct store *store, struct hub_feed *const *feeds, 
     writer->feed_count = feed_count;
     writer->auth = auth;
     writer->options = options;
+    writer->targets = delivery_targets_new();
     writer->maintain_mono = clock_mono_ms() + options->prune_interval;
     atomic_init(&writer->is_ready, true);
     list_init(&writer->queue);
@@ -278,6 +295,11 @@ struct writer *writer_start(struct store *store, struct hub_feed *const *feeds, 
         return NULL;
     }
     return writer;
+}
+
+void writer_use_webhook(struct writer *writer, struct webhook *webhook)
+{
+    writer->webhook = webhook;
 }
 
 void writer_stop(struct writer **writer)
@@ -323,6 +345,16 @@ void writer_publish(struct writer_transaction *transaction, const struct hub_eve
 void writer_project_changed(struct writer_transaction *transaction)
 {
     transaction->writer->projects_changed = true;
+}
+
+void writer_poke(struct writer_transaction *transaction, int64_t endpoint_id)
+{
+    pokes_add(&transaction->writer->pokes, endpoint_id);
+}
+
+void writer_poke_replays(struct writer_transaction *transaction)
+{
+    pokes_add_replays(&transaction->writer->pokes);
 }
 
 bool writer_is_ready(const struct writer *writer)

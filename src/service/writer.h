@@ -16,17 +16,20 @@
 
 /* Opaque types. */
 struct auth_shared;
+struct delivery_targets;
 struct hub_event;
 struct hub_feed;
 struct service_options;
 struct store;
 struct store_connection;
+struct webhook;
 struct writer;
 
 /* What a job works with. */
 struct writer_transaction {
     struct store_connection *connection; /* inside a transaction; jobs neither begin nor commit */
     int64_t now_wall;                    /* the same for the whole group */
+    struct delivery_targets *targets;
     struct writer *writer;
 };
 
@@ -53,6 +56,8 @@ struct writer_job {
  */
 struct writer *writer_start(struct store *store, struct hub_feed *const *feeds, int feed_count,
                             struct auth_shared *auth, const struct service_options *options);
+/* Before the first job: who is poked. Without this call nobody is. `webhook` outlives the writer. */
+void writer_use_webhook(struct writer *writer, struct webhook *webhook);
 /* Runs what was submitted, ends the thread, frees. Nothing submits any more. */
 void writer_stop(struct writer **writer);
 
@@ -66,6 +71,10 @@ NODISCARD int writer_submit(struct writer *writer, struct writer_job *job);
 void writer_publish(struct writer_transaction *transaction, const struct hub_event *event);
 /* In a job: a project or key changes; workers read it anew once the group is durable. */
 void writer_project_changed(struct writer_transaction *transaction);
+
+/* In a job: the webhook thread looks at this endpoint, or at replays, once the group is durable. */
+void writer_poke(struct writer_transaction *transaction, int64_t endpoint_id);
+void writer_poke_replays(struct writer_transaction *transaction);
 
 /* From any thread: whether the last commit succeeded. */
 bool writer_is_ready(const struct writer *writer);
