@@ -6,6 +6,12 @@
 #include "base/limits.h"
 
 #define ORDERS "/server/v1/project/{project}/orders"
+#define WEBHOOKS "/server/v1/project/{project}/webhooks"
+#define WEBHOOK WEBHOOKS "/{webhook}"
+#define DELIVERIES "/server/v1/project/{project}/deliveries"
+
+/* The bodies of commands: a few members. */
+#define COMMAND_BODY 4096
 
 const struct http_route api_routes[] = {
     {"GET", "/api/v2/project/{project}/order/{order}", route_order_get, 0, HTTP_ROUTE_CORS},
@@ -14,5 +20,19 @@ const struct http_route api_routes[] = {
     {"POST", ORDERS "/batch", route_orders_batch, LIMIT_HTTP_BATCH_BODY, 0},
     {"GET", ORDERS "/{order}", route_orders_read, 0, 0},
     {"PATCH", ORDERS "/{order}", route_orders_change, LIMIT_HTTP_BODY, 0},
+    {"POST", WEBHOOKS, route_webhooks_create, LIMIT_WEBHOOK_SETTINGS, 0},
+    {"GET", WEBHOOKS, route_webhooks_list, 0, 0},
+    {"GET", WEBHOOK, route_webhooks_read, 0, 0},
+    {"PATCH", WEBHOOK, route_webhooks_change, LIMIT_WEBHOOK_SETTINGS, 0},
+    {"DELETE", WEBHOOK, route_webhooks_delete, 0, 0},
+    {"POST", WEBHOOK "/pause", route_webhooks_pause, COMMAND_BODY, 0},
+    {"POST", WEBHOOK "/resume", route_webhooks_resume, COMMAND_BODY, 0},
+    {"POST", WEBHOOK "/rotate", route_webhooks_rotate, COMMAND_BODY, 0},
+    {"POST", WEBHOOK "/test", route_webhooks_test, COMMAND_BODY, 0},
+    {"POST", WEBHOOK "/replay", route_webhooks_replay, COMMAND_BODY, 0},
+    {"GET", WEBHOOK "/replays/{replay}", route_webhooks_replay_read, 0, 0},
+    {"GET", DELIVERIES, route_deliveries_list, 0, 0},
+    {"GET", DELIVERIES "/{delivery}", route_deliveries_read, 0, 0},
+    {"POST", DELIVERIES "/{delivery}/retry", route_deliveries_retry, COMMAND_BODY, 0},
     {NULL},
 };

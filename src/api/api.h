@@ -9,6 +9,10 @@
  * route_orders.c       /server/v1/project/{p}/orders…: create, change, read, list
  * route_orders_batch.c /server/v1/project/{p}/orders/batch
  * order_body.c         an order's JSON to struct order_input, and answers to JSON
+ * route_webhooks.c     /server/v1/project/{p}/webhooks…: endpoints
+ * route_deliveries.c   /server/v1/project/{p}/deliveries…: what became of webhooks
+ * endpoint_request.c   what these two share
+ * listen.c             /server/v1/project/{p}/webhooks/listen: webhooks as a stream
  */
 #ifndef ORDERWIRE_API_API_H
 #define ORDERWIRE_API_API_H

@@ -8,6 +8,7 @@
 #include "service/service.h"
 
 #include <limits.h>
+#include <string.h>
 
 void merchant_respond_failure(struct http_request *http, int result, enum api_error not_found)
 {
@@ -24,6 +25,15 @@ void merchant_respond_failure(struct http_request *http, int result, enum api_er
     default:
         http_respond_error(http, API_ERROR_STORE_UNAVAILABLE, NULL);
     }
+}
+
+void merchant_respond_read(struct http_request *http, int result, const struct buf *body,
+                           enum api_error not_found)
+{
+    if (result == 0)
+        http_respond_json(http, 200, buf_view(body));
+    else
+        merchant_respond_failure(http, result, not_found);
 }
 
 const struct auth_project *merchant_project(struct http_request *http)
@@ -50,6 +60,15 @@ int32_t merchant_order_id(struct http_request *http)
     return 0;
 }
 
+int64_t merchant_id_at(struct http_request *http, size_t place, enum api_error not_found)
+{
+    int64_t id;
+    if (str_to_int64(http->params[place], 1, INT64_MAX, &id))
+        return id;
+    http_respond_error(http, not_found, NULL);
+    return 0;
+}
+
 /* The key stands for one request: method, path and body. */
 static void hash_request(const struct http_request *http, uint8_t hash[32])
 {
@@ -69,16 +88,27 @@ static bool is_good_key(struct str key)
            !str_has_control(key);
 }
 
+bool merchant_idempotency(struct http_request *http, struct str *key, uint8_t hash[32])
+{
+    *key = http_request_header(http, "idempotency-key");
+    if (!http_request_has_header(http, "idempotency-key"))
+        return true;
+    if (!is_good_key(*key)) {
+        http_respond_error(http, API_ERROR_INVALID_FIELD,
+                           "Idempotency-Key: expected 1 to 255 bytes of text");
+        return false;
+    }
+    hash_request(http, hash);
+    return true;
+}
+
 struct merchant_write *merchant_write_new(struct http_request *http,
                                           const struct auth_project *project, size_t count)
 {
-    struct str key = http_request_header(http, "idempotency-key");
-    bool has_key = http_request_has_header(http, "idempotency-key");
-    if (has_key && !is_good_key(key)) {
-        http_respond_error(http, API_ERROR_INVALID_FIELD,
-                           "Idempotency-Key: expected 1 to 255 bytes of text");
+    uint8_t hash[32] = {0};
+    struct str key;
+    if (!merchant_idempotency(http, &key, hash))
         return NULL;
-    }
     struct merchant_write *write = mem_zalloc(sizeof(*write));
     write->http = http;
     arena_init(&write->texts);
@@ -86,10 +116,8 @@ struct merchant_write *merchant_write_new(struct http_request *http,
     write->orders->strict = project->settings.strict;
     write->orders->argument = write;
     write->orders->job.bytes = sizeof(*write) + http->body.len;
-    if (has_key) {
-        write->orders->idempotency_key = arena_copy(&write->texts, key);
-        hash_request(http, write->orders->request_hash);
-    }
+    write->orders->idempotency_key = arena_copy(&write->texts, key);
+    memcpy(write->orders->request_hash, hash, sizeof(hash));
     return write;
 }
 

@@ -23,6 +23,14 @@ const struct auth_project *merchant_project(struct http_request *http);
 
 /* "{order}" of the path; 0 after an error answer has been sent. */
 int32_t merchant_order_id(struct http_request *http);
+/* Another id of the path, the param at `place`; 0 after the answer `not_found` has been sent. */
+int64_t merchant_id_at(struct http_request *http, size_t place, enum api_error not_found);
+
+/*
+ * The Idempotency-Key, a view that is empty when there is none, and the hash of the request that it
+ * stands for. False after an error answer has been sent.
+ */
+NODISCARD bool merchant_idempotency(struct http_request *http, struct str *key, uint8_t hash[32]);
 
 /* For `count` orders, with the Idempotency-Key; NULL after an error answer has been sent. */
 struct merchant_write *merchant_write_new(struct http_request *http,
@@ -35,5 +43,8 @@ void merchant_write_submit(struct merchant_write **write, void (*done)(struct or
 
 /* Answers a failed look-up: the store's error, or `not_found`. */
 void merchant_respond_failure(struct http_request *http, int result, enum api_error not_found);
+/* Answers a look-up: 200 with the body when `result` is 0. */
+void merchant_respond_read(struct http_request *http, int result, const struct buf *body,
+                           enum api_error not_found);
 
 #endif

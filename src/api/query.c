@@ -5,20 +5,10 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/limits.h"
-#include "codec/base64.h"
 #include "codec/url.h"
+#include "service/list_cursor.h"
 
 #include <stdio.h>
-
-static bool take_cursor(const struct query_field *field, struct str value, int64_t *out)
-{
-    struct buf digits;
-    buf_init(&digits, 32);
-    bool good = base64_decode_url(value, &digits) == 0 &&
-                str_to_int64(buf_view(&digits), field->min, field->max, out);
-    buf_fini(&digits);
-    return good;
-}
 
 static bool take_word(const struct query_field *field, struct str value, int64_t *out)
 {
@@ -52,7 +42,7 @@ static bool take(const struct query_field *field, struct str value, void *target
     case QUERY_TIME:
         return clock_parse(value, out);
     case QUERY_CURSOR:
-        return take_cursor(field, value, out);
+        return list_cursor_read(value, field->max, out) == 0;
     case QUERY_WORD:
         return take_word(field, value, out);
     }

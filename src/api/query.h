@@ -9,7 +9,7 @@ enum query_type {
     QUERY_TEXT,   /* struct str of min to max bytes */
     QUERY_INT,    /* int64_t in [min, max] */
     QUERY_TIME,   /* int64_t, wall ms */
-    QUERY_CURSOR, /* int64_t in [min, max], as base64url of its digits */
+    QUERY_CURSOR, /* int64_t in [1, max], from a next_cursor */
     QUERY_WORD,   /* int64_t: the place of the value in `words` */
 };
 
@@ -26,7 +26,8 @@ struct query_field {
 #define QUERY_ERROR_SIZE 240
 
 /*
- * Fills `target`; what is absent leaves it untouched. Texts are copied to `texts`. ERR_INVALID with
+ * Fills `target`; what is absent leaves it untouched. Texts are copied to `texts`, which may
+ * be NULL for a table without. ERR_INVALID with
  * a sentence in `error` for an unknown name, a bad escape or a value that is not what is expected.
  */
 NODISCARD int query_read(struct str query, const struct query_field *fields, void *target,

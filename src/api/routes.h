@@ -5,11 +5,25 @@
 
 #include "http/http_server.h"
 
+void route_deliveries_list(struct http_request *http);
+void route_deliveries_read(struct http_request *http);
+void route_deliveries_retry(struct http_request *http);
 void route_order_get(struct http_request *http);
 void route_orders_batch(struct http_request *http);
 void route_orders_change(struct http_request *http);
 void route_orders_create(struct http_request *http);
 void route_orders_list(struct http_request *http);
 void route_orders_read(struct http_request *http);
+void route_webhooks_change(struct http_request *http);
+void route_webhooks_create(struct http_request *http);
+void route_webhooks_delete(struct http_request *http);
+void route_webhooks_list(struct http_request *http);
+void route_webhooks_pause(struct http_request *http);
+void route_webhooks_read(struct http_request *http);
+void route_webhooks_replay(struct http_request *http);
+void route_webhooks_replay_read(struct http_request *http);
+void route_webhooks_resume(struct http_request *http);
+void route_webhooks_rotate(struct http_request *http);
+void route_webhooks_test(struct http_request *http);
 
 #endif
