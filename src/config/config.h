@@ -9,11 +9,11 @@
 #ifndef ORDERWIRE_CONFIG_CONFIG_H
 #define ORDERWIRE_CONFIG_CONFIG_H
 
-#include "base/buf.h"
 #include "http/http_server.h"
 #include "realtime/realtime.h"
 #include "service/service.h"
 #include "store/store.h"
+#include "webhook/webhook.h"
 
 struct config {
     char *data;
@@ -25,6 +25,7 @@ struct config {
     struct http_options http;
     struct realtime_options realtime;
     struct service_options service;
+    struct webhook_options webhook;
     struct store_options store; /* .directory is a view of `data` */
 };
 

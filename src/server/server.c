@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Start: store, workers' insides, store thread, workers' threads. Stop, the other way round: the
- * workers first lose their connections but keep running, so that the store thread can send back the
- * answers it still owes; then the store thread ends; then the workers.
+ * Start: store, webhook thread, workers' insides, store thread, workers' threads. Stop, the other
+ * way round: the workers first lose their connections but keep running, so that the store thread
+ * can send back the answers it still owes; webhooks in flight are finished and recorded; then the
+ * store thread ends; then the webhook thread and the workers, whom nobody tells anything any more.
  */
 #include "server/server.h"
 
@@ -13,8 +14,11 @@
 #include "base/mem.h"
 #include "net/listener.h"
 #include "server/admin_key.h"
+#include "server/secrets_key.h"
 #include "server/worker.h"
+#include "service/delivery.h"
 #include "service/writer.h"
+#include "webhook/webhook.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -29,6 +33,9 @@ struct server {
     const struct config *config;
     struct store *store;
     struct auth_shared auth;
+    uint8_t secrets_key[SECRETS_KEY_SIZE];
+    struct webhook *webhook;
+    struct delivery_recorder *recorder;
     struct writer *writer;
     struct worker *workers[WORKERS_MAX];
     struct hub_feed *feeds[WORKERS_MAX];
@@ -73,6 +80,8 @@ static int open_store(struct server *server, char *error)
     result = store_open(&store_sqlite, &server->config->store, &server->store, cause);
     if (result == 0)
         result = admin_key_read_or_make(directory, key, cause);
+    if (result == 0)
+        result = secrets_key_read_or_make(directory, server->secrets_key, cause);
     if (result != 0) {
         snprintf(error, SERVER_ERROR_SIZE, "%s", cause);
         return result;
@@ -86,7 +95,8 @@ static int make_workers(struct server *server, char *error)
 {
     int count = worker_count_of(server->config);
     for (int i = 0; i < count; i++) {
-        server->workers[i] = worker_new(server->config, server->store, &server->auth);
+        server->workers[i] =
+            worker_new(server->config, server->store, &server->auth, server->secrets_key);
         if (server->workers[i] == NULL) {
             snprintf(error, SERVER_ERROR_SIZE, "a worker cannot be made; the log says why");
             return ERR_IO;
@@ -94,12 +104,27 @@ static int make_workers(struct server *server, char *error)
         server->feeds[i] = worker_feed(server->workers[i]);
         server->worker_count++;
     }
-    server->writer =
-        writer_start(server->store, server->feeds, count, &server->auth, &server->config->service);
+    return 0;
+}
+
+/* The store thread pokes the webhook thread, and that one's results go to the store thread. */
+static int start_threads(struct server *server, char *error)
+{
+    const struct config *config = server->config;
+    server->webhook = webhook_start(server->store, server->secrets_key, &config->webhook);
+    if (server->webhook == NULL) {
+        snprintf(error, SERVER_ERROR_SIZE, "the webhook thread cannot start; the log says why");
+        return ERR_IO;
+    }
+    server->writer = writer_start(server->store, server->feeds, server->worker_count, &server->auth,
+                                  &config->service);
     if (server->writer == NULL) {
         snprintf(error, SERVER_ERROR_SIZE, "the store thread cannot start; the log says why");
         return ERR_IO;
     }
+    writer_use_webhook(server->writer, server->webhook);
+    server->recorder = delivery_recorder_new(server->writer, server->webhook);
+    webhook_run(server->webhook, &delivery_webhook_recorder, server->recorder);
     return 0;
 }
 
@@ -133,7 +158,7 @@ struct server *server_start(const struct config *config, const struct server_ext
     pthread_mutex_init(&server->mutex, NULL);
     pthread_cond_init(&server->changed, NULL);
     if (open_store(server, error) != 0 || make_workers(server, error) != 0 ||
-        start_workers(server, extras, error) != 0) {
+        start_threads(server, error) != 0 || start_workers(server, extras, error) != 0) {
         server_stop(&server, 0);
         return NULL;
     }
@@ -176,6 +201,19 @@ static void drain(struct server *server, int64_t drain_time)
     pthread_mutex_unlock(&server->mutex);
 }
 
+static void stop_threads(struct server *server, int64_t drain_time)
+{
+    if (server->recorder != NULL) {
+        webhook_drain(server->webhook, drain_time);
+        delivery_recorder_close(server->recorder);
+    }
+    if (server->writer != NULL)
+        writer_stop(&server->writer);
+    if (server->webhook != NULL)
+        webhook_stop(&server->webhook);
+    delivery_recorder_free(&server->recorder);
+}
+
 void server_stop(struct server **owner, int64_t drain_time)
 {
     struct server *server = *owner;
@@ -183,13 +221,13 @@ void server_stop(struct server **owner, int64_t drain_time)
     if (server == NULL)
         return;
     drain(server, drain_time);
-    if (server->writer != NULL)
-        writer_stop(&server->writer);
+    stop_threads(server, drain_time);
     for (int i = 0; i < server->worker_count; i++)
         worker_free(&server->workers[i]);
     if (server->store != NULL)
         store_close(&server->store);
     pthread_cond_destroy(&server->changed);
     pthread_mutex_destroy(&server->mutex);
+    mem_wipe(server->secrets_key, sizeof(server->secrets_key));
     mem_free(server);
 }

@@ -6,6 +6,8 @@
  * server.c     start, reload, stop
  * worker.c     one worker: its loop and everything that lives on it
  * admin_key.c  DATA/admin.key
+ * secrets_key.c  DATA/secrets.key
+ * key_file.c   how both are read and made
  */
 #ifndef ORDERWIRE_SERVER_SERVER_H
 #define ORDERWIRE_SERVER_SERVER_H

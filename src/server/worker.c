@@ -7,6 +7,7 @@
 
 #include "admin/admin.h"
 #include "api/api.h"
+#include "api/listen.h"
 #include "auth/auth.h"
 #include "base/clock.h"
 #include "base/err.h"
@@ -29,6 +30,7 @@ struct worker {
     struct service service;
     struct hub_feed *feed;
     struct realtime *realtime;
+    struct listen *listen;
     struct http_server *http;
     struct listener *listener;
     struct http_options http_options;
@@ -42,7 +44,7 @@ struct worker {
 };
 
 struct worker *worker_new(const struct config *config, struct store *store,
-                          struct auth_shared *auth)
+                          struct auth_shared *auth, const uint8_t *secrets_key)
 {
     struct worker *worker = mem_zalloc(sizeof(*worker));
     struct service *service = &worker->service;
@@ -50,6 +52,7 @@ struct worker *worker_new(const struct config *config, struct store *store,
     worker->realtime_options = config->realtime;
     service->options = &config->service;
     service->store = store;
+    service->webhook_key = secrets_key;
     service->loop = loop_new();
     if (service->loop == NULL || store_connect(store, STORE_READER, &service->reader) != 0) {
         worker_free(&worker);
@@ -59,6 +62,7 @@ struct worker *worker_new(const struct config *config, struct store *store,
     service->auth = auth_new(store, service->reader, auth);
     worker->feed = hub_feed_new(service->hub, service->loop);
     worker->realtime = realtime_new(service, &worker->realtime_options);
+    worker->listen = listen_new(service);
     return worker;
 }
 
@@ -83,13 +87,14 @@ static void *run(void *argument)
 int worker_start(struct worker *worker, struct writer *writer, int descriptor,
                  const struct server_extras *extras)
 {
-    struct http_route_table tables[5] = {
+    struct http_route_table tables[6] = {
+        {listen_routes, worker->listen},
         {api_routes, &worker->service},
         {realtime_routes, worker->realtime},
         {admin_routes, &worker->service},
     };
     if (extras->page)
-        tables[3].routes = admin_page_routes;
+        tables[4].routes = admin_page_routes;
     worker->service.writer = writer;
     worker->http = http_server_new(worker->service.loop, tables, &worker->http_options);
     worker->listener = listener_new(worker->service.loop, descriptor, accept_connection, worker);
@@ -133,7 +138,8 @@ void worker_reload(struct worker *worker, const struct config *fresh)
 
 static bool is_drained(const struct worker *worker)
 {
-    return http_server_connections(worker->http) == 0 && realtime_sessions(worker->realtime) == 0;
+    return http_server_connections(worker->http) == 0 && realtime_sessions(worker->realtime) == 0 &&
+           listen_count(worker->listen) == 0;
 }
 
 static void check_drained(struct loop_timer *timer)
@@ -148,9 +154,11 @@ static void check_drained(struct loop_timer *timer)
     if (late && !is_drained(worker))
         log_warning("connections ended at the end of the drain time",
                     LOG_INT("http", (int64_t)http_server_connections(worker->http)),
-                    LOG_INT("realtime", (int64_t)realtime_sessions(worker->realtime)));
+                    LOG_INT("realtime", (int64_t)realtime_sessions(worker->realtime)),
+                    LOG_INT("listeners", (int64_t)listen_count(worker->listen)));
     listener_free(&worker->listener);
     realtime_abort(worker->realtime);
+    listen_abort(worker->listen);
     http_server_abort(worker->http);
     worker->drained(worker->drained_argument);
 }
@@ -167,6 +175,7 @@ static void begin_drain(struct loop_message *message)
     struct worker *worker = drain->worker;
     http_server_drain(worker->http);
     realtime_drain(worker->realtime, drain->duration);
+    listen_drain(worker->listen);
     /* Held requests look again, see that the server drains, and answer. */
     hub_resync(worker->service.hub);
     worker->drain_ends_mono = loop_now(worker->service.loop) + drain->duration + DRAIN_GRACE_MS;
@@ -207,6 +216,8 @@ void worker_free(struct worker **owner)
     listener_free(&worker->listener);
     if (worker->realtime != NULL)
         realtime_free(&worker->realtime);
+    if (worker->listen != NULL)
+        listen_free(&worker->listen);
     if (worker->http != NULL)
         http_server_free(&worker->http);
     if (worker->feed != NULL)

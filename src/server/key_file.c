@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A new key is written to a temporary file, synced and renamed into place, and the directory is
+ * synced: a key that sealed something must not be gone after a power failure.
+ */
+#include "server/key_file.h"
+
+#include "base/err.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#define PATH_SIZE 4200
+
+static int fail(char *error, const char *path, int number)
+{
+    snprintf(error, KEY_FILE_ERROR_SIZE, "%.120s: %s", path, strerror(number));
+    return number == ENOENT ? ERR_NOT_FOUND : ERR_IO;
+}
+
+int key_file_read(const char *directory, const char *name, void *bytes, size_t max, size_t *length,
+                  char error[KEY_FILE_ERROR_SIZE])
+{
+    char path[PATH_SIZE];
+    snprintf(path, sizeof(path), "%s/%s", directory, name);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return fail(error, path, errno);
+    ssize_t count = read(fd, bytes, max);
+    int number = errno;
+    close(fd);
+    if (count < 0)
+        return fail(error, path, number);
+    *length = (size_t)count;
+    return 0;
+}
+
+static int write_file(const char *path, const void *bytes, size_t length)
+{
+    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    if (fd < 0)
+        return errno;
+    int number = 0;
+    errno = 0;
+    if (write(fd, bytes, length) != (ssize_t)length || fsync(fd) != 0)
+        number = errno != 0 ? errno : EIO;
+    close(fd);
+    return number;
+}
+
+static int sync_directory(const char *directory)
+{
+    int fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0)
+        return errno;
+    int number = fsync(fd) != 0 ? errno : 0;
+    close(fd);
+    return number;
+}
+
+int key_file_make(const char *directory, const char *name, const void *bytes, size_t length,
+                  char error[KEY_FILE_ERROR_SIZE])
+{
+    char path[PATH_SIZE];
+    char temporary[PATH_SIZE];
+    snprintf(path, sizeof(path), "%s/%s", directory, name);
+    snprintf(temporary, sizeof(temporary), "%s/%s.new", directory, name);
+    int number = write_file(temporary, bytes, length);
+    if (number == 0 && rename(temporary, path) != 0)
+        number = errno;
+    if (number == 0)
+        number = sync_directory(directory);
+    if (number == 0)
+        return 0;
+    unlink(temporary);
+    return fail(error, path, number);
+}
