@@ -11,7 +11,7 @@
  *   ERR_IO         reading or writing failed
  *   ERR_CORRUPT    the database is damaged
  * After one of the last three inside a transaction the only legal call is store_rollback. They are
- * logged here, with the cause, once.
+ * logged here, with the cause, once until a commit succeeds again.
  *
  * Texts given to a row callback, and texts in records filled by a look-up, live until the next
  * look-up on the same connection has returned: they may be its arguments. A row callback makes no

@@ -107,9 +107,12 @@ static int failed(struct sqlite_connection *c, const char *sql)
     if (result == ERR_EXISTS)
         return result;
     c->broken = true;
-    log_error("store failed", LOG_TEXT("cause", sqlite3_errmsg(c->db)),
-              LOG_INT("code", sqlite3_extended_errcode(c->db)), LOG_INT("errno", number),
-              LOG_TEXT("statement", sql));
+    int code = sqlite3_extended_errcode(c->db);
+    /* A disk stays full for thousands of groups, and the log may be on it. */
+    if (code != c->logged)
+        log_error("store failed", LOG_TEXT("cause", sqlite3_errmsg(c->db)), LOG_INT("code", code),
+                  LOG_INT("errno", number), LOG_TEXT("statement", sql));
+    c->logged = code;
     return result;
 }
 
@@ -259,7 +262,12 @@ int sqlite_begin(struct store_connection *connection)
 
 int sqlite_commit(struct store_connection *connection)
 {
-    return sqlite_run((struct sqlite_connection *)connection, STATEMENT_COMMIT, NO_VALUES);
+    struct sqlite_connection *c = (struct sqlite_connection *)connection;
+    int result = sqlite_run(c, STATEMENT_COMMIT, NO_VALUES);
+    /* A writer's commit of nothing tells nothing. What failed before was with another handle. */
+    if (result == 0 && (connection->role == STORE_READER || sqlite3_total_changes(c->db) > 0))
+        c->logged = 0;
+    return result;
 }
 
 void sqlite_rollback(struct store_connection *connection)

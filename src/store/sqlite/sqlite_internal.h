@@ -35,6 +35,7 @@ struct sqlite_connection {
     struct store_connection base;
     sqlite3 *db; /* NULL after a failure, until the next call opens it again */
     bool broken; /* a failure was seen: nothing in its cache is to be trusted any more */
+    int logged;  /* SQLite's code of the failure logged last, until a commit succeeds */
     sqlite3_stmt *statements[STATEMENT_COUNT];
     int64_t prune_user; /* the row of the stream where the last prune stopped */
     int32_t prune_offset;
