@@ -4,6 +4,7 @@
 
 #include "base/limits.h"
 #include "codec/json.h"
+#include "codec/url.h"
 #include "config/config.h"
 
 #include <errno.h>
@@ -19,6 +20,14 @@ int cli_read_id(const struct cli_arguments *arguments, const char *name, const c
     if (!str_to_int64(str_from(text), 1, INT32_MAX, &number))
         return cli_usage(arguments, "%s: expected a number from 1 to %d", name, INT32_MAX);
     *id = (int32_t)number;
+    return CLI_OK;
+}
+
+int cli_read_long_id(const struct cli_arguments *arguments, const char *name, const char *text,
+                     int64_t *id)
+{
+    if (!str_to_int64(str_from(text), 1, INT64_MAX, id))
+        return cli_usage(arguments, "%s: expected a whole number above 0", name);
     return CLI_OK;
 }
 
@@ -48,7 +57,7 @@ int cli_read_duration(const struct cli_arguments *arguments, const char *flag, i
     return CLI_OK;
 }
 
-static int read_file(const char *path, struct buf *out)
+int cli_read_file(const char *path, struct buf *out)
 {
     char bytes[4096];
     ssize_t length;
@@ -74,7 +83,7 @@ int cli_read_json(const struct cli_arguments *arguments, const char *flag, const
     if (text[0] == '{')
         buf_append_text(&bytes, text);
     else
-        result = read_file(text[0] == '@' ? text + 1 : text, &bytes);
+        result = cli_read_file(text[0] == '@' ? text + 1 : text, &bytes);
     if (result == CLI_OK) {
         struct json *document = json_parse(buf_view(&bytes), error);
         if (document == NULL)
@@ -121,6 +130,24 @@ int cli_read_pairs(const struct cli_arguments *arguments, const char *flag, stru
     return CLI_OK;
 }
 
+int cli_read_query(const struct cli_arguments *arguments, const struct cli_parameter *parameters,
+                   struct buf *path)
+{
+    char separator = '?';
+    for (; parameters->name != NULL; parameters++) {
+        const char *value = cli_value(arguments, parameters->flag);
+        if (value == NULL)
+            continue;
+        buf_append_byte(path, separator);
+        buf_append_text(path, parameters->name);
+        buf_append_byte(path, '=');
+        url_encode(str_from(value), path);
+        separator = '&';
+    }
+    buf_append_byte(path, '\0');
+    return path->overflow ? cli_usage(arguments, "the filters are too long") : CLI_OK;
+}
+
 static int read_strict(const struct cli_arguments *arguments, struct buf *object)
 {
     const char *strict = cli_value(arguments, "strict");
@@ -150,8 +177,7 @@ static int read_cidrs(const struct cli_arguments *arguments, struct buf *object)
     return CLI_OK;
 }
 
-/* The members of the object given by --json-settings. */
-static int read_others(const struct cli_arguments *arguments, struct buf *object)
+int cli_read_json_settings(const struct cli_arguments *arguments, struct buf *object)
 {
     struct buf text;
     const char *given = cli_value(arguments, "json-settings");
@@ -181,7 +207,7 @@ int cli_read_settings(const struct cli_arguments *arguments, struct buf *object)
     if (result == CLI_OK)
         result = read_cidrs(arguments, object);
     if (result == CLI_OK)
-        result = read_others(arguments, object);
+        result = cli_read_json_settings(arguments, object);
     if (result == CLI_OK && object->overflow)
         result = cli_fail("the settings are too large");
     return result;

@@ -9,6 +9,9 @@
 /* `text` as an id from 1 to 2^31-1; `name` is what it is called: "--project". CLI_OK or CLI_USAGE. */
 NODISCARD int cli_read_id(const struct cli_arguments *arguments, const char *name, const char *text,
                           int32_t *id);
+/* The same, as far as ids of webhooks and deliveries go. */
+NODISCARD int cli_read_long_id(const struct cli_arguments *arguments, const char *name,
+                               const char *text, int64_t *id);
 /* The flag --project. */
 NODISCARD int cli_read_project(const struct cli_arguments *arguments, int32_t *project_id);
 /* A flag that must be there: CLI_USAGE when it is not. */
@@ -30,6 +33,22 @@ NODISCARD int cli_read_json(const struct cli_arguments *arguments, const char *f
  */
 NODISCARD int cli_read_pairs(const struct cli_arguments *arguments, const char *flag,
                              struct buf *out);
+
+/* The members of the object given by --json-settings, appended to an open object. */
+NODISCARD int cli_read_json_settings(const struct cli_arguments *arguments, struct buf *object);
+/* The whole of a file. CLI_OK, or CLI_FAILED after a sentence. */
+NODISCARD int cli_read_file(const char *path, struct buf *out);
+
+/* A flag whose value is a parameter of a query. */
+struct cli_parameter {
+    const char *flag;
+    const char *name; /* NULL ends a table */
+};
+/*
+ * Appends "?name=value&…" for the flags given, and a NUL. CLI_OK, or CLI_USAGE when it is too long.
+ */
+NODISCARD int cli_read_query(const struct cli_arguments *arguments,
+                             const struct cli_parameter *parameters, struct buf *path);
 
 /* The settings of a project, as flags. */
 #define CLI_SETTINGS_FLAGS                                                                         \

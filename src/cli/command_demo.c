@@ -9,6 +9,7 @@
 #include "base/mem.h"
 #include "base/metrics.h"
 #include "cli/cli_config.h"
+#include "cli/demo_receiver.h"
 #include "cli/demo_walk.h"
 #include "codec/url.h"
 #include "config/config.h"
@@ -17,6 +18,7 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -86,6 +88,16 @@ static int open_client(struct demo *demo, const struct config *config, const str
     return CLI_OK;
 }
 
+/* A request whose answer nobody reads. */
+static int ask(struct demo *demo, const char *method, const char *path, struct str body)
+{
+    struct cli_answer answer;
+    int result = cli_client_call(&demo->client, method, path, body, &answer);
+    if (result == CLI_OK)
+        cli_answer_fini(&answer);
+    return result;
+}
+
 static bool lists_project(const struct json *document)
 {
     int64_t id = 0;
@@ -106,12 +118,58 @@ static int ensure_project(struct demo *demo)
         return result;
     bool exists = lists_project(answer.document);
     cli_answer_fini(&answer);
-    if (exists)
-        return CLI_OK;
-    result = cli_client_call(&demo->client, "POST", "/admin/v1/projects", str_from(body), &answer);
-    if (result == CLI_OK)
-        cli_answer_fini(&answer);
+    return exists ? CLI_OK : ask(demo, "POST", "/admin/v1/projects", str_from(body));
+}
+
+/* The merchant's side: the receiver, and an endpoint that sends to it. */
+
+static int read_endpoint(struct demo *demo, const struct json *answer)
+{
+    struct str secret;
+    if (!json_as_int(json_get(answer, "id"), &demo->endpoint_id) ||
+        !json_as_string(json_get(answer, "secret"), &secret))
+        return cli_fail("the server gave no webhook");
+    demo_receiver_set_secret(demo->receiver, secret);
+    return CLI_OK;
+}
+
+static int add_endpoint(struct demo *demo)
+{
+    char path[80];
+    char body[200];
+    struct cli_answer answer;
+    snprintf(path, sizeof(path), "/server/v1/project/%d/webhooks", PROJECT_ID);
+    snprintf(body, sizeof(body), "{\"url\":\"%s\",\"description\":\"the demo's receiver\"}",
+             demo_receiver_url(demo->receiver));
+    int result = cli_client_call(&demo->client, "POST", path, str_from(body), &answer);
+    if (result != CLI_OK)
+        return result;
+    result = read_endpoint(demo, answer.document);
+    cli_answer_fini(&answer);
     return result;
+}
+
+static int open_receiver(struct demo *demo)
+{
+    char path[80];
+    snprintf(path, sizeof(path), "/admin/v1/projects/%d", PROJECT_ID);
+    demo->receiver = demo_receiver_start();
+    if (demo->receiver == NULL)
+        return CLI_FAILED;
+    int result = ask(demo, "PATCH", path, STR_LIT("{\"webhook_allow_cidrs\":[\"127.0.0.0/8\"]}"));
+    return result == CLI_OK ? add_endpoint(demo) : result;
+}
+
+/* A data directory that is kept does not call a receiver that has gone. */
+static void remove_endpoint(struct demo *demo)
+{
+    char path[80];
+    if (demo->endpoint_id == 0)
+        return;
+    snprintf(path, sizeof(path), "/server/v1/project/%d/webhooks/%" PRId64, PROJECT_ID,
+             demo->endpoint_id);
+    if (ask(demo, "DELETE", path, STR_LIT("")) != CLI_OK)
+        cli_fail("the demo's webhook stays");
 }
 
 static int make_token(struct demo *demo)
@@ -192,7 +250,7 @@ static int walk_live(struct demo *demo, int32_t order_id)
     for (size_t i = 0; i < ARRAY_LENGTH(statuses); i++) {
         if (!demo_pause(demo, LIVE_PACE_MS))
             return CLI_OK;
-        int result = demo_set(demo, order_id, statuses[i]);
+        int result = cli_order_set(&demo->orders, order_id, statuses[i]);
         if (result != CLI_OK)
             return result;
         printf("Order %d is %s.\n", order_id, statuses[i]);
@@ -200,10 +258,18 @@ static int walk_live(struct demo *demo, int32_t order_id)
     return CLI_OK;
 }
 
+static void print_webhook(void *argument, int64_t order_id, struct str status)
+{
+    (void)argument;
+    printf("  webhook: order %" PRId64 " is %.*s; its signature is good\n", order_id,
+           STR_ARG(status));
+}
+
 static int keep(struct demo *demo, const struct config *config)
 {
-    int32_t order_id;
-    int result = demo_create(demo, 0, &order_id);
+    int32_t order_id = 0;
+    demo_receiver_watch(demo->receiver, print_webhook, NULL);
+    int result = cli_order_create(&demo->orders, 0, &order_id);
     if (result != CLI_OK)
         return result;
     print_page(demo, order_id);
@@ -212,7 +278,7 @@ static int keep(struct demo *demo, const struct config *config)
         printf("Somebody looks: order %d goes its way.\n", order_id);
         result = walk_live(demo, order_id);
         if (result == CLI_OK && !demo->interrupted)
-            result = demo_create(demo, order_id + 1, &order_id);
+            result = cli_order_create(&demo->orders, order_id + 1, &order_id);
     }
     return result;
 }
@@ -226,6 +292,8 @@ static int show(const struct cli_arguments *arguments, struct demo *demo,
         result = ensure_project(demo);
     if (result == CLI_OK)
         result = make_token(demo);
+    if (result == CLI_OK)
+        result = open_receiver(demo);
     if (result != CLI_OK)
         return result;
     printf("Orderwire %s on %s, data in %s\nAn order of %s in project %d:\n\n", ORDERWIRE_VERSION,
@@ -240,7 +308,7 @@ static int show(const struct cli_arguments *arguments, struct demo *demo,
 
 static int serve(const struct cli_arguments *arguments, struct config *config)
 {
-    struct demo demo = {.project_id = PROJECT_ID, .user = USER};
+    struct demo demo = {.orders = {&demo.client, PROJECT_ID, USER}};
     sigemptyset(&demo.signals);
     sigaddset(&demo.signals, SIGINT);
     sigaddset(&demo.signals, SIGTERM);
@@ -250,7 +318,9 @@ static int serve(const struct cli_arguments *arguments, struct config *config)
     if (server == NULL)
         return CLI_FAILED;
     int result = show(arguments, &demo, config, server);
+    remove_endpoint(&demo);
     server_stop(&server, DRAIN_MS);
+    demo_receiver_stop(&demo.receiver);
     cli_client_fini(&demo.client);
     mem_free(demo.token);
     return result;

@@ -10,9 +10,15 @@ static void show(const struct json *document)
 {
     static const char *const members[] = {"seq",    "occurred_at", "previous_status",
                                           "status", "synthetic",   NULL};
+    static const char *const deliveries[] = {"id",    "webhook_id",    "type",       "seq",
+                                             "state", "attempt_count", "created_at", NULL};
     cli_print_object(document);
     printf("\n");
     cli_print_table(json_get(document, "events"), members, "Nothing has happened to it.");
+    if (json_length(json_get(document, "deliveries")) == 0)
+        return;
+    printf("\n");
+    cli_print_table(json_get(document, "deliveries"), deliveries, "");
 }
 
 static int run(const struct cli_arguments *arguments)
@@ -38,7 +44,7 @@ static const struct cli_flag flags[] = {
 const struct cli_command command_order_get = {
     .name = "order get",
     .arguments = "ORDER_ID",
-    .sentence = "Show an order and its events",
+    .sentence = "Show an order, its events and their webhooks",
     .flags = flags,
     .arguments_min = 1,
     .arguments_max = 1,

@@ -4,7 +4,6 @@
 #include "cli/cli_client.h"
 #include "cli/cli_input.h"
 #include "cli/cli_print.h"
-#include "codec/url.h"
 
 #include <stdio.h>
 
@@ -18,43 +17,25 @@ static void show(const struct json *document)
         printf("More: --cursor %.*s\n", STR_ARG(cursor));
 }
 
-static void write_path(const struct cli_arguments *arguments, int32_t project_id, struct buf *path)
+static int run(const struct cli_arguments *arguments)
 {
-    static const struct {
-        const char *flag;
-        const char *parameter;
-    } filters[] = {
+    static const struct cli_parameter parameters[] = {
         {"status", "status"},
         {"user", "user_external_id"},
         {"limit", "limit"},
         {"cursor", "cursor"},
+        {NULL},
     };
-    char separator = '?';
-    buf_printf(path, "/server/v1/project/%d/orders", project_id);
-    for (size_t i = 0; i < ARRAY_LENGTH(filters); i++) {
-        const char *value = cli_value(arguments, filters[i].flag);
-        if (value == NULL)
-            continue;
-        buf_append_byte(path, separator);
-        buf_append_text(path, filters[i].parameter);
-        buf_append_byte(path, '=');
-        url_encode(str_from(value), path);
-        separator = '&';
-    }
-    buf_append_byte(path, '\0');
-}
-
-static int run(const struct cli_arguments *arguments)
-{
     struct buf path;
     int32_t project_id;
     int result = cli_read_project(arguments, &project_id);
     if (result != CLI_OK)
         return result;
     buf_init(&path, LIMIT_HTTP_URL);
-    write_path(arguments, project_id, &path);
-    result = path.overflow ? cli_usage(arguments, "the filters are too long")
-                           : cli_client_run(arguments, "GET", path.ptr, STR_LIT(""), show);
+    buf_printf(&path, "/server/v1/project/%d/orders", project_id);
+    result = cli_read_query(arguments, parameters, &path);
+    if (result == CLI_OK)
+        result = cli_client_run(arguments, "GET", path.ptr, STR_LIT(""), show);
     buf_fini(&path);
     return result;
 }

@@ -6,7 +6,7 @@
 #include "cli/demo_walk.h"
 
 #include "base/clock.h"
-#include "base/limits.h"
+#include "cli/demo_receiver.h"
 #include "client/tracker.h"
 
 #include <pthread.h>
@@ -20,7 +20,10 @@
 #define TICK_MS 5
 #define CELL_SIZE 24
 #define CELL_WIDTH 12
-#define CHANNELS 2
+
+/* The places of the channels: those with a tracker come first. */
+enum { WEBSOCKET, GET_ORDER, WEBHOOK, CHANNELS };
+#define TRACKERS WEBHOOK
 
 static const char *const statuses[] = {"new", "paid", "done"};
 #define STEPS ARRAY_LENGTH(statuses)
@@ -34,6 +37,7 @@ struct channel {
     size_t count;
     char shown[STEPS][12];
     int64_t shown_us[STEPS];
+    int64_t order_id; /* webhooks: of the first; another's are not this order's */
     bool ended;
     char error[TRACKER_ERROR_SIZE]; /* once ended; "" when it ended well */
 };
@@ -53,44 +57,13 @@ bool demo_pause(struct demo *demo, int64_t ms)
     return !demo->interrupted;
 }
 
-int demo_create(struct demo *demo, int32_t wanted, int32_t *order_id)
+static void note(struct channel *channel, struct str status)
 {
-    char path[64];
-    struct buf body;
-    struct cli_answer answer;
-    int64_t id = 0;
-    snprintf(path, sizeof(path), "/server/v1/project/%d/orders", demo->project_id);
-    buf_init(&body, LIMIT_HTTP_BODY);
-    buf_append_byte(&body, '{');
-    json_write_text(&body, "user_external_id", str_from(demo->user));
-    if (wanted != 0)
-        json_write_int(&body, "order_id", wanted);
-    json_write_raw(&body, "content",
-                   STR_LIT("{\"price\":{\"amount\":\"4.99\",\"currency\":\"USD\"},"
-                           "\"items\":[{\"sku\":\"crystal-sword\",\"quantity\":1}]}"));
-    buf_append_byte(&body, '}');
-    int result = cli_client_call(&demo->client, "POST", path, buf_view(&body), &answer);
-    buf_fini(&body);
-    if (result != CLI_OK)
-        return result;
-    if (!json_as_int(json_get(answer.document, "order_id"), &id))
-        result = cli_fail("the answer to an order has no order_id");
-    *order_id = (int32_t)id;
-    cli_answer_fini(&answer);
-    return result;
-}
-
-int demo_set(struct demo *demo, int32_t order_id, const char *status)
-{
-    char path[80];
-    char body[40];
-    struct cli_answer answer;
-    snprintf(path, sizeof(path), "/server/v1/project/%d/orders/%d", demo->project_id, order_id);
-    snprintf(body, sizeof(body), "{\"status\":\"%s\"}", status);
-    int result = cli_client_call(&demo->client, "PATCH", path, str_from(body), &answer);
-    if (result == CLI_OK)
-        cli_answer_fini(&answer);
-    return result;
+    if (channel->count == STEPS)
+        return;
+    channel->shown_us[channel->count] = clock_mono_us();
+    snprintf(channel->shown[channel->count], sizeof(channel->shown[0]), "%.*s", STR_ARG(status));
+    channel->count++;
 }
 
 static void note_status(void *argument, const char *status, const char *source)
@@ -98,11 +71,19 @@ static void note_status(void *argument, const char *status, const char *source)
     struct channel *channel = argument;
     (void)source;
     pthread_mutex_lock(&channel->mutex);
-    if (channel->count < STEPS) {
-        channel->shown_us[channel->count] = clock_mono_us();
-        snprintf(channel->shown[channel->count], sizeof(channel->shown[0]), "%s", status);
-        channel->count++;
-    }
+    note(channel, str_from(status));
+    pthread_mutex_unlock(&channel->mutex);
+}
+
+/* The first comes perhaps before the answer that tells the order's id. */
+static void note_webhook(void *argument, int64_t order_id, struct str status)
+{
+    struct channel *channel = argument;
+    pthread_mutex_lock(&channel->mutex);
+    if (channel->order_id == 0)
+        channel->order_id = order_id;
+    if (channel->order_id == order_id)
+        note(channel, status);
     pthread_mutex_unlock(&channel->mutex);
 }
 
@@ -120,16 +101,16 @@ static void *follow(void *argument)
     return NULL;
 }
 
-static int start_channels(struct walk *walk)
+static int start_trackers(struct walk *walk)
 {
     struct demo *demo = walk->demo;
-    for (size_t i = 0; i < CHANNELS; i++) {
+    for (size_t i = 0; i < TRACKERS; i++) {
         struct channel *channel = &walk->channels[i];
         channel->options.server_url = demo->client.server;
-        channel->options.project_id = demo->project_id;
+        channel->options.project_id = demo->orders.project_id;
         channel->options.order_id = walk->order_id;
         channel->options.token = demo->token;
-        channel->options.user_external_id = demo->user;
+        channel->options.user_external_id = demo->orders.user;
         channel->options.poll_interval = POLL_INTERVAL_MS;
         channel->options.time_limit = WALK_LIMIT_MS;
         if (pthread_create(&channel->thread, NULL, follow, channel) != 0)
@@ -192,10 +173,10 @@ static int make_step(struct walk *walk, size_t step)
 {
     int64_t posted_us = clock_mono_us();
     int64_t posted_wall = clock_wall_ms();
-    int result = step == 0 ? demo_create(walk->demo, 0, &walk->order_id)
-                           : demo_set(walk->demo, walk->order_id, statuses[step]);
+    int result = step == 0 ? cli_order_create(&walk->demo->orders, 0, &walk->order_id)
+                           : cli_order_set(&walk->demo->orders, walk->order_id, statuses[step]);
     if (result == CLI_OK && step == 0)
-        result = start_channels(walk);
+        result = start_trackers(walk);
     if (result != CLI_OK)
         return result;
     wait_for_channels(walk, step);
@@ -224,8 +205,10 @@ static int make_steps(struct walk *walk, int64_t pace)
 /* The channels of an order that will not be done wait for its end: cancelling is one. */
 static void end_channels(struct walk *walk, bool done)
 {
-    if (!done && walk->channels[0].started && demo_set(walk->demo, walk->order_id, "canceled") != 0)
+    if (!done && walk->channels[0].started &&
+        cli_order_set(&walk->demo->orders, walk->order_id, "canceled") != 0)
         printf("  Waiting for the channels to end.\n");
+    demo_receiver_watch(walk->demo->receiver, NULL, NULL);
     for (size_t i = 0; i < CHANNELS; i++) {
         if (walk->channels[i].started)
             pthread_join(walk->channels[i].thread, NULL);
@@ -237,6 +220,8 @@ static void end_channels(struct walk *walk, bool done)
 static int judge(const struct walk *walk)
 {
     int result = CLI_OK;
+    if (walk->channels[WEBHOOK].order_id != walk->order_id)
+        result = cli_fail("the webhooks were about another order");
     for (size_t i = 0; i < CHANNELS; i++) {
         const struct channel *channel = &walk->channels[i];
         for (size_t step = 0; step < STEPS; step++) {
@@ -255,11 +240,13 @@ int demo_walk(struct demo *demo, int64_t pace)
 {
     struct walk walk = {
         .demo = demo,
-        .channels = {{.title = "WebSocket", .options.transport = TRACKER_WEBSOCKET},
-                     {.title = "Get order", .options.transport = TRACKER_POLL}},
+        .channels = {[WEBSOCKET] = {.title = "WebSocket", .options.transport = TRACKER_WEBSOCKET},
+                     [GET_ORDER] = {.title = "Get order", .options.transport = TRACKER_POLL},
+                     [WEBHOOK] = {.title = "Webhook"}},
     };
     for (size_t i = 0; i < CHANNELS; i++)
         pthread_mutex_init(&walk.channels[i].mutex, NULL);
+    demo_receiver_watch(demo->receiver, note_webhook, &walk.channels[WEBHOOK]);
     int result = make_steps(&walk, pace);
     end_channels(&walk, result == CLI_OK);
     return result == CLI_OK ? judge(&walk) : result;

@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * An endpoint's settings from flags. The server checks them; here a flag only gets the form that
+ * JSON has for it: durations become seconds, files become texts.
+ */
+#include "cli/cli_webhook.h"
+
+#include "base/clock.h"
+#include "base/limits.h"
+#include "base/mem.h"
+#include "cli/cli_input.h"
+#include "codec/json.h"
+#include "config/config.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+int cli_webhook_list_path(const struct cli_arguments *arguments, char path[CLI_WEBHOOK_PATH_SIZE])
+{
+    int32_t project_id = 0;
+    int result = cli_read_project(arguments, &project_id);
+    if (result == CLI_OK)
+        snprintf(path, CLI_WEBHOOK_PATH_SIZE, "/server/v1/project/%d/webhooks", project_id);
+    return result;
+}
+
+int cli_webhook_path(const struct cli_arguments *arguments, const char *rest,
+                     char path[CLI_WEBHOOK_PATH_SIZE])
+{
+    int64_t id = 0;
+    int result = cli_webhook_list_path(arguments, path);
+    if (result == CLI_OK)
+        result = cli_read_long_id(arguments, "ID", cli_argument(arguments, 0), &id);
+    if (result != CLI_OK)
+        return result;
+    size_t length = strlen(path);
+    snprintf(path + length, CLI_WEBHOOK_PATH_SIZE - length, "/%" PRId64 "%s", id, rest);
+    return CLI_OK;
+}
+
+static int write_file(const struct cli_arguments *arguments, const char *flag, const char *name,
+                      const char *path, struct buf *object)
+{
+    struct buf text;
+    buf_init(&text, LIMIT_WEBHOOK_SETTINGS);
+    int result = cli_read_file(path, &text);
+    if (result == CLI_OK && !str_is_utf8(buf_view(&text)))
+        result = cli_usage(arguments, "--%s: %s is not a text", flag, path);
+    if (result == CLI_OK)
+        json_write_text(object, name, buf_view(&text));
+    if (text.ptr != NULL)
+        mem_wipe(text.ptr, text.capacity);
+    buf_fini(&text);
+    return result;
+}
+
+/* A secret ends where the line does. */
+static struct str first_line(struct str text)
+{
+    struct str line;
+    (void)!str_split(&text, '\n', &line);
+    if (line.len > 0 && line.ptr[line.len - 1] == '\r')
+        line.len--;
+    return line;
+}
+
+int cli_webhook_secret(const struct cli_arguments *arguments, struct buf *object)
+{
+    const char *given = cli_value(arguments, "secret");
+    struct buf text;
+    int result = CLI_OK;
+    if (given == NULL)
+        return CLI_OK;
+    buf_init(&text, LIMIT_WEBHOOK_SETTINGS);
+    if (given[0] == '@')
+        result = cli_read_file(given + 1, &text);
+    else
+        buf_append_text(&text, given);
+    struct str secret = first_line(buf_view(&text));
+    if (result == CLI_OK && (secret.len == 0 || !str_is_utf8(secret)))
+        result = cli_usage(arguments, "--secret: expected a text or @FILE");
+    if (result == CLI_OK)
+        json_write_text(object, "secret", secret);
+    if (text.ptr != NULL)
+        mem_wipe(text.ptr, text.capacity);
+    buf_fini(&text);
+    return result;
+}
+
+/* Milliseconds as JSON has them: seconds with as much of a fraction as there is. */
+static void write_seconds(int64_t ms, struct buf *out)
+{
+    buf_append_int(out, ms / CLOCK_SECOND);
+    if (ms % CLOCK_SECOND != 0)
+        buf_printf(out, ".%03" PRId64, ms % CLOCK_SECOND);
+}
+
+static int write_durations(const struct cli_arguments *arguments, struct str text,
+                           struct buf *object)
+{
+    struct str word;
+    int64_t ms = 0;
+    json_write_key(object, "schedule");
+    buf_append_byte(object, '[');
+    for (bool first = true; str_split(&text, ',', &word); first = false) {
+        if (!config_parse_duration(str_trim(word), &ms))
+            return cli_usage(arguments, "--schedule: expected durations such as 5s,5m,30m");
+        if (!first)
+            buf_append_byte(object, ',');
+        write_seconds(ms, object);
+    }
+    buf_append_byte(object, ']');
+    return CLI_OK;
+}
+
+enum form { TEXT, NUMBER, DURATION, DURATIONS, FILE_TEXT };
+
+static const struct {
+    const char *flag;
+    const char *name;
+    enum form form;
+} settings[] = {
+    {"preset", "preset", TEXT},
+    {"mode", "mode", TEXT},
+    {"description", "description", TEXT},
+    {"concurrency", "concurrency", NUMBER},
+    {"rate", "rate", NUMBER},
+    {"schedule", "schedule", DURATIONS},
+    {"timeout", "timeout", DURATION},
+    {"max-age", "max_age", DURATION},
+    {"ca", "ca", FILE_TEXT},
+    {"client-cert", "client_cert", FILE_TEXT},
+    {"client-key", "client_key", FILE_TEXT},
+};
+
+static int write_setting(const struct cli_arguments *arguments, size_t index, const char *value,
+                         struct buf *object)
+{
+    const char *flag = settings[index].flag;
+    const char *name = settings[index].name;
+    int64_t number = 0;
+    if (value[0] == '\0') {
+        json_write_raw(object, name, STR_LIT("null"));
+        return CLI_OK;
+    }
+    switch (settings[index].form) {
+    case TEXT:
+        if (!str_is_utf8(str_from(value)))
+            return cli_usage(arguments, "--%s: expected UTF-8", flag);
+        json_write_text(object, name, str_from(value));
+        return CLI_OK;
+    case NUMBER:
+        if (!str_to_int64(str_from(value), 0, INT32_MAX, &number))
+            return cli_usage(arguments, "--%s: expected a whole number", flag);
+        json_write_int(object, name, number);
+        return CLI_OK;
+    case DURATION:
+        if (!config_parse_duration(str_from(value), &number))
+            return cli_usage(arguments, "--%s: expected a duration such as 15s", flag);
+        json_write_key(object, name);
+        write_seconds(number, object);
+        return CLI_OK;
+    case DURATIONS:
+        return write_durations(arguments, str_from(value), object);
+    case FILE_TEXT:
+        return write_file(arguments, flag, name, value, object);
+    }
+    return CLI_OK;
+}
+
+/* Given once and empty: all statuses that the preset has. */
+static int write_statuses(const struct cli_arguments *arguments, struct buf *object)
+{
+    const char *status = cli_value(arguments, "status");
+    if (status == NULL)
+        return CLI_OK;
+    if (status[0] == '\0') {
+        json_write_raw(object, "statuses", STR_LIT("null"));
+        return CLI_OK;
+    }
+    json_write_key(object, "statuses");
+    buf_append_byte(object, '[');
+    for (int i = 0; (status = cli_value_at(arguments, "status", i)) != NULL; i++) {
+        if (!str_is_utf8(str_from(status)))
+            return cli_usage(arguments, "--status: expected new, paid, done or canceled");
+        if (i > 0)
+            buf_append_byte(object, ',');
+        json_write_string(object, str_from(status));
+    }
+    buf_append_byte(object, ']');
+    return CLI_OK;
+}
+
+int cli_webhook_settings(const struct cli_arguments *arguments, struct buf *object)
+{
+    int result = write_statuses(arguments, object);
+    for (size_t i = 0; i < ARRAY_LENGTH(settings) && result == CLI_OK; i++) {
+        const char *value = cli_value(arguments, settings[i].flag);
+        if (value != NULL)
+            result = write_setting(arguments, i, value, object);
+    }
+    if (result == CLI_OK)
+        result = cli_read_json_settings(arguments, object);
+    if (result == CLI_OK && object->overflow)
+        result = cli_fail("the settings are too large");
+    return result;
+}

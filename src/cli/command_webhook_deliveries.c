@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The record of a project's deliveries: a page, or one with its attempts; one of them again. */
+#include "base/limits.h"
+#include "cli/cli_client.h"
+#include "cli/cli_delivery.h"
+#include "cli/cli_input.h"
+#include "cli/cli_print.h"
+
+#include <stdio.h>
+
+static void show_page(const struct json *document)
+{
+    static const char *const members[] = {"id",       "created_at", "webhook_id", "type",
+                                          "order_id", "seq",        "state",      "attempt_count",
+                                          "next_at",  NULL};
+    struct str cursor;
+    cli_print_table(json_get(document, "deliveries"), members, "There is no such delivery.");
+    if (json_as_string(json_get(document, "next_cursor"), &cursor))
+        printf("More: --cursor %.*s\n", STR_ARG(cursor));
+}
+
+static int list(const struct cli_arguments *arguments)
+{
+    static const struct cli_parameter parameters[] = {
+        {"webhook", "endpoint_id"}, {"order", "order_id"},
+        {"state", "state"},         {"from", "created_from"},
+        {"until", "created_until"}, {"limit", "limit"},
+        {"cursor", "cursor"},       {NULL},
+    };
+    struct buf path;
+    int32_t project_id = 0;
+    int result = cli_read_project(arguments, &project_id);
+    if (result != CLI_OK)
+        return result;
+    buf_init(&path, LIMIT_HTTP_URL);
+    buf_printf(&path, "/server/v1/project/%d/deliveries", project_id);
+    result = cli_read_query(arguments, parameters, &path);
+    if (result == CLI_OK)
+        result = cli_client_run(arguments, "GET", path.ptr, STR_LIT(""), show_page);
+    buf_fini(&path);
+    return result;
+}
+
+/* A request about the delivery that the first argument names. */
+static int ask(const struct cli_arguments *arguments, const char *method, const char *rest,
+               void (*show)(const struct json *document))
+{
+    char path[CLI_DELIVERY_PATH_SIZE];
+    int64_t id = 0;
+    int result = cli_read_long_id(arguments, "DELIVERY_ID", cli_argument(arguments, 0), &id);
+    if (result == CLI_OK)
+        result = cli_delivery_path(arguments, id, rest, path);
+    return result == CLI_OK ? cli_client_run(arguments, method, path, STR_LIT(""), show) : result;
+}
+
+static int run_deliveries(const struct cli_arguments *arguments)
+{
+    return cli_argument(arguments, 0) == NULL ? list(arguments)
+                                              : ask(arguments, "GET", "", cli_delivery_show);
+}
+
+static void show_retried(const struct json *document)
+{
+    (void)document;
+    printf("It is sent again.\n");
+}
+
+static int run_retry(const struct cli_arguments *arguments)
+{
+    return ask(arguments, "POST", "/retry", show_retried);
+}
+
+static const struct cli_flag deliveries_flags[] = {
+    CLI_CLIENT_FLAGS,
+    {"project", "ID", "the project"},
+    {"webhook", "ID", "only deliveries to this webhook"},
+    {"order", "ORDER_ID", "only deliveries about this order"},
+    {"state", "STATE", "only waiting, blocked, delivered, dead or superseded ones"},
+    {"from", "TIME", "only those made at or after this time"},
+    {"until", "TIME", "only those made before this time"},
+    {"limit", "N", "deliveries on a page, up to 100"},
+    {"cursor", "CURSOR", "the next page, as the one before names it"},
+    {NULL},
+};
+
+static const struct cli_flag retry_flags[] = {
+    CLI_CLIENT_FLAGS,
+    {"project", "ID", "the project"},
+    {NULL},
+};
+
+const struct cli_command command_webhook_deliveries = {
+    .name = "webhook deliveries",
+    .arguments = "[DELIVERY_ID]",
+    .sentence = "List deliveries, newest first, or show one with its attempts",
+    .flags = deliveries_flags,
+    .arguments_max = 1,
+    .run = run_deliveries,
+};
+
+const struct cli_command command_webhook_retry = {
+    .name = "webhook retry",
+    .arguments = "DELIVERY_ID",
+    .sentence = "Send a delivery again that was delivered, is dead or was superseded",
+    .flags = retry_flags,
+    .arguments_min = 1,
+    .arguments_max = 1,
+    .run = run_retry,
+};

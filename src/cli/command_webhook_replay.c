@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* All that failed since a time sent again: asked for, and looked after. */
+#include "base/clock.h"
+#include "base/limits.h"
+#include "cli/cli_client.h"
+#include "cli/cli_input.h"
+#include "cli/cli_print.h"
+#include "cli/cli_webhook.h"
+#include "config/config.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+static void show_started(const struct json *document)
+{
+    int64_t id = 0;
+    if (json_as_int(json_get(document, "replay_id"), &id))
+        printf("Replay %" PRId64 " has begun; see it with --show %" PRId64 ".\n", id, id);
+}
+
+static int show_one(const struct cli_arguments *arguments)
+{
+    char rest[48];
+    char path[CLI_WEBHOOK_PATH_SIZE];
+    int64_t id = 0;
+    int result = cli_read_long_id(arguments, "--show", cli_value(arguments, "show"), &id);
+    if (result != CLI_OK)
+        return result;
+    snprintf(rest, sizeof(rest), "/replays/%" PRId64, id);
+    result = cli_webhook_path(arguments, rest, path);
+    return result == CLI_OK ? cli_client_run(arguments, "GET", path, STR_LIT(""), cli_print_object)
+                            : result;
+}
+
+static int start(const struct cli_arguments *arguments, const char *since)
+{
+    char path[CLI_WEBHOOK_PATH_SIZE];
+    struct buf body;
+    int64_t at = 0;
+    int result = cli_webhook_path(arguments, "/replay", path);
+    if (result != CLI_OK)
+        return result;
+    /* "2h" means two hours ago. */
+    if (config_parse_duration(str_from(since), &at))
+        at = clock_wall_ms() - at;
+    else if (!clock_parse(str_from(since), &at))
+        return cli_usage(arguments,
+                         "--since: expected a time such as 2026-11-22T00:00:00Z, or how "
+                         "long ago, such as 2h");
+    buf_init(&body, LIMIT_HTTP_BODY);
+    buf_append_byte(&body, '{');
+    json_write_time(&body, "since", at > 0 ? at : 0);
+    buf_append_byte(&body, '}');
+    result = cli_client_run(arguments, "POST", path, buf_view(&body), show_started);
+    buf_fini(&body);
+    return result;
+}
+
+static int run(const struct cli_arguments *arguments)
+{
+    const char *since = cli_value(arguments, "since");
+    if ((since != NULL) == cli_has(arguments, "show"))
+        return cli_usage(arguments, "--since or --show: one of them");
+    return since != NULL ? start(arguments, since) : show_one(arguments);
+}
+
+static const struct cli_flag flags[] = {
+    CLI_CLIENT_FLAGS,
+    {"project", "ID", "the project"},
+    {"since", "TIME|DURATION", "send all dead deliveries made since then again"},
+    {"show", "REPLAY_ID", "show how far a replay is instead"},
+    {NULL},
+};
+
+const struct cli_command command_webhook_replay = {
+    .name = "webhook replay",
+    .arguments = "ID",
+    .sentence = "Send all that a webhook did not take since a time again",
+    .flags = flags,
+    .arguments_min = 1,
+    .arguments_max = 1,
+    .run = run,
+};

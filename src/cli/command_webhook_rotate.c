@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A new secret, while the old one goes on signing for a time. */
+#include "base/clock.h"
+#include "base/limits.h"
+#include "cli/cli_client.h"
+#include "cli/cli_input.h"
+#include "cli/cli_print.h"
+#include "cli/cli_webhook.h"
+
+#include <stdio.h>
+
+static void show(const struct json *document)
+{
+    cli_print_object(document);
+    printf("Keep the secret: it is not shown again.\n");
+}
+
+static int write_body(const struct cli_arguments *arguments, struct buf *body)
+{
+    int64_t overlap = -1;
+    buf_append_byte(body, '{');
+    int result = cli_webhook_secret(arguments, body);
+    /* A hard cut is a choice too. */
+    if (cli_has(arguments, "overlap") &&
+        str_equal_text(STR_LIT("0"), cli_value(arguments, "overlap")))
+        overlap = 0;
+    else if (result == CLI_OK)
+        result = cli_read_duration(arguments, "overlap", &overlap);
+    if (overlap >= 0)
+        json_write_int(body, "overlap", overlap / CLOCK_SECOND);
+    buf_append_byte(body, '}');
+    return result;
+}
+
+static int run(const struct cli_arguments *arguments)
+{
+    char path[CLI_WEBHOOK_PATH_SIZE];
+    struct buf body;
+    int result = cli_webhook_path(arguments, "/rotate", path);
+    if (result != CLI_OK)
+        return result;
+    buf_init(&body, LIMIT_HTTP_BODY);
+    result = write_body(arguments, &body);
+    if (result == CLI_OK)
+        result = cli_client_run(arguments, "POST", path, buf_view(&body), show);
+    buf_fini(&body);
+    return result;
+}
+
+static const struct cli_flag flags[] = {
+    CLI_CLIENT_FLAGS,
+    {"project", "ID", "the project"},
+    {"overlap", "DURATION", "how long the old secret signs too; default 24h, up to 7d, or 0"},
+    {"secret", "TEXT|@FILE", "the new secret; without it one is made"},
+    {NULL},
+};
+
+const struct cli_command command_webhook_rotate = {
+    .name = "webhook rotate",
+    .arguments = "ID",
+    .sentence = "Give a webhook a new secret",
+    .flags = flags,
+    .arguments_min = 1,
+    .arguments_max = 1,
+    .run = run,
+};
