@@ -154,7 +154,10 @@ static void run_group(struct writer *writer, struct list *group)
         metrics_observe(METRIC_COMMIT_SECONDS, clock_mono_us() - start);
         announce(writer);
     }
-    set_ready(writer, rc);
+    if (rc < 0)
+        set_ready(writer, rc);
+    else if (!atomic_load(&writer->is_ready))
+        writer->maintain_mono = 0; /* It may have written nothing: the probe finds out, now. */
     hub_batch_release(&writer->batch);
     writer->projects_changed = false;
     pokes_clear(&writer->pokes);

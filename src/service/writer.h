@@ -76,7 +76,7 @@ void writer_project_changed(struct writer_transaction *transaction);
 void writer_poke(struct writer_transaction *transaction, int64_t endpoint_id);
 void writer_poke_replays(struct writer_transaction *transaction);
 
-/* From any thread: whether the last commit succeeded. */
+/* From any thread: whether the store took the last write that it was asked for. */
 bool writer_is_ready(const struct writer *writer);
 
 #endif

@@ -11,10 +11,12 @@
 #include "base/metrics.h"
 #include "service/service_fixture.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #define PROJECT SERVICE_FIXTURE_PROJECT
@@ -84,6 +86,13 @@ static void close_world(struct world *world)
     close(world->started);
     close(world->go);
     mem_free(world);
+}
+
+static void wait_until_ready(const struct writer *writer)
+{
+    for (int i = 0; i < 5000 && !writer_is_ready(writer); i++)
+        usleep(1000);
+    assert_true(writer_is_ready(writer));
 }
 
 static int setup(void **state)
@@ -223,7 +232,7 @@ static void a_failure_is_the_whole_groups(void **state)
     run_until(world, 5);
     assert_int_equal(next.job.result, 0);
     assert_int_equal(next.heard, 1);
-    assert_true(writer_is_ready(writer));
+    wait_until_ready(writer);
     assert_int_equal(metrics_value(METRIC_STORE_READY), 1);
 }
 
@@ -234,9 +243,7 @@ static void it_finds_out_alone_that_the_store_recovers(void **state)
     (void)state;
     assert_int_equal(submit(world, &task), 0);
     run_until(world, 1);
-    for (int i = 0; i < 5000 && !writer_is_ready(world->fixture.service.writer); i++)
-        usleep(1000);
-    assert_true(writer_is_ready(world->fixture.service.writer));
+    wait_until_ready(world->fixture.service.writer);
     close_world(world);
 }
 
@@ -363,9 +370,38 @@ static void what_is_answered_is_on_disk(void **state)
     struct task fails = {.failure = ERR_IO};
     assert_int_equal(submit(world, &fails), 0);
     run_until(world, 1);
-    for (int i = 0; i < 5000 && !writer_is_ready(world->fixture.service.writer); i++)
-        usleep(1000);
-    assert_true(writer_is_ready(world->fixture.service.writer));
+    wait_until_ready(world->fixture.service.writer);
+    close_world(world);
+    remove_directory(directory);
+}
+
+/* A repeated update succeeds on a full disk too, because it writes nothing. */
+static void a_group_that_writes_nothing_proves_nothing(void **state)
+{
+    char directory[] = "/tmp/writer_test_XXXXXX";
+    struct rlimit limit;
+    struct task writes = {.order_id = 1};
+    struct task idle = {0};
+    (void)state;
+    assert_non_null(mkdtemp(directory));
+    struct world *world = open_world(&store_sqlite, directory, 0);
+    struct writer *writer = world->fixture.service.writer;
+    signal(SIGXFSZ, SIG_IGN);
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &limit), 0);
+    struct rlimit small = {.rlim_cur = 4096, .rlim_max = limit.rlim_max};
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
+    int written = submit(world, &writes);
+    run_until(world, 1);
+    int idled = submit(world, &idle);
+    run_until(world, 2);
+    bool is_ready = writer_is_ready(writer);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+    assert_int_equal(written, 0);
+    assert_int_equal(idled, 0);
+    assert_int_equal(writes.job.result, ERR_NO_SPACE);
+    assert_int_equal(idle.job.result, 0);
+    assert_false(is_ready);
+    wait_until_ready(writer);
     close_world(world);
     remove_directory(directory);
 }
@@ -380,6 +416,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(the_queue_is_bounded, setup, teardown),
         cmocka_unit_test_setup_teardown(stopping_runs_what_was_submitted, setup, teardown),
         cmocka_unit_test(what_is_out_of_its_time_is_cleared),
+        cmocka_unit_test(a_group_that_writes_nothing_proves_nothing),
         cmocka_unit_test(what_is_answered_is_on_disk),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
