@@ -18,10 +18,18 @@
 enum {
     LISTING_PAGE = 50,
     REPLAYS_LOOKED_AT = 16,
-    STORE_AGAIN = 2 * CLOCK_SECOND,
+    STORE_PAUSE = CLOCK_SECOND,
+    STORE_PAUSE_MAX = 30 * CLOCK_SECOND,
     BACKLOG_INTERVAL = 10 * CLOCK_SECOND,
     BACKLOG_SHARE = 200, /* counting may take a two-hundredth of the thread's time */
 };
+
+int64_t webhook_ask_again(const struct webhook *webhook, int failures)
+{
+    int64_t first = webhook->options->store_pause > 0 ? webhook->options->store_pause : STORE_PAUSE;
+    int64_t wait = first << (failures < 10 ? failures : 10);
+    return loop_now(webhook->loop) + (wait < STORE_PAUSE_MAX ? wait : STORE_PAUSE_MAX);
+}
 
 /* Endpoints, a page for each pass of the loop. */
 
@@ -67,7 +75,7 @@ static void run_listing(struct loop_message *message)
     int rc = store_endpoint_list(webhook->reader, 0, webhook->listed, LISTING_PAGE, take_endpoint,
                                  &listing);
     if (rc < 0)
-        loop_timer_set(&webhook->list_again, loop_now(webhook->loop) + STORE_AGAIN);
+        loop_timer_set(&webhook->list_again, webhook_ask_again(webhook, 0));
     else if (listing.rows == LISTING_PAGE)
         set_listing(webhook);
 }
@@ -98,7 +106,7 @@ static void step_replay(struct webhook *webhook)
         return;
     int rc = store_replay_open(webhook->reader, REPLAYS_LOOKED_AT, take_replay, &found);
     if (rc < 0) {
-        loop_timer_set(&webhook->replay_again, loop_now(webhook->loop) + STORE_AGAIN);
+        loop_timer_set(&webhook->replay_again, webhook_ask_again(webhook, 0));
         return;
     }
     const struct store_replay *replay = found.next.replay_id != 0 ? &found.next : &found.first;
@@ -119,7 +127,7 @@ static void replay_stepped(void *argument, int error, bool more)
     if (webhook->phase != WEBHOOK_RUNNING)
         return;
     if (error < 0) {
-        loop_timer_set(&webhook->replay_again, loop_now(webhook->loop) + STORE_AGAIN);
+        loop_timer_set(&webhook->replay_again, webhook_ask_again(webhook, 0));
         return;
     }
     if (webhook->replay_endpoint_id != 0)

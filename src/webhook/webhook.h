@@ -66,6 +66,7 @@ struct webhook_options {
     int64_t breaker_after; /* failures in a row that open an endpoint's breaker */
     int64_t breaker_pause; /* ms before the first probe; doubles up to breaker_pause_max */
     int64_t breaker_pause_max;
+    int64_t store_pause; /* ms before the store is asked again after a failure, at first; 0: 1 s */
 };
 
 /*

@@ -243,7 +243,7 @@ static int read_secrets(struct str sealed, const uint8_t *key, struct webhook_en
     return endpoint->secret.len > 0 ? 0 : refuse(error, "the sealed secrets cannot be read");
 }
 
-int webhook_endpoint_read(const struct store_endpoint *stored, const uint8_t key[WEBHOOK_KEY_SIZE],
+int webhook_endpoint_read(const struct store_endpoint *stored, const uint8_t *key,
                           struct webhook_endpoint *endpoint, char error[WEBHOOK_ERROR_SIZE])
 {
     *endpoint = (struct webhook_endpoint){

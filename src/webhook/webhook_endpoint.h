@@ -53,8 +53,7 @@ struct webhook_endpoint {
  * were sealed with; a sentence in `error`. On success the caller calls webhook_endpoint_fini. With
  * a NULL `key` the secrets are not looked at and stay empty.
  */
-NODISCARD int webhook_endpoint_read(const struct store_endpoint *stored,
-                                    const uint8_t key[WEBHOOK_KEY_SIZE],
+NODISCARD int webhook_endpoint_read(const struct store_endpoint *stored, const uint8_t *key,
                                     struct webhook_endpoint *endpoint,
                                     char error[WEBHOOK_ERROR_SIZE]);
 void webhook_endpoint_fini(struct webhook_endpoint *endpoint);

@@ -144,6 +144,8 @@ void webhook_send_abandon(struct webhook_target *target, bool all);
 
 /* webhook.c */
 
+/* When to ask the store again after `failures` in a row before this one: monotonic. */
+int64_t webhook_ask_again(const struct webhook *webhook, int failures);
 /* Nothing is in flight any more, which a drain waits for. */
 void webhook_check_drained(struct webhook *webhook);
 

@@ -22,7 +22,6 @@ enum {
     SHARE_OF_FREE = 16, /* one endpoint may have a sixteenth of what is free in flight, or one */
     REFRESH = 10 * CLOCK_SECOND,   /* between two readings of a busy endpoint's settings */
     LOOK_AGAIN_MAX = CLOCK_MINUTE, /* so that a clock that was set is noticed */
-    STORE_AGAIN_MAX = 30 * CLOCK_SECOND,
 };
 
 static struct str key_of(const int64_t *endpoint_id)
@@ -252,10 +251,8 @@ static void look_at(struct webhook_target *target, int64_t mono)
 /* The store could not be read. */
 static void look_later(struct webhook_target *target)
 {
-    int64_t wait = CLOCK_SECOND << (target->store_failures < 5 ? target->store_failures : 5);
+    loop_timer_set(&target->timer, webhook_ask_again(target->webhook, target->store_failures));
     target->store_failures++;
-    loop_timer_set(&target->timer, loop_now(target->webhook->loop) +
-                                       (wait < STORE_AGAIN_MAX ? wait : STORE_AGAIN_MAX));
 }
 
 /* How many requests may start; `*again_mono` as of webhook_breaker_slots. */

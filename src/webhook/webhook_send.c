@@ -19,11 +19,6 @@
 
 #include <inttypes.h>
 
-enum {
-    RECORD_AGAIN_FIRST = CLOCK_SECOND,
-    RECORD_AGAIN_MAX = 30 * CLOCK_SECOND,
-};
-
 static void record(struct webhook_sending *sending);
 
 static void record_again(struct loop_timer *timer)
@@ -89,12 +84,9 @@ static void count_result(const struct webhook_sending *sending)
 
 static void wait_to_record(struct webhook_sending *sending)
 {
-    int64_t wait = RECORD_AGAIN_FIRST
-                   << (sending->record_failures < 5 ? sending->record_failures : 5);
-    if (wait > RECORD_AGAIN_MAX)
-        wait = RECORD_AGAIN_MAX;
+    int64_t again_mono = webhook_ask_again(sending->target->webhook, sending->record_failures);
     sending->record_failures++;
-    loop_timer_set(&sending->again, loop_now(sending->target->webhook->loop) + wait);
+    loop_timer_set(&sending->again, again_mono);
 }
 
 static void recorded(struct webhook_result *result, int error)
@@ -183,11 +175,11 @@ static void take_answer(void *argument, const struct http_sender_result *result)
     struct webhook_sending *sending = argument;
     const struct webhook_endpoint *endpoint = &sending->config->endpoint;
     struct webhook_decision decision;
-    struct webhook_answer answer = {
-        .status = result->status,
-        .retry_after = http_sender_header(result, "Retry-After"),
-        .control = http_sender_header(result, "webhook-delivery"),
-    };
+    struct webhook_answer answer = {.status = result->status};
+    if (result->outcome == HTTP_SENDER_ANSWERED) {
+        answer.retry_after = http_sender_header(result, "Retry-After");
+        answer.control = http_sender_header(result, "webhook-delivery");
+    }
     fault_point("webhook_after_send");
     sending->http = NULL;
     webhook_policy_decide(endpoint, &answer, sending->step,
