@@ -17,7 +17,7 @@ struct arena_block {
 
 void arena_init(struct arena *arena)
 {
-    arena->last = NULL;
+    *arena = (struct arena){0};
 }
 
 void arena_fini(struct arena *arena)
@@ -27,6 +27,7 @@ void arena_fini(struct arena *arena)
         arena->last = block->previous;
         mem_free(block);
     }
+    arena->size = 0;
 }
 
 static struct arena_block *block_for(struct arena *arena, size_t size)
@@ -40,6 +41,7 @@ static struct arena_block *block_for(struct arena *arena, size_t size)
     block->used = 0;
     block->size = block_size;
     arena->last = block;
+    arena->size += sizeof(*block) + block_size;
     return block;
 }
 

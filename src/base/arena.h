@@ -9,6 +9,7 @@ struct arena_block;
 
 struct arena {
     struct arena_block *last;
+    size_t size; /* bytes that the copies take, with the room for more */
 };
 
 void arena_init(struct arena *arena);

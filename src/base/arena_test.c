@@ -33,8 +33,29 @@ static void test_copies_stay(void **state)
     arena_fini(&arena);
 }
 
+static void test_size_tells_the_memory_taken(void **state)
+{
+    struct arena arena;
+    char large[10000] = "";
+    (void)state;
+    arena_init(&arena);
+    assert_int_equal(arena.size, 0);
+    arena_copy(&arena, STR_LIT("a"));
+    size_t first = arena.size;
+    assert_in_range(first, 1, 5000);
+    arena_copy(&arena, STR_LIT("b"));
+    assert_int_equal(arena.size, first);
+    arena_copy(&arena, str_make(large, sizeof(large)));
+    assert_in_range(arena.size - first, sizeof(large), sizeof(large) + 100);
+    arena_fini(&arena);
+    assert_int_equal(arena.size, 0);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_copies_stay)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_copies_stay),
+        cmocka_unit_test(test_size_tells_the_memory_taken),
+    };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
