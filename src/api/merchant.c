@@ -137,6 +137,7 @@ void merchant_write_submit(struct merchant_write **owner, void (*done)(struct or
 {
     struct merchant_write *write = *owner;
     write->orders->done = done;
+    write->orders->job.bytes += write->texts.size;
     if (order_write_submit(write->orders) == 0) {
         *owner = NULL;
         return;

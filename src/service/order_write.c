@@ -42,8 +42,6 @@ struct order_write *order_write_new(struct service *service, int32_t project_id,
     write->answers = mem_zalloc((count + 1) * sizeof(struct order_answer));
     for (size_t i = 0; i < count; i++)
         write->inputs[i].expected_seq = -1;
-    /* Contents in their normal form have more members than they came with. */
-    buf_init(&write->text, 4 * (size_t)LIMIT_HTTP_BATCH_BODY);
     return write;
 }
 
@@ -51,7 +49,6 @@ void order_write_free(struct order_write **write)
 {
     if (*write == NULL)
         return;
-    buf_fini(&(*write)->text);
     mem_free((*write)->inputs);
     mem_free((*write)->answers);
     mem_free(*write);
@@ -389,7 +386,7 @@ int order_write_submit(struct order_write *write)
     struct writer_job *job = &write->job;
     size_t lines = write->count * (sizeof(struct order_input) + sizeof(struct order_answer));
     job->loop = write->service->loop;
-    job->bytes += sizeof(*write) + lines + write->text.capacity;
+    job->bytes += sizeof(*write) + lines;
     job->run = run;
     job->done = done;
     write->submitted_mono = loop_now(job->loop);

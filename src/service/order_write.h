@@ -20,7 +20,7 @@ enum order_write_mode {
     ORDER_WRITE_PATCH,  /* the order must exist */
 };
 
-/* One order as asked for. Texts are views of order_write.text or of the request kept with it. */
+/* One order as asked for. Texts are views of what the caller keeps until `done`. */
 struct order_input {
     enum order_write_mode mode;
     int32_t order_id;            /* 0: assign one (create only) */
@@ -57,7 +57,6 @@ struct order_write {
     uint8_t request_hash[32];   /* SHA-256 over method, path and body */
     bool replayed;              /* the answers are those of an earlier request */
     enum api_error error;       /* IDEMPOTENCY_OTHER, STORE_UNAVAILABLE: there are no answers */
-    struct buf text;            /* owns what the views point to */
     int64_t submitted_mono;
     /* On the worker's thread, once. It calls order_write_free. */
     void (*done)(struct order_write *write);
