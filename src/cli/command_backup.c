@@ -17,7 +17,7 @@ static int run(const struct cli_arguments *arguments)
     else
         printf(
             "The database stands in %s. To restore it, put it as orderwire.db into an empty "
-            "data directory.\n",
+            "data directory, with the secrets.key of this one.\n",
             file);
     return CLI_OK;
 }
