@@ -7,7 +7,7 @@
  * cookies, no credentials from files; the address is checked when the socket is made, after the
  * name was resolved, and again when a kept connection is reused; one deadline over everything;
  * bytes of headers and body counted, 1xx answers too; nothing is decompressed; TLS 1.2 and above,
- * verified.
+ * verified. A request goes out once at most: what ended without an answer is not sent again.
  */
 #ifndef ORDERWIRE_HTTP_HTTP_SENDER_H
 #define ORDERWIRE_HTTP_HTTP_SENDER_H
@@ -22,9 +22,9 @@ struct loop;
 
 struct http_sender_request {
     const char *url;
-    const char *const *headers; /* "Name: value" lines, ended by NULL */
-    struct str body;            /* sent by POST */
-    int64_t timeout;            /* ms for name, connection, TLS, headers and body */
+    const char *const *headers;            /* "Name: value" lines, ended by NULL */
+    struct str body;                       /* sent by POST */
+    int64_t timeout;                       /* ms for name, connection, TLS, headers and body */
     const struct address_network *allowed; /* beside the public internet; may be NULL */
     size_t allowed_count;
     struct str ca;          /* PEM; empty: the system's */
@@ -34,12 +34,12 @@ struct http_sender_request {
 
 enum http_sender_outcome {
     HTTP_SENDER_ANSWERED,
-    HTTP_SENDER_BLOCKED,  /* every address is one that may not be called */
-    HTTP_SENDER_NAME,     /* the name was not resolved */
-    HTTP_SENDER_CONNECT,  /* no connection */
-    HTTP_SENDER_TLS,      /* no handshake, or a certificate that is not good */
-    HTTP_SENDER_TIMEOUT,  /* the deadline passed */
-    HTTP_SENDER_BROKEN,   /* the connection ended before the answer was whole, or it was no HTTP */
+    HTTP_SENDER_BLOCKED,   /* every address is one that may not be called */
+    HTTP_SENDER_NAME,      /* the name was not resolved */
+    HTTP_SENDER_CONNECT,   /* no connection */
+    HTTP_SENDER_TLS,       /* no handshake, or a certificate that is not good */
+    HTTP_SENDER_TIMEOUT,   /* the deadline passed */
+    HTTP_SENDER_BROKEN,    /* the connection ended before the answer was whole, or it was no HTTP */
     HTTP_SENDER_TOO_LARGE, /* too many bytes of headers */
 };
 
@@ -48,7 +48,7 @@ struct http_sender_result {
     int status;         /* of the final answer; 0 unless ANSWERED */
     const char *error;  /* words for the record; "" when ANSWERED */
     struct str headers; /* of the final answer, "Name: value\r\n" lines, the first 4 KiB */
-    struct str body;    /* its first LIMIT_WEBHOOK_RESPONSE bytes; reading stops there */
+    struct str body;    /* its first LIMIT_WEBHOOK_RESPONSE bytes */
     char address[ADDRESS_TEXT_SIZE + 8]; /* host:port that it went to; "" when none */
     int64_t duration_us;
 };
@@ -63,14 +63,14 @@ void http_sender_free(struct http_sender **sender);
 
 /*
  * Sends. Everything is copied but ca, client_cert and client_key, which outlive the call of `done`.
- * `done` comes once, later, on the loop's thread; `result` is valid during the call. NULL when
- * libcurl refuses the request: `done` is then not called.
+ * `done` comes once, later, on the loop's thread, and may send, but not free the sender; `result`
+ * is valid during the call, and the sending is over: cancelling it does nothing. NULL when libcurl
+ * refuses the request: `done` is then not called.
  */
-struct http_sending *http_sender_send(struct http_sender *sender,
-                                      const struct http_sender_request *request,
-                                      void (*done)(void *argument,
-                                                   const struct http_sender_result *result),
-                                      void *argument);
+struct http_sending *
+http_sender_send(struct http_sender *sender, const struct http_sender_request *request,
+                 void (*done)(void *argument, const struct http_sender_result *result),
+                 void *argument);
 /* No call of `done`; the connection is closed. NULLs the owner's pointer. */
 void http_sender_cancel(struct http_sending **sending);
 
