@@ -62,6 +62,8 @@ check_build() {
     library_or libcurl libcurl4-openssl-dev
     library_or yaml-0.1 libyaml-dev
     library_or cmocka libcmocka-dev
+    library_or libprotobuf-c libprotobuf-c-dev
+    command_or protoc-c protobuf-c-compiler
     header_or wslay/wslay.h libwslay-dev
     if ! [ -e /usr/include/llhttp.h ] && ! [ -e /usr/share/llhttp/llhttp.c ]; then
         need llhttp
@@ -84,6 +86,7 @@ check_browser() {
 check_test() {
     check_node
     command_or python3 python3
+    command_or openssl openssl
     command_or curl curl
     command_or openssl openssl
     check_browser
