@@ -6,6 +6,8 @@
  *
  * centrifuge.c       the vocabularies
  * centrifuge_json.c  the JSON encoding
+ * centrifuge_protobuf.c, centrifuge.proto  the Protobuf encoding
+ * centrifuge_data.c  the application's JSON inside both
  */
 #ifndef ORDERWIRE_CODEC_CENTRIFUGE_H
 #define ORDERWIRE_CODEC_CENTRIFUGE_H
@@ -135,5 +137,6 @@ struct centrifuge_encoding {
 };
 
 extern const struct centrifuge_encoding centrifuge_json;
+extern const struct centrifuge_encoding centrifuge_protobuf;
 
 #endif

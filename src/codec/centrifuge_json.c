@@ -6,6 +6,7 @@
 #include "codec/centrifuge.h"
 
 #include "base/err.h"
+#include "codec/centrifuge_data.h"
 #include "codec/json.h"
 
 /* Absent and null members leave `*out` untouched; false is a member of the wrong type. */
@@ -39,25 +40,6 @@ static bool read_object(const struct json *parent, const char *key, const struct
 {
     *object = json_get_ignoring_case(parent, key);
     return !*object || json_kind(*object) == JSON_KIND_OBJECT;
-}
-
-/* `data` is the application's: its keys are exact, and its faults are no faults of the frame. */
-static void read_credentials(const struct json *data, struct centrifuge_credentials *credentials)
-{
-    const struct json *auth = json_get_non_null(data, "auth");
-    const struct json *user = json_get_non_null(data, "user_external_id");
-    const struct json *project = json_get_non_null(data, "project_id");
-    struct str digits;
-    bool is_fine = json_kind(data) == JSON_KIND_OBJECT;
-    if (auth)
-        is_fine &= json_as_string(auth, &credentials->auth);
-    if (user)
-        is_fine &= json_as_string(user, &credentials->user_external_id);
-    if (json_as_string(project, &digits))
-        is_fine &= str_to_int64(digits, 0, INT64_MAX, &credentials->project_id);
-    else if (project)
-        is_fine &= json_as_int(project, &credentials->project_id);
-    credentials->malformed = !is_fine;
 }
 
 static int read_position(const struct json *request, struct centrifuge_position *position)
@@ -95,7 +77,7 @@ static int read_connect(const struct json *request, struct centrifuge_command *c
     if (!read_text(request, "token", &command->token) || !read_object(request, "subs", &subs))
         return ERR_INVALID;
     if (data)
-        read_credentials(data, &command->credentials);
+        centrifuge_data_read(data, &command->credentials);
     return subs ? read_positions(subs, command) : 0;
 }
 
@@ -196,10 +178,8 @@ static void open_reply(struct buf *out, uint32_t id, const char *key)
 static void write_publication_body(struct buf *out,
                                    const struct centrifuge_publication *publication)
 {
-    buf_append_text(out, "{\"data\":{");
-    json_write_int(out, "order_id", publication->order_id);
-    json_write_text(out, "status", str_from(publication->status));
-    buf_append_byte(out, '}');
+    buf_append_text(out, "{\"data\":");
+    centrifuge_data_write(out, publication);
     if (publication->offset > 0)
         json_write_int(out, "offset", publication->offset);
     buf_append_byte(out, '}');
