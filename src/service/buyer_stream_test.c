@@ -5,30 +5,12 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/limits.h"
-#include "base/mem.h"
 #include "service/service_fixture.h"
 
 #include <string.h>
 
 #define PROJECT SERVICE_FIXTURE_PROJECT
 #define USER STR_LIT("u1")
-
-static int setup(void **state)
-{
-    struct service_fixture *fixture = mem_zalloc(sizeof(*fixture));
-    fixture->options.latest_window = CLOCK_HOUR;
-    service_fixture_open(fixture, &store_memory, ".");
-    *state = fixture;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    struct service_fixture *fixture = *state;
-    service_fixture_close(fixture);
-    mem_free(fixture);
-    return 0;
-}
 
 static const char *epoch_of(struct service_fixture *fixture)
 {
@@ -287,12 +269,16 @@ static void a_pruned_stream_has_gaps(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(a_stranger_has_an_empty_stream, setup, teardown),
-        cmocka_unit_test_setup_teardown(a_fresh_client_is_told_the_latest, setup, teardown),
-        cmocka_unit_test_setup_teardown(an_old_open_order_comes_first, setup, teardown),
-        cmocka_unit_test_setup_teardown(recovery, setup, teardown),
-        cmocka_unit_test_setup_teardown(history, setup, teardown),
-        cmocka_unit_test_setup_teardown(what_was_missed, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_stranger_has_an_empty_stream, service_fixture_setup,
+                                        service_fixture_teardown),
+        cmocka_unit_test_setup_teardown(a_fresh_client_is_told_the_latest, service_fixture_setup,
+                                        service_fixture_teardown),
+        cmocka_unit_test_setup_teardown(an_old_open_order_comes_first, service_fixture_setup,
+                                        service_fixture_teardown),
+        cmocka_unit_test_setup_teardown(recovery, service_fixture_setup, service_fixture_teardown),
+        cmocka_unit_test_setup_teardown(history, service_fixture_setup, service_fixture_teardown),
+        cmocka_unit_test_setup_teardown(what_was_missed, service_fixture_setup,
+                                        service_fixture_teardown),
         cmocka_unit_test(a_pruned_stream_has_gaps),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -4,7 +4,6 @@
 
 #include "base/err.h"
 #include "base/limits.h"
-#include "base/mem.h"
 #include "codec/json.h"
 #include "service/list_cursor.h"
 #include "service/service_fixture.h"
@@ -13,22 +12,6 @@
 
 #define PROJECT SERVICE_FIXTURE_PROJECT
 #define CONTENT "{\"price\":null,\"virtual_price\":null,\"is_free\":false,\"items\":[],\"n\":1}"
-
-static int setup(void **state)
-{
-    struct service_fixture *fixture = mem_zalloc(sizeof(*fixture));
-    service_fixture_open(fixture, &store_memory, ".");
-    *state = fixture;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    struct service_fixture *fixture = *state;
-    service_fixture_close(fixture);
-    mem_free(fixture);
-    return 0;
-}
 
 static void put_whole_order(struct service_fixture *fixture)
 {
@@ -231,11 +214,14 @@ static void cursors_of_others_are_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(a_buyer_reads_an_own_order, setup, teardown),
-        cmocka_unit_test_setup_teardown(a_merchant_reads_everything, setup, teardown),
-        cmocka_unit_test_setup_teardown(lists_go_on_at_their_cursor, setup, teardown),
-        cmocka_unit_test_setup_teardown(an_answer_too_small_for_one_order_is_an_error, setup,
-                                        teardown),
+        cmocka_unit_test_setup_teardown(a_buyer_reads_an_own_order, service_fixture_setup,
+                                        service_fixture_teardown),
+        cmocka_unit_test_setup_teardown(a_merchant_reads_everything, service_fixture_setup,
+                                        service_fixture_teardown),
+        cmocka_unit_test_setup_teardown(lists_go_on_at_their_cursor, service_fixture_setup,
+                                        service_fixture_teardown),
+        cmocka_unit_test_setup_teardown(an_answer_too_small_for_one_order_is_an_error,
+                                        service_fixture_setup, service_fixture_teardown),
         cmocka_unit_test(cursors_of_others_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

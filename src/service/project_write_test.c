@@ -4,7 +4,6 @@
 
 #include "base/err.h"
 #include "base/limits.h"
-#include "base/mem.h"
 #include "codec/base64.h"
 #include "codec/json.h"
 #include "service/service_fixture.h"
@@ -13,22 +12,6 @@
 #include <string.h>
 
 #define PROJECT SERVICE_FIXTURE_PROJECT
-
-static int setup(void **state)
-{
-    struct service_fixture *fixture = mem_zalloc(sizeof(*fixture));
-    service_fixture_open(fixture, &store_memory, ".");
-    *state = fixture;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    struct service_fixture *fixture = *state;
-    service_fixture_close(fixture);
-    mem_free(fixture);
-    return 0;
-}
 
 static void project_done(struct project_write *write)
 {
@@ -296,13 +279,20 @@ static void lists_have_pages(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(a_new_project_tells_its_secrets_once, setup, teardown),
-        cmocka_unit_test_setup_teardown(what_a_creation_refuses, setup, teardown),
-        cmocka_unit_test_setup_teardown(given_secrets_win, setup, teardown),
-        cmocka_unit_test_setup_teardown(changes_are_known_at_once, setup, teardown),
-        cmocka_unit_test_setup_teardown(keys_come_and_go, setup, teardown),
-        cmocka_unit_test_setup_teardown(keys_are_bounded, setup, teardown),
-        cmocka_unit_test_setup_teardown(lists_have_pages, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_new_project_tells_its_secrets_once, service_fixture_setup,
+                                        service_fixture_teardown),
+        cmocka_unit_test_setup_teardown(what_a_creation_refuses, service_fixture_setup,
+                                        service_fixture_teardown),
+        cmocka_unit_test_setup_teardown(given_secrets_win, service_fixture_setup,
+                                        service_fixture_teardown),
+        cmocka_unit_test_setup_teardown(changes_are_known_at_once, service_fixture_setup,
+                                        service_fixture_teardown),
+        cmocka_unit_test_setup_teardown(keys_come_and_go, service_fixture_setup,
+                                        service_fixture_teardown),
+        cmocka_unit_test_setup_teardown(keys_are_bounded, service_fixture_setup,
+                                        service_fixture_teardown),
+        cmocka_unit_test_setup_teardown(lists_have_pages, service_fixture_setup,
+                                        service_fixture_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

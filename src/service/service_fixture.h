@@ -7,6 +7,7 @@
 #define ORDERWIRE_SERVICE_SERVICE_FIXTURE_H
 
 #include "auth/auth.h"
+#include "base/mem.h"
 #include "hub/hub.h"
 #include "service/order_write.h"
 #include "service/service.h"
@@ -65,6 +66,24 @@ static inline void service_fixture_close(struct service_fixture *fixture)
     loop_free(&service->loop);
     store_disconnect(&service->reader);
     store_close(&service->store);
+}
+
+/* For tests that need no more than it, on the fake. */
+static inline int service_fixture_setup(void **state)
+{
+    struct service_fixture *fixture = mem_zalloc(sizeof(*fixture));
+    fixture->options.latest_window = SERVICE_FIXTURE_DAY / 24;
+    service_fixture_open(fixture, &store_memory, ".");
+    *state = fixture;
+    return 0;
+}
+
+static inline int service_fixture_teardown(void **state)
+{
+    struct service_fixture *fixture = *state;
+    service_fixture_close(fixture);
+    mem_free(fixture);
+    return 0;
 }
 
 static inline void service_fixture_order_done(struct order_write *write)
