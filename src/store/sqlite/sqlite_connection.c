@@ -5,7 +5,7 @@
  * connection is closed at the rollback and opened afresh by the next call, which is also how the
  * store recovers when space returns.
  */
-#include "store/sqlite/sqlite_internal.h"
+#include "store/sqlite/sqlite_webhooks.h"
 
 #include "base/err.h"
 #include "base/log.h"
@@ -257,13 +257,16 @@ int sqlite_begin(struct store_connection *connection)
 {
     struct sqlite_connection *c = (struct sqlite_connection *)connection;
     bool writer = connection->role == STORE_WRITER;
+    c->backlog_change_count = 0;
     return sqlite_run(c, writer ? STATEMENT_BEGIN_WRITE : STATEMENT_BEGIN_READ, NO_VALUES);
 }
 
 int sqlite_commit(struct store_connection *connection)
 {
     struct sqlite_connection *c = (struct sqlite_connection *)connection;
-    int result = sqlite_run(c, STATEMENT_COMMIT, NO_VALUES);
+    int result = sqlite_backlog_write(c);
+    if (result == 0)
+        result = sqlite_run(c, STATEMENT_COMMIT, NO_VALUES);
     /* A writer's commit of nothing tells nothing. What failed before was with another handle. */
     if (result == 0 && (connection->role == STORE_READER || sqlite3_total_changes(c->db) > 0))
         c->logged = 0;

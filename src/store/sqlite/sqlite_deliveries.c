@@ -1,15 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Deliveries of the SQLite driver: added with an order's update, found, listed and counted. Adding
- * is part of every update's transaction, so it takes one look-up and three short rows.
+ * Deliveries of the SQLite driver: added with an order's update, found and listed. Adding is part
+ * of every update's transaction, so it takes one look-up and one short row.
  */
 #include "base/err.h"
 #include "store/sqlite/sqlite_webhooks.h"
-
-int sqlite_delivery_count(struct sqlite_connection *c, int64_t endpoint_id, int64_t change)
-{
-    return sqlite_run(c, STATEMENT_BACKLOG_ADD, VALUES(INT(endpoint_id), INT(change)));
-}
 
 int sqlite_delivery_lane_first(struct sqlite_connection *c, int64_t endpoint_id, int32_t order_id,
                                int64_t *delivery_id)
@@ -42,7 +37,7 @@ int sqlite_delivery_add(struct store_connection *writer, int64_t endpoint_id,
     if (result == 0 && sqlite3_changes(c->db) == 0)
         return ERR_NOT_FOUND;
     *delivery_id = sqlite3_last_insert_rowid(c->db);
-    return result ? result : sqlite_delivery_count(c, endpoint_id, 1);
+    return result ? result : sqlite_backlog_change(c, endpoint_id, 1);
 }
 
 int sqlite_delivery_add_body(struct store_connection *writer, int64_t endpoint_id,
@@ -56,7 +51,7 @@ int sqlite_delivery_add_body(struct store_connection *writer, int64_t endpoint_i
     if (result)
         return result;
     *delivery_id = sqlite3_last_insert_rowid(c->db);
-    return sqlite_delivery_count(c, endpoint_id, 1);
+    return sqlite_backlog_change(c, endpoint_id, 1);
 }
 
 static void fill_delivery(struct sqlite_connection *c, sqlite3_stmt *statement,
@@ -207,20 +202,4 @@ int sqlite_delivery_list(struct store_connection *connection,
     }
     sqlite3_reset(statement);
     return result;
-}
-
-int sqlite_delivery_backlog(struct store_connection *connection, int64_t endpoint_id,
-                            struct store_backlog *backlog)
-{
-    sqlite3_stmt *statement;
-    int64_t first = endpoint_id > 0 ? endpoint_id : 1;
-    int64_t last = endpoint_id > 0 ? endpoint_id : INT64_MAX;
-    int result = sqlite_find(sqlite_of(connection), STATEMENT_BACKLOG_GET,
-                             VALUES(INT(first), INT(last)), &statement);
-    if (result)
-        return result;
-    backlog->count = sqlite3_column_int64(statement, 0);
-    backlog->oldest_at = sqlite3_column_int64(statement, 1);
-    sqlite3_reset(statement);
-    return 0;
 }

@@ -111,7 +111,7 @@ int sqlite_delivery_finish(struct store_connection *writer, int64_t delivery_id,
     result = sqlite_run(c, STATEMENT_DELIVERY_FINISH,
                         VALUES(INT(delivery_id), INT(state), INT(now_wall)));
     if (result == 0)
-        result = sqlite_delivery_count(c, place.endpoint_id, -1);
+        result = sqlite_backlog_change(c, place.endpoint_id, -1);
     if (result || place.order_id == 0 || place.state != STORE_DELIVERY_WAITING)
         return result;
     return promote_next(c, &place, now_wall);
@@ -135,7 +135,7 @@ int sqlite_delivery_retry(struct store_connection *writer, int64_t delivery_id, 
                         VALUES(INT(delivery_id),
                                INT(first == 0 ? STORE_DELIVERY_WAITING : STORE_DELIVERY_BLOCKED),
                                INT(now_wall)));
-    return result ? result : sqlite_delivery_count(c, place.endpoint_id, 1);
+    return result ? result : sqlite_backlog_change(c, place.endpoint_id, 1);
 }
 
 /* A row of the stretch that a prune looks at. */
@@ -227,7 +227,9 @@ static int kill_deliveries(struct sqlite_connection *c, int64_t endpoint_id, int
     int killed = result ? 0 : sqlite3_changes(c->db);
     *deleted += killed;
     if (result == 0)
-        result = sqlite_delivery_count(c, endpoint_id, -killed);
+        result = sqlite_backlog_change(c, endpoint_id, -killed);
+    if (result == 0)
+        result = sqlite_backlog_write(c);
     return result ? result : sqlite_run(c, STATEMENT_BACKLOG_DROP, VALUES(INT(endpoint_id)));
 }
 

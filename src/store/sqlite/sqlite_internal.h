@@ -31,6 +31,9 @@ enum sqlite_statement {
     STATEMENT_COUNT
 };
 
+/* Room for the endpoints of one group of updates. */
+#define SQLITE_BACKLOG_CHANGES 128
+
 struct sqlite_connection {
     struct store_connection base;
     sqlite3 *db; /* NULL after a failure, until the next call opens it again */
@@ -40,6 +43,11 @@ struct sqlite_connection {
     int64_t prune_user; /* the row of the stream where the last prune stopped */
     int32_t prune_offset;
     int64_t prune_delivery; /* the last delivery that a prune looked at */
+    struct {
+        int64_t endpoint_id;
+        int64_t change;
+    } backlog_changes[SQLITE_BACKLOG_CHANGES]; /* of this transaction, not yet written */
+    int backlog_change_count;
     int64_t prune_endpoint; /* the last endpoint of which it looked for unfinished deliveries */
 };
 

@@ -119,7 +119,7 @@ static const char *const migrations[] = {
     " updated_at INTEGER NOT NULL) STRICT;"
     "CREATE INDEX endpoints_by_project ON endpoints (project_id);"
 
-    /* How many deliveries of an endpoint are not finished: to count them would take 50 ms a million. */
+    /* How many deliveries of an endpoint are not finished. */
     "CREATE TABLE backlogs ("
     " endpoint_id INTEGER PRIMARY KEY,"
     " count INTEGER NOT NULL) STRICT;"

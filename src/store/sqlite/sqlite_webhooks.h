@@ -4,7 +4,8 @@
  * is only there.
  *
  * sqlite_endpoints.c         endpoints, replays
- * sqlite_deliveries.c        deliveries: added, found, listed, counted
+ * sqlite_deliveries.c        deliveries: added, found, listed
+ * sqlite_backlog.c           how many are not finished
  * sqlite_delivery_changes.c  the life of a delivery: attempts, its states, its end
  */
 #ifndef ORDERWIRE_STORE_SQLITE_SQLITE_WEBHOOKS_H
@@ -51,14 +52,18 @@ NODISCARD int sqlite_delivery_list(struct store_connection *connection,
                                    void (*row)(void *argument,
                                                const struct store_delivery *delivery),
                                    void *argument, int64_t *next_before);
-NODISCARD int sqlite_delivery_backlog(struct store_connection *connection, int64_t endpoint_id,
-                                      struct store_backlog *backlog);
 NODISCARD int sqlite_delivery_list_dead(
     struct store_connection *connection, int64_t endpoint_id, int64_t after, int limit,
     void (*row)(void *argument, const struct store_delivery *delivery), void *argument);
-/* A delivery of the endpoint has become unfinished (1) or finished (-1), or that many. */
-NODISCARD int sqlite_delivery_count(struct sqlite_connection *c, int64_t endpoint_id,
+/*
+ * That many deliveries of the endpoint are unfinished, more or fewer. Kept until the commit, so that
+ * a group of updates writes the number of an endpoint once.
+ */
+NODISCARD int sqlite_backlog_change(struct sqlite_connection *c, int64_t endpoint_id,
                                     int64_t change);
+NODISCARD int sqlite_delivery_backlog(struct store_connection *connection, int64_t endpoint_id,
+                                      struct store_backlog *backlog);
+NODISCARD int sqlite_backlog_write(struct sqlite_connection *c);
 /* The delivery of a lane with the lowest seq that is not finished; 0: none. */
 NODISCARD int sqlite_delivery_lane_first(struct sqlite_connection *c, int64_t endpoint_id,
                                          int32_t order_id, int64_t *delivery_id);
