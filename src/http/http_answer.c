@@ -221,7 +221,9 @@ static void append_error_headers(const struct http_connection *connection, enum 
     if (status == 405)
         buf_printf(out, "Allow: %s\r\n", connection->match.allow);
     if (status == 426)
-        buf_append_text(out, "Sec-WebSocket-Version: 13\r\n");
+        buf_append_text(out,
+                        "Upgrade: websocket\r\nConnection: Upgrade\r\n"
+                        "Sec-WebSocket-Version: 13\r\n");
 }
 
 void http_answer_error(struct http_connection *connection, enum api_error error, const char *detail)
@@ -281,6 +283,10 @@ struct stream *http_upgrade(struct http_request *request, struct str headers, st
     struct stream *stream = connection->stream;
     struct buf answer;
     buf_init(early, STREAM_READ_SIZE);
+    if (connection->head.http_1_0 || !str_equal_text(connection->head.method, "GET")) {
+        http_answer_error(connection, API_ERROR_UPGRADE_REQUIRED, NULL);
+        return NULL;
+    }
     buf_init(&answer, LIMIT_HTTP_HEADERS);
     buf_append_text(&answer, "HTTP/1.1 101 Switching Protocols\r\n");
     buf_append_str(&answer, headers);

@@ -87,9 +87,3 @@ bool http_request_is_draining(const struct http_request *request)
 {
     return request->connection->server->draining;
 }
-
-bool http_request_may_upgrade(const struct http_request *request)
-{
-    const struct http_head *head = &request->connection->head;
-    return !head->http_1_0 && str_equal_text(head->method, "GET");
-}

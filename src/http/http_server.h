@@ -122,12 +122,11 @@ void http_respond_error(struct http_request *request, enum api_error error, cons
 /* `body` is JSON. */
 void http_respond_json(struct http_request *request, int status, struct str body);
 
-/* It is a GET of HTTP/1.1, as an upgrade to WebSocket has to be (RFC 6455 section 4.2.1). */
-bool http_request_may_upgrade(const struct http_request *request);
 /*
  * Answers 101 with `headers` (lines as above) and gives the connection's stream away. The request is
  * freed; the caller calls stream_set_owner at once. `early` gets bytes that came after the request
- * (to be freed by buf_fini). NULL when the client has gone.
+ * (to be freed by buf_fini). NULL when the client has gone, or has its answer: 426 unless the request
+ * is a GET of HTTP/1.1 (RFC 6455 section 4.2.1).
  */
 struct stream *http_upgrade(struct http_request *request, struct str headers, struct buf *early);
 

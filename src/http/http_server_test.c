@@ -197,6 +197,7 @@ static void test_errors(void **state)
     assert_true(reply_has_line("Retry-After: 1"));
     ask_for_error("", API_ERROR_UPGRADE_REQUIRED);
     assert_true(reply_has_line("Sec-WebSocket-Version: 13"));
+    assert_true(reply_has_line("Upgrade: websocket"));
 
     assert_int_equal(client_ask("PUT /show HTTP/1.1\r\n" HOST "\r\n"), 405);
     assert_true(reply_has_line("Allow: GET, HEAD, POST"));

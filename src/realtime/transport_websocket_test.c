@@ -260,6 +260,7 @@ static void test_other_version(void **state)
     await_text(world, "[0401-1260]");
     assert_true(has(world, STR_LIT("HTTP/1.1 426 ")));
     assert_true(has(world, STR_LIT("\r\nSec-WebSocket-Version: 13\r\n")));
+    assert_true(has(world, STR_LIT("\r\nUpgrade: websocket\r\n")));
 }
 
 static void test_no_upgrade(void **state)
