@@ -58,7 +58,7 @@ static int write_file(const struct cli_arguments *arguments, const char *flag, c
 /* A secret ends where the line does. */
 static struct str first_line(struct str text)
 {
-    struct str line;
+    struct str line = STR_LIT("");
     (void)!str_split(&text, '\n', &line);
     if (line.len > 0 && line.ptr[line.len - 1] == '\r')
         line.len--;

@@ -10,7 +10,7 @@ static void show(const struct json *document)
 {
     static const char *const members[] = {"seq",    "occurred_at", "previous_status",
                                           "status", "synthetic",   NULL};
-    static const char *const deliveries[] = {"id",    "webhook_id",    "type",       "seq",
+    static const char *const deliveries[] = {"id",    "endpoint_id",   "type",       "seq",
                                              "state", "attempt_count", "created_at", NULL};
     cli_print_object(document);
     printf("\n");

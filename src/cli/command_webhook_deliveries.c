@@ -10,8 +10,8 @@
 
 static void show_page(const struct json *document)
 {
-    static const char *const members[] = {"id",       "created_at", "webhook_id", "type",
-                                          "order_id", "seq",        "state",      "attempt_count",
+    static const char *const members[] = {"id",       "created_at", "endpoint_id", "type",
+                                          "order_id", "seq",        "state",       "attempt_count",
                                           "next_at",  NULL};
     struct str cursor;
     cli_print_table(json_get(document, "deliveries"), members, "There is no such delivery.");

@@ -170,7 +170,7 @@ test('the demo walks on every channel, and cleans up', async () => {
     for (const words of [['demo', '--listen', '127.0.0.1:0'], kept, kept, ['demo', '--once']]) {
       const { code, stdout, stderr } = await run(words, { TMPDIR: folder, ORDERWIRE_LISTEN: listen });
       assert.equal(code, 0, stdout + stderr);
-      assert.match(stdout, / new .*ms.*ms\n.* paid .*ms.*ms\n.* done .*ms.*ms\n\nEvery channel showed every status, in order\.\n$/);
+      assert.match(stdout, / WebSocket +Get order +Webhook\n.* new .*ms.*ms.*ms\n.* paid .*ms.*ms.*ms\n.* done .*ms.*ms.*ms\n\nEvery channel showed every status, in order\.\n$/);
       assert.equal(stdout.includes('taking another port'), words.length === 2, stdout);
       assert.deepEqual(await readdir(folder), words === kept || words.length === 2 ? ['kept'] : []);
     }
