@@ -40,13 +40,22 @@ static enum close_code identify(const struct session *session,
     return is_other ? CLOSE_INVALID_TOKEN : CLOSE_NONE;
 }
 
+/* What each encoding's SDKs make of it: xsolla-sdks.md 1.10. */
+static enum close_code refusal_of(const struct session *session)
+{
+    const struct realtime_options *options = session->realtime->options;
+    bool is_terminal = session->encoding->binary ? options->terminal_refusal_protobuf
+                                                 : options->terminal_refusal_json;
+    return is_terminal ? CLOSE_INVALID_TOKEN : CLOSE_INVALID_TOKEN_RETRY;
+}
+
 /* A temporary error, then a code below 3500: every known client tries again or polls. */
 static void refuse(struct session *session, uint32_t id, enum close_code code)
 {
     metrics_add(METRIC_CONNECTS__REFUSED, 1);
     if (code == CLOSE_SERVER_ERROR)
         session_send_error(session, id, CLIENT_ERROR_INTERNAL);
-    session_close(session, code);
+    session_close(session, code == CLOSE_INVALID_TOKEN ? refusal_of(session) : code);
 }
 
 /* The position that the client brings for its own channel; others are not looked at. */

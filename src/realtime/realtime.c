@@ -17,7 +17,8 @@ struct realtime *realtime_new(struct service *service, const struct realtime_opt
     realtime->options = options;
     list_init(&realtime->sessions);
     buf_init(&realtime->out, LIMIT_REALTIME_QUEUE);
-    transport_websocket_write_ping(&realtime->websocket_ping);
+    transport_websocket_write_ping(&centrifuge_json, &realtime->websocket_pings[0]);
+    transport_websocket_write_ping(&centrifuge_protobuf, &realtime->websocket_pings[1]);
     return realtime;
 }
 
@@ -27,7 +28,8 @@ void realtime_free(struct realtime **owner)
     if (!realtime)
         return;
     buf_fini(&realtime->out);
-    buf_fini(&realtime->websocket_ping);
+    buf_fini(&realtime->websocket_pings[0]);
+    buf_fini(&realtime->websocket_pings[1]);
     mem_free(realtime);
     *owner = NULL;
 }

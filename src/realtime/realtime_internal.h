@@ -19,8 +19,8 @@ struct realtime {
     const struct realtime_options *options;
     struct list sessions;
     size_t session_count;
-    struct buf out;            /* the message that is being written */
-    struct buf websocket_ping; /* the frame that all WebSocket sessions share */
+    struct buf out;                /* the message that is being written */
+    struct buf websocket_pings[2]; /* the frames that all WebSocket sessions share: text, binary */
 };
 
 /* What carries a session. */
@@ -113,7 +113,7 @@ command_fn command_other;
 
 /* GET /connection/websocket, and the ping frame of its sessions. */
 http_handler_fn transport_websocket_open;
-void transport_websocket_write_ping(struct buf *out);
+void transport_websocket_write_ping(const struct centrifuge_encoding *encoding, struct buf *out);
 
 /* `delay` ms after `now_mono`; INT64_MAX when that is out of reach. */
 static inline int64_t session_deadline(int64_t now_mono, int64_t delay)

@@ -86,7 +86,8 @@ void fixture_init(struct fixture *fixture)
                                                  .pong_timeout = 8 * 1000,
                                                  .connect_timeout = 10 * 1000,
                                                  .max_lifetime = 300 * 1000,
-                                                 .latest_on_connect = true};
+                                                 .latest_on_connect = true,
+                                                 .terminal_refusal_json = true};
     fixture->realtime = realtime_new(&fixture->service, &fixture->options);
 }
 

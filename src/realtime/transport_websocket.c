@@ -11,7 +11,7 @@
 #include "service/service.h"
 #include "websocket/websocket.h"
 
-enum { HEADERS_MAX = 1024, OPCODE_TEXT = 1 };
+enum { HEADERS_MAX = 1024, OPCODE_TEXT = 1, OPCODE_BINARY = 2 };
 
 struct connection {
     struct session session;
