@@ -1,16 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Sessions carried by WebSocket: the handshake, and one reply in one text frame. The store SDKs
+ * Sessions carried by WebSocket: the handshake with the choice of an encoding, and one reply in one frame. The store SDKs
  * parse a whole message as one JSON value and compare a ping with two bytes, so nothing is batched.
  */
 #include "realtime/realtime_internal.h"
 
 #include "base/err.h"
 #include "base/mem.h"
+#include "codec/url.h"
 #include "service/service.h"
 #include "websocket/websocket.h"
 
-enum { HEADERS_MAX = 1024, OPCODE_TEXT = 1 };
+enum { HEADERS_MAX = 1024, OPCODE_TEXT = 1, OPCODE_BINARY = 2 };
 
 struct connection {
     struct session session;
@@ -29,8 +30,9 @@ static int send_message(struct session *session, struct str message)
 
 static int send_ping(struct session *session)
 {
+    const struct buf *pings = session->realtime->websocket_pings;
     return websocket_send_frame(connection_of(session)->websocket,
-                                buf_view(&session->realtime->websocket_ping));
+                                buf_view(&pings[session->encoding->binary]));
 }
 
 static void send_close(struct session *session, enum close_code code)
@@ -75,19 +77,49 @@ static void on_closed(void *owner)
 
 static const struct websocket_handlers handlers = {.message = on_message, .closed = on_closed};
 
+/* What the client and this server both speak. */
+struct choice {
+    const struct centrifuge_encoding *encoding;
+    struct str subprotocol; /* to be echoed; empty: none */
+};
+
 /*
- * The first of the client's list that this server speaks, empty when there is none: an unknown one
- * (Unreal offers "wss") is not echoed, and means JSON.
+ * The first of the client's list that this server speaks. An unknown one (Unreal offers "wss") is
+ * not echoed, and means what none means: JSON, unless the query asks for Protobuf.
  */
-static struct str choose_subprotocol(struct str offered)
+static struct choice choose_subprotocol(struct str offered)
 {
-    static const struct str json = STR_LIT("centrifuge-json");
+    static const struct choice known[] = {
+        {&centrifuge_json, STR_LIT("centrifuge-json")},
+        {&centrifuge_protobuf, STR_LIT("centrifuge-protobuf")},
+    };
     struct str offer;
     while (str_split(&offered, ',', &offer)) {
-        if (str_equal(str_trim(offer), json))
-            return json;
+        for (size_t i = 0; i < ARRAY_LENGTH(known); i++)
+            if (str_equal(str_trim(offer), known[i].subprotocol))
+                return known[i];
     }
-    return str_make(NULL, 0);
+    return (struct choice){&centrifuge_json, STR_LIT("")};
+}
+
+static bool query_is_protobuf(struct str query, const char *name)
+{
+    struct buf value;
+    buf_init(&value, LIMIT_HTTP_URL);
+    bool is_protobuf =
+        url_query_get(query, name, &value) == 0 && str_equal_text(buf_view(&value), "protobuf");
+    buf_fini(&value);
+    return is_protobuf;
+}
+
+static struct choice choose(const struct http_request *request)
+{
+    struct choice choice =
+        choose_subprotocol(http_request_header(request, "Sec-WebSocket-Protocol"));
+    if (query_is_protobuf(request->query, "format") ||
+        query_is_protobuf(request->query, "cf_protocol"))
+        choice.encoding = &centrifuge_protobuf;
+    return choice;
 }
 
 static void refuse(struct http_request *request, int reason)
@@ -98,12 +130,13 @@ static void refuse(struct http_request *request, int reason)
         http_respond_error(request, API_ERROR_BAD_REQUEST, "The WebSocket handshake is malformed");
 }
 
-static void take_over(struct realtime *realtime, struct stream *stream, struct str early)
+static void take_over(struct realtime *realtime, struct stream *stream, struct str early,
+                      const struct centrifuge_encoding *encoding)
 {
     struct connection *connection = mem_zalloc(sizeof(*connection));
     connection->websocket = websocket_new(stream, LIMIT_WEBSOCKET_MESSAGE, LIMIT_REALTIME_QUEUE,
                                           early, &handlers, connection);
-    session_init(&connection->session, realtime, &transport, &centrifuge_json);
+    session_init(&connection->session, realtime, &transport, encoding);
 }
 
 void transport_websocket_open(struct http_request *request)
@@ -115,29 +148,28 @@ void transport_websocket_open(struct http_request *request)
         .version = http_request_header(request, "Sec-WebSocket-Version"),
         .key = http_request_header(request, "Sec-WebSocket-Key"),
     };
-    struct str subprotocol =
-        choose_subprotocol(http_request_header(request, "Sec-WebSocket-Protocol"));
+    struct choice choice = choose(request);
     struct buf headers, early;
     buf_init(&headers, HEADERS_MAX);
     buf_init(&early, 0);
-    int result = websocket_accept(&handshake, subprotocol, &headers);
+    int result = websocket_accept(&handshake, choice.subprotocol, &headers);
     if (result < 0) {
         refuse(request, result);
     } else {
         struct stream *stream = http_upgrade(request, buf_view(&headers), &early);
         if (stream)
-            take_over(realtime, stream, buf_view(&early));
+            take_over(realtime, stream, buf_view(&early), choice.encoding);
     }
     buf_fini(&headers);
     buf_fini(&early);
 }
 
-void transport_websocket_write_ping(struct buf *out)
+void transport_websocket_write_ping(const struct centrifuge_encoding *encoding, struct buf *out)
 {
     struct buf message;
     buf_init(&message, 2);
-    centrifuge_json.write_ping(&message);
+    encoding->write_ping(&message);
     buf_init(out, 4);
-    websocket_frame_write(out, OPCODE_TEXT, buf_view(&message));
+    websocket_frame_write(out, encoding->binary ? OPCODE_BINARY : OPCODE_TEXT, buf_view(&message));
     buf_fini(&message);
 }
