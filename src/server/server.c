@@ -201,17 +201,34 @@ static void drain(struct server *server, int64_t drain_time)
     pthread_mutex_unlock(&server->mutex);
 }
 
-static void stop_threads(struct server *server, int64_t drain_time)
+struct webhook_end {
+    struct server *server;
+    int64_t drain_time;
+};
+
+static void *drain_webhooks(void *argument)
 {
-    if (server->recorder != NULL) {
-        webhook_drain(server->webhook, drain_time);
-        delivery_recorder_close(server->recorder);
+    const struct webhook_end *end = argument;
+    webhook_drain(end->server->webhook, end->drain_time);
+    return NULL;
+}
+
+/* Connections and webhooks end in the same time, not one after the other. */
+static void drain_all(struct server *server, int64_t drain_time)
+{
+    struct webhook_end end = {server, drain_time};
+    pthread_t thread;
+    if (server->recorder == NULL) {
+        drain(server, drain_time);
+        return;
     }
-    if (server->writer != NULL)
-        writer_stop(&server->writer);
-    if (server->webhook != NULL)
-        webhook_stop(&server->webhook);
-    delivery_recorder_free(&server->recorder);
+    bool is_beside = pthread_create(&thread, NULL, drain_webhooks, &end) == 0;
+    drain(server, drain_time);
+    if (is_beside)
+        pthread_join(thread, NULL);
+    else
+        drain_webhooks(&end);
+    delivery_recorder_close(server->recorder);
 }
 
 void server_stop(struct server **owner, int64_t drain_time)
@@ -220,8 +237,12 @@ void server_stop(struct server **owner, int64_t drain_time)
     *owner = NULL;
     if (server == NULL)
         return;
-    drain(server, drain_time);
-    stop_threads(server, drain_time);
+    drain_all(server, drain_time);
+    if (server->writer != NULL)
+        writer_stop(&server->writer);
+    if (server->webhook != NULL)
+        webhook_stop(&server->webhook);
+    delivery_recorder_free(&server->recorder);
     for (int i = 0; i < server->worker_count; i++)
         worker_free(&server->workers[i]);
     if (server->store != NULL)
