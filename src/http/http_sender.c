@@ -26,7 +26,8 @@ struct http_sender {
 struct sender_socket {
     struct http_sender *sender;
     int fd;
-    bool is_connection; /* else one of libcurl's own, between its threads */
+    int events;   /* that libcurl waits for, or READABLE while idle */
+    bool carries; /* a request went out on it */
     bool idle;
     struct loop_watch *watch;
 };
@@ -36,17 +37,23 @@ static struct str key_of(const int *fd)
     return str_make((const char *)fd, sizeof(*fd));
 }
 
-static struct sender_socket *add_socket(struct http_sender *sender, int fd, bool is_connection)
+static struct sender_socket *find_socket(struct http_sender *sender, int fd)
 {
-    struct sender_socket *socket = mem_zalloc(sizeof(*socket));
-    *socket = (struct sender_socket){.sender = sender, .fd = fd, .is_connection = is_connection};
-    map_put(&sender->sockets, key_of(&fd), socket);
+    struct sender_socket *socket = map_get(&sender->sockets, key_of(&fd));
+    if (socket == NULL) {
+        socket = mem_zalloc(sizeof(*socket));
+        socket->sender = sender;
+        socket->fd = fd;
+        map_put(&sender->sockets, key_of(&fd), socket);
+    }
     return socket;
 }
 
-static void remove_socket(struct sender_socket *socket)
+static void remove_socket(struct http_sender *sender, int fd)
 {
-    map_remove(&socket->sender->sockets, key_of(&socket->fd));
+    struct sender_socket *socket = map_remove(&sender->sockets, key_of(&fd));
+    if (socket == NULL)
+        return;
     loop_watch_free(&socket->watch);
     mem_free(socket);
 }
@@ -113,6 +120,7 @@ static void on_ready(void *argument, int events)
 
 static void watch(struct sender_socket *socket, int events)
 {
+    socket->events = events;
     if (socket->watch != NULL)
         loop_watch_set(socket->watch, events);
     else
@@ -133,24 +141,33 @@ static int events_of(int wish)
     }
 }
 
+static void stop_watching(struct http_sender *sender, int fd)
+{
+    struct sender_socket *socket = map_get(&sender->sockets, key_of(&fd));
+    if (socket != NULL && socket->carries) {
+        socket->idle = true;
+        watch(socket, LOOP_READABLE);
+    } else {
+        /* Of a connection that came to nothing libcurl tells after it has closed it. */
+        remove_socket(sender, fd);
+    }
+}
+
 /* libcurl wants to know when `fd` is ready, or no more. */
 static int on_wish(CURL *curl, curl_socket_t fd, int wish, void *argument, void *unused)
 {
     struct http_sender *sender = argument;
-    struct sender_socket *socket = map_get(&sender->sockets, key_of(&fd));
-    (void)curl;
+    struct http_sending *sending = NULL;
     (void)unused;
-    if (wish != CURL_POLL_REMOVE) {
-        if (socket == NULL)
-            socket = add_socket(sender, fd, false);
-        socket->idle = false;
-        watch(socket, events_of(wish));
-    } else if (socket != NULL && socket->is_connection) {
-        socket->idle = true;
-        watch(socket, LOOP_READABLE);
-    } else if (socket != NULL) {
-        remove_socket(socket);
+    if (wish == CURL_POLL_REMOVE) {
+        stop_watching(sender, fd);
+        return 0;
     }
+    curl_easy_getinfo(curl, CURLINFO_PRIVATE, &sending);
+    struct sender_socket *socket = find_socket(sender, fd);
+    socket->idle = false;
+    socket->carries |= sending != NULL && sending->sent;
+    watch(socket, events_of(wish));
     return 0;
 }
 
@@ -178,16 +195,23 @@ static void on_deadline(struct loop_timer *timer)
 int http_sender_open_socket(struct http_sender *sender, int family, int type, int protocol)
 {
     int fd = socket(family, type | SOCK_CLOEXEC, protocol);
-    if (fd >= 0)
-        add_socket(sender, fd, true);
+    if (fd < 0)
+        return fd;
+    /*
+     * libcurl has closed a descriptor without a word, got its number again for the next address,
+     * and believes that it is still watched.
+     */
+    struct sender_socket *socket = map_get(&sender->sockets, key_of(&fd));
+    if (socket != NULL) {
+        loop_watch_free(&socket->watch);
+        watch(socket, socket->events);
+    }
     return fd;
 }
 
 int http_sender_close_socket(void *sender, curl_socket_t fd)
 {
-    struct sender_socket *socket = map_get(&((struct http_sender *)sender)->sockets, key_of(&fd));
-    if (socket != NULL)
-        remove_socket(socket);
+    remove_socket(sender, fd);
     return close(fd);
 }
 
