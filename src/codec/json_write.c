@@ -30,7 +30,8 @@ void json_write_string(struct buf *out, struct str text)
         write_escape(out, byte);
         start = i + 1;
     }
-    buf_append(out, text.ptr + start, text.len - start);
+    if (start < text.len)
+        buf_append(out, text.ptr + start, text.len - start);
     buf_append_byte(out, '"');
 }
 

@@ -1,4 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The webhook thread's world. The receiver is our own HTTP server on a loop of its own; the recorder
+ * writes at once, on the webhook thread, and gives its answer back as a message, as the store
+ * thread does.
+ */
 #include "webhook/webhook_fixture.h"
 
 #include "base/clock.h"
