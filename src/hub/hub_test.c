@@ -144,6 +144,8 @@ static void a_project_is_heard_whole(void **state)
     hub_unsubscribe(world->hub, &l[1].subscriber);
     publish(world, 4);
     assert_int_equal(l[1].count, 2);
+    hub_publish(world->hub, &event);
+    assert_int_equal(l[2].count, 2);
 }
 
 static void unsubscribe_target(struct listener *listener)

@@ -83,7 +83,6 @@ static void submit(struct delivery_recorder *recorder, struct writer_job *job)
 
 /* The endpoints that hear of a disabled one. */
 struct audience {
-    int64_t except;
     size_t count;
     int64_t endpoints[LIMIT_WEBHOOK_ENDPOINTS];
 };
@@ -91,15 +90,15 @@ struct audience {
 static void add_listener(void *argument, const struct store_endpoint *stored)
 {
     struct audience *audience = argument;
-    if (stored->endpoint_id != audience->except && stored->state == STORE_ENDPOINT_ACTIVE &&
+    if (stored->state == STORE_ENDPOINT_ACTIVE &&
         webhook_endpoint_preset(stored->settings) == WEBHOOK_STANDARD)
         audience->endpoints[audience->count++] = stored->endpoint_id;
 }
 
-static int announce(struct writer_transaction *transaction, int32_t project_id, int64_t endpoint_id,
-                    struct str body)
+/* To the active ones, of which the disabled one is none any more. */
+static int announce(struct writer_transaction *transaction, int32_t project_id, struct str body)
 {
-    struct audience audience = {.except = endpoint_id};
+    struct audience audience = {0};
     int rc = store_endpoint_list(transaction->connection, project_id, 0, LIMIT_WEBHOOK_ENDPOINTS,
                                  add_listener, &audience);
     for (size_t i = 0; i < audience.count && rc == 0; i++) {
@@ -137,7 +136,7 @@ static int disable(struct writer_transaction *transaction, const struct webhook_
     write_disabled(&endpoint, transaction->now_wall, &body);
     rc = store_endpoint_update(transaction->connection, &endpoint);
     if (rc == 0)
-        rc = announce(transaction, endpoint.project_id, endpoint.endpoint_id, buf_view(&body));
+        rc = announce(transaction, endpoint.project_id, buf_view(&body));
     buf_fini(&body);
     writer_poke(transaction, result->endpoint_id);
     return rc;

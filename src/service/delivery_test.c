@@ -421,6 +421,66 @@ static void a_replay_sends_the_dead_again(void **state)
     assert_false(world->more);
 }
 
+/* Ends all deliveries of an endpoint. */
+struct sweep {
+    struct writer_job job;
+    size_t count;
+    int64_t ids[256];
+};
+
+static void note_id(void *argument, const struct store_delivery *delivery)
+{
+    struct sweep *sweep = argument;
+    assert_true(sweep->count < ARRAY_LENGTH(sweep->ids));
+    sweep->ids[sweep->count++] = delivery->delivery_id;
+}
+
+static int run_sweep(struct writer_job *job, struct writer_transaction *transaction)
+{
+    struct sweep *sweep = CONTAINER_OF(job, struct sweep, job);
+    int rc = 0;
+    for (size_t i = 0; i < sweep->count && rc == 0; i++)
+        rc = store_delivery_finish(transaction->connection, sweep->ids[i], STORE_DELIVERY_DEAD,
+                                   transaction->now_wall);
+    return rc;
+}
+
+static void sweep_done(struct writer_job *job)
+{
+    assert_int_equal(job->result, 0);
+    loop_stop(job->loop);
+}
+
+static void a_large_replay_takes_steps(void **state)
+{
+    struct world *world = *state;
+    struct service *service = &world->fixture.service;
+    struct sweep sweep = {.job = {.loop = service->loop, .run = run_sweep, .done = sweep_done}};
+    enum { ORDERS = 150 };
+    int steps = 0;
+    int64_t endpoint = add(world, ENDPOINT_FIXTURE_URL "}");
+    struct order_write *write = order_write_new(service, PROJECT, ORDERS);
+    for (size_t i = 0; i < ORDERS; i++)
+        write->inputs[i].user_external_id = STR_LIT("u1");
+    service_fixture_run(write);
+    order_write_free(&write);
+    assert_int_equal(store_delivery_next(service->reader, endpoint, 256, note_id, &sweep), 0);
+    assert_int_equal(sweep.count, ORDERS);
+    assert_int_equal(writer_submit(service->writer, &sweep.job), 0);
+    loop_run(service->loop);
+
+    int64_t replay =
+        endpoint_fixture_do(&world->fixture, ENDPOINT_REPLAY, endpoint, "", "replay_id");
+    do {
+        assert_int_equal(step(world, replay), 0);
+        assert_true(++steps < 10);
+    } while (world->more);
+    assert_true(steps >= 2);
+    sweep.count = 0;
+    assert_int_equal(store_delivery_next(service->reader, endpoint, 256, note_id, &sweep), 0);
+    assert_int_equal(sweep.count, ORDERS);
+}
+
 static const struct json *member_at(const struct json *object, const char *name, size_t index)
 {
     return json_at(json_get(object, name), index);
@@ -508,6 +568,14 @@ static void a_long_history_can_be_read(void **state)
     assert_int_equal(json_length(attempts), 40);
     assert_non_null(json_get(json_at(attempts, 0), "response_body"));
     assert_null(json_get(json_at(attempts, 39), "response_body"));
+    json_free(&document);
+    buf_fini(&out);
+
+    buf_init(&out, 66 * 1024);
+    assert_int_equal(order_read_for_merchant(&world->fixture.service, PROJECT, 1, &out, &seq), 0);
+    document = json_parse(buf_view(&out), NULL);
+    attempts = json_get(member_at(document, "deliveries", 0), "attempts");
+    assert_in_range(json_length(attempts), 1, 20);
     json_free(&document);
     buf_fini(&out);
 }
@@ -599,6 +667,7 @@ int main(void)
         ON_BOTH(results_are_refused_once_closed),
         ON_BOTH(a_disabled_endpoint_is_announced_once),
         ON_BOTH(a_replay_sends_the_dead_again),
+        ON_BOTH(a_large_replay_takes_steps),
         ON_BOTH(an_order_shows_its_deliveries),
         ON_BOTH(a_long_history_can_be_read),
         ON_BOTH(lists_have_pages),

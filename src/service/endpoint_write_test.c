@@ -170,11 +170,12 @@ static void what_others_have_is_not_found(void **state)
 {
     struct service_fixture *fixture = *state;
     int64_t id = add(fixture, URL "}");
+    int64_t delivery = endpoint_fixture_do(fixture, ENDPOINT_EXAMPLE, id, "", "delivery_id");
     for (int kind = ENDPOINT_CHANGE; kind <= ENDPOINT_REPLAY; kind++) {
         struct endpoint_write *write =
             endpoint_write_new(&fixture->service, (enum endpoint_write_kind)kind, PROJECT + 1);
         write->endpoint_id = id;
-        write->delivery_id = 1;
+        write->delivery_id = delivery;
         endpoint_fixture_refused(write,
                                  kind == ENDPOINT_RETRY ? API_ERROR_DELIVERY_NOT_FOUND
                                                         : API_ERROR_WEBHOOK_NOT_FOUND,
