@@ -1,383 +1,99 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/*
- * The receiver is one thread around poll(), so that fifty connections at once are as cheap as one
- * and a byte at a time is a matter of the table. It takes no part in assertions.
- */
+/* The world of a test, and the receiver's table. */
 #include "http/http_sender_fixture.h"
 
 #include "base/clock.h"
 #include "base/mem.h"
 #include "loop/loop.h"
 
-#include <arpa/inet.h>
-#include <errno.h>
-#include <netinet/tcp.h>
-#include <poll.h>
-#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #include <cmocka.h>
 
-enum { CONNECTIONS_MAX = 256, REQUEST_MAX = 128 * 1024 };
+#define OK_ANSWER "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+#define LINE_OF_99                                                                                 \
+    "X-Long: 89 123456789 123456789 123456789 123456789 123456789 123456789 123456789 123456789 "  \
+    "12345\r\n"
+#define TEN(text) text text text text text text text text text text
 
-struct peer {
-    int fd;
-    struct buf request;
-    const struct receiver_row *row; /* being answered; NULL while a request is read */
-    size_t sent;                    /* of the row's answer, then of `more` */
-    bool answered;
-    int64_t due_mono; /* of the next step after the answer */
+/* The first row answers whatever path no other row has. */
+static const struct receiver_row rows[] = {
+    {"/ok", STR_LIT(OK_ANSWER), THEN_KEEP},
+    {"/fields",
+     STR_LIT("HTTP/1.1 200 OK\r\nRetry-After:  120 \r\nwebhook-delivery: disable\r\nEmpty:\r\n"
+             "Folded: a\r\n Retry-After2: b\r\nContent-Length: 0\r\nRetry-After: 9\r\n\r\n"),
+     THEN_KEEP},
+    {"/204", STR_LIT("HTTP/1.1 204 No Content\r\n\r\n"), THEN_KEEP},
+    {"/204-with-body", STR_LIT("HTTP/1.1 204 No Content\r\nContent-Length: 4\r\n\r\nbody"),
+     THEN_KEEP},
+    {"/204-junk-later", STR_LIT("HTTP/1.1 204 No Content\r\n\r\n"), THEN_JUNK, STR_LIT("junk")},
+    {"/http-1.0", STR_LIT("HTTP/1.0 201 Created\r\n\r\nold"), THEN_CLOSE},
+    {"/connection-close",
+     STR_LIT("HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok"), THEN_CLOSE},
+    {"/leave", STR_LIT(OK_ANSWER), THEN_LEAVE},
+    {"/chunked",
+     STR_LIT("HTTP/1.1 500 No\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n4\r\ndefg\r\n0\r\n"
+             "Trailer: x\r\n\r\n"),
+     THEN_PIECES},
+    {"/pieces", STR_LIT(OK_ANSWER), THEN_PIECES},
+    {"/early-hints",
+     STR_LIT("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: <a>\r\n\r\n"
+             "HTTP/1.1 202 Accepted\r\nA: b\r\nContent-Length: 0\r\n\r\n"),
+     THEN_KEEP},
+    {"/redirect",
+     STR_LIT("HTTP/1.1 302 Found\r\nLocation: http://169.254.169.254/latest/meta-data/\r\n"
+             "Content-Length: 0\r\n\r\n"),
+     THEN_KEEP},
+    {"/unauthorized",
+     STR_LIT("HTTP/1.1 401 No\r\nWWW-Authenticate: Basic realm=\"x\"\r\nContent-Length: 0\r\n\r\n"),
+     THEN_KEEP},
+    {"/cookie", STR_LIT("HTTP/1.1 200 OK\r\nSet-Cookie: a=b; Path=/\r\nContent-Length: 0\r\n\r\n"),
+     THEN_KEEP},
+    {"/hang", STR_LIT(""), THEN_HANG},
+    {"/hang-in-head", STR_LIT("HTTP/1.1 200 OK\r\nX: "), THEN_HANG},
+    {"/hang-in-body", STR_LIT("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf"), THEN_HANG},
+    {"/dripped-head", STR_LIT("HTTP/1.1 200 OK\r\n"), THEN_DRIP, STR_LIT("X: y\r\n")},
+    {"/dripped-body", STR_LIT("HTTP/1.1 200 OK\r\nContent-Length: 99999999\r\n\r\n"), THEN_DRIP,
+     STR_LIT("x")},
+    {"/reset", STR_LIT(""), THEN_RESET},
+    {"/close", STR_LIT(""), THEN_CLOSE},
+    {"/close-in-head", STR_LIT("HTTP/1.1 200 OK\r\nContent-Le"), THEN_CLOSE},
+    {"/close-in-body", STR_LIT("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf"), THEN_CLOSE},
+    {"/reset-in-body", STR_LIT("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf"), THEN_RESET},
+    {"/close-in-chunk", STR_LIT("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n9\r\nhalf"),
+     THEN_CLOSE},
+    {"/bad-chunk", STR_LIT("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n"),
+     THEN_HANG},
+    {"/garbage", STR_LIT("SSH-2.0-OpenSSH_9.2p1\r\n\r\n"), THEN_CLOSE},
+    {"/http-0.9", STR_LIT("<html>hello</html>"), THEN_CLOSE},
+    {"/nul", STR_LIT("HTTP/1.1 200 OK\r\nA: \0b\r\nContent-Length: 0\r\n\r\n"), THEN_CLOSE},
+    {"/endless", STR_LIT("HTTP/1.1 200 OK\r\n\r\n"), THEN_FLOOD, STR_LIT(TEN(TEN("0123456789")))},
+    {"/endless-204", STR_LIT("HTTP/1.1 204 No Content\r\n\r\n"), THEN_FLOOD,
+     STR_LIT(TEN(TEN("0123456789")))},
+    {"/endless-1xx", STR_LIT(""), THEN_FLOOD,
+     STR_LIT(TEN("HTTP/1.1 102 Processing\r\nX: y\r\n\r\n"))},
+    {"/endless-fields", STR_LIT("HTTP/1.1 200 OK\r\n"), THEN_FLOOD, STR_LIT(TEN(LINE_OF_99))},
+    {"/endless-line", STR_LIT("HTTP/1.1 200 OK\r\nX: "), THEN_FLOOD, STR_LIT(TEN(TEN("x")))},
+    {"/endless-trailers",
+     STR_LIT("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n"), THEN_FLOOD,
+     STR_LIT(TEN(LINE_OF_99))},
+    {"/long-head",
+     STR_LIT("HTTP/1.1 200 OK\r\nFirst: 1\r\n" TEN(TEN(LINE_OF_99)) "Last: 2\r\n"
+                                                                    "Content-Length: 0\r\n\r\n"),
+     THEN_KEEP},
+    {"/10k",
+     STR_LIT("HTTP/1.1 200 OK\r\nContent-Length: 10000\r\n\r\n" TEN(TEN(TEN("0123456789")))),
+     THEN_KEEP},
+    {"/gzip",
+     STR_LIT("HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 11\r\n\r\n"
+             "\x1f\x8b\x08 no gzip"),
+     THEN_KEEP},
 };
 
-struct receiver {
-    const struct receiver_row *rows;
-    size_t row_count;
-    int listening[2]; /* 127.0.0.1 and ::1; -1: none */
-    int port;
-    int stop[2];
-    pthread_t thread;
-    struct peer peers[CONNECTIONS_MAX];
-    size_t peer_count;
-
-    pthread_mutex_t lock; /* of what follows */
-    struct receiver_counts counts;
-    char *last;
-};
-
-static int *count_of(struct receiver *receiver, size_t offset)
-{
-    return (int *)((char *)&receiver->counts + offset);
-}
-
-static void count(struct receiver *receiver, size_t offset, int by)
-{
-    pthread_mutex_lock(&receiver->lock);
-    *count_of(receiver, offset) += by;
-    pthread_mutex_unlock(&receiver->lock);
-}
-
-#define COUNT(receiver, field, by) count(receiver, offsetof(struct receiver_counts, field), by)
-
-static void drop(struct receiver *receiver, struct peer *peer, bool reset)
-{
-    struct linger linger = {.l_onoff = 1};
-    if (reset)
-        setsockopt(peer->fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger));
-    close(peer->fd);
-    buf_fini(&peer->request);
-    peer->fd = -1;
-    COUNT(receiver, open, -1);
-}
-
-static void accept_peer(struct receiver *receiver, int listening)
-{
-    int yes = 1;
-    int fd = accept4(listening, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-    if (fd < 0 || receiver->peer_count == CONNECTIONS_MAX) {
-        close(fd);
-        return;
-    }
-    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof(yes));
-    struct peer *peer = &receiver->peers[receiver->peer_count++];
-    *peer = (struct peer){.fd = fd};
-    buf_init(&peer->request, REQUEST_MAX);
-    pthread_mutex_lock(&receiver->lock);
-    receiver->counts.accepted++;
-    receiver->counts.open++;
-    pthread_mutex_unlock(&receiver->lock);
-}
-
-/* The length of the whole request at the front of the buffer, or 0. */
-static size_t request_length(struct str bytes)
-{
-    static const char field[] = "Content-Length: ";
-    const char *end = memmem(bytes.ptr, bytes.len, "\r\n\r\n", 4);
-    if (end == NULL)
-        return 0;
-    size_t head = (size_t)(end - bytes.ptr) + 4;
-    int64_t length = 0;
-    const char *found = memmem(bytes.ptr, head, field, sizeof(field) - 1);
-    if (found != NULL) {
-        struct str rest = str_make(found + sizeof(field) - 1, head);
-        struct str value;
-        (void)!(str_split(&rest, '\r', &value) && str_to_int64(value, 0, REQUEST_MAX, &length));
-    }
-    return bytes.len >= head + (size_t)length ? head + (size_t)length : 0;
-}
-
-static const struct receiver_row *find_row(const struct receiver *receiver, struct str request)
-{
-    struct str rest = request;
-    struct str method, path;
-    if (str_split(&rest, ' ', &method) && str_split(&rest, ' ', &path)) {
-        for (size_t i = 0; i < receiver->row_count; i++) {
-            if (str_equal_text(path, receiver->rows[i].path))
-                return &receiver->rows[i];
-        }
-    }
-    return &receiver->rows[0];
-}
-
-static void take_request(struct receiver *receiver, struct peer *peer)
-{
-    size_t length = request_length(buf_view(&peer->request));
-    if (length == 0)
-        return;
-    char *text = mem_strndup(peer->request.ptr, length);
-    peer->row = find_row(receiver, str_make(peer->request.ptr, length));
-    peer->sent = 0;
-    peer->answered = false;
-    pthread_mutex_lock(&receiver->lock);
-    receiver->counts.requests++;
-    mem_free(receiver->last);
-    receiver->last = text;
-    pthread_mutex_unlock(&receiver->lock);
-    buf_consume(&peer->request, length);
-}
-
-static void read_peer(struct receiver *receiver, struct peer *peer)
-{
-    char bytes[16384];
-    ssize_t n = recv(peer->fd, bytes, sizeof(bytes), 0);
-    if (n == 0 || (n < 0 && errno != EAGAIN)) {
-        drop(receiver, peer, false);
-        return;
-    }
-    if (n < 0)
-        return;
-    COUNT(receiver, bytes, (int)n);
-    buf_append(&peer->request, bytes, (size_t)n);
-    if (peer->row == NULL)
-        take_request(receiver, peer);
-}
-
-/* Sends what `bytes` holds after `peer->sent`; true when it is all out. */
-static bool send_rest(struct peer *peer, struct str bytes, size_t step)
-{
-    size_t left = bytes.len - peer->sent;
-    if (left > step)
-        left = step;
-    if (left > 0) {
-        ssize_t n = send(peer->fd, bytes.ptr + peer->sent, left, MSG_NOSIGNAL);
-        peer->sent += n > 0 ? (size_t)n : 0;
-    }
-    return peer->sent == bytes.len;
-}
-
-static void next_request(struct receiver *receiver, struct peer *peer)
-{
-    peer->row = NULL;
-    take_request(receiver, peer);
-}
-
-static void after_answer(struct receiver *receiver, struct peer *peer)
-{
-    const struct receiver_row *row = peer->row;
-    switch (row->then) {
-    case THEN_KEEP:
-    case THEN_PIECES:
-        next_request(receiver, peer);
-        break;
-    case THEN_CLOSE:
-    case THEN_RESET:
-        drop(receiver, peer, row->then == THEN_RESET);
-        break;
-    case THEN_HANG:
-        break;
-    case THEN_DRIP:
-    case THEN_FLOOD:
-        if (send_rest(peer, row->more, row->then == THEN_DRIP ? 1 : SIZE_MAX))
-            peer->sent = 0;
-        peer->due_mono = row->then == THEN_DRIP ? clock_mono_ms() + 1 : 0;
-        break;
-    case THEN_JUNK:
-        (void)!send(peer->fd, row->more.ptr, row->more.len, MSG_NOSIGNAL);
-        next_request(receiver, peer);
-        COUNT(receiver, later, 1);
-        break;
-    case THEN_LEAVE:
-        drop(receiver, peer, false);
-        COUNT(receiver, later, 1);
-        break;
-    }
-}
-
-static void step_peer(struct receiver *receiver, struct peer *peer)
-{
-    const struct receiver_row *row = peer->row;
-    if (!peer->answered) {
-        peer->answered = send_rest(peer, row->answer, row->then == THEN_PIECES ? 1 : SIZE_MAX);
-        if (!peer->answered)
-            return;
-        peer->sent = 0;
-        if (row->then == THEN_JUNK || row->then == THEN_LEAVE)
-            peer->due_mono = clock_mono_ms() + 2;
-        else
-            after_answer(receiver, peer);
-    } else if (clock_mono_ms() >= peer->due_mono) {
-        after_answer(receiver, peer);
-    }
-}
-
-static short events_of(const struct peer *peer)
-{
-    if (peer->row == NULL)
-        return POLLIN;
-    if (!peer->answered || peer->row->then == THEN_FLOOD)
-        return POLLIN | POLLOUT;
-    return POLLIN;
-}
-
-static bool waits_for_time(const struct peer *peer)
-{
-    if (peer->row == NULL || !peer->answered)
-        return false;
-    return peer->row->then == THEN_DRIP || peer->row->then == THEN_JUNK ||
-           peer->row->then == THEN_LEAVE;
-}
-
-static void forget_dropped(struct receiver *receiver)
-{
-    size_t kept = 0;
-    for (size_t i = 0; i < receiver->peer_count; i++) {
-        if (receiver->peers[i].fd >= 0)
-            receiver->peers[kept++] = receiver->peers[i];
-    }
-    receiver->peer_count = kept;
-}
-
-static void serve_peers(struct receiver *receiver, const struct pollfd *polled, size_t polled_count)
-{
-    for (size_t i = 0; i < polled_count; i++) {
-        struct peer *peer = &receiver->peers[i];
-        if (polled[i].revents & (POLLIN | POLLHUP | POLLERR))
-            read_peer(receiver, peer);
-        if (peer->fd >= 0 && peer->row != NULL)
-            step_peer(receiver, peer);
-    }
-}
-
-static void *serve(void *argument)
-{
-    struct receiver *receiver = argument;
-    struct pollfd polled[CONNECTIONS_MAX + 3];
-    for (;;) {
-        size_t peers = receiver->peer_count;
-        int timeout = -1;
-        for (size_t i = 0; i < peers; i++) {
-            polled[i] = (struct pollfd){receiver->peers[i].fd, events_of(&receiver->peers[i]), 0};
-            if (waits_for_time(&receiver->peers[i]))
-                timeout = 1;
-        }
-        for (size_t i = 0; i < 2; i++)
-            polled[peers + i] = (struct pollfd){receiver->listening[i], POLLIN, 0};
-        polled[peers + 2] = (struct pollfd){receiver->stop[0], POLLIN, 0};
-        poll(polled, peers + 3, timeout);
-        if (polled[peers + 2].revents != 0)
-            return NULL;
-        serve_peers(receiver, polled, peers);
-        for (size_t i = 0; i < 2; i++) {
-            if (polled[peers + i].revents & POLLIN)
-                accept_peer(receiver, receiver->listening[i]);
-        }
-        forget_dropped(receiver);
-    }
-}
-
-static int listen_on(int family, int port)
-{
-    struct sockaddr_in ipv4 = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
-    struct sockaddr_in6 ipv6 = {.sin6_family = AF_INET6,
-                                .sin6_addr = IN6ADDR_LOOPBACK_INIT,
-                                .sin6_port = htons((uint16_t)port)};
-    ipv4.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    struct sockaddr *address =
-        family == AF_INET ? (struct sockaddr *)&ipv4 : (struct sockaddr *)&ipv6;
-    int fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (fd < 0)
-        return -1;
-    if (bind(fd, address, family == AF_INET ? sizeof(ipv4) : sizeof(ipv6)) != 0 ||
-        listen(fd, CONNECTIONS_MAX) != 0) {
-        close(fd);
-        return -1;
-    }
-    return fd;
-}
-
-struct receiver *receiver_start(const struct receiver_row *rows, size_t row_count)
-{
-    struct receiver *receiver = mem_zalloc(sizeof(*receiver));
-    struct sockaddr_in address = {0};
-    socklen_t size = sizeof(address);
-    receiver->rows = rows;
-    receiver->row_count = row_count;
-    receiver->listening[0] = listen_on(AF_INET, 0);
-    assert_true(receiver->listening[0] >= 0);
-    assert_int_equal(getsockname(receiver->listening[0], (struct sockaddr *)&address, &size), 0);
-    receiver->port = ntohs(address.sin_port);
-    receiver->listening[1] = listen_on(AF_INET6, receiver->port);
-    assert_int_equal(pipe(receiver->stop), 0);
-    pthread_mutex_init(&receiver->lock, NULL);
-    assert_int_equal(pthread_create(&receiver->thread, NULL, serve, receiver), 0);
-    return receiver;
-}
-
-void receiver_stop(struct receiver **owner)
-{
-    struct receiver *receiver = *owner;
-    close(receiver->stop[1]);
-    pthread_join(receiver->thread, NULL);
-    close(receiver->stop[0]);
-    for (size_t i = 0; i < receiver->peer_count; i++)
-        drop(receiver, &receiver->peers[i], false);
-    for (size_t i = 0; i < 2; i++) {
-        if (receiver->listening[i] >= 0)
-            close(receiver->listening[i]);
-    }
-    pthread_mutex_destroy(&receiver->lock);
-    mem_free(receiver->last);
-    mem_free(receiver);
-    *owner = NULL;
-}
-
-int receiver_port(const struct receiver *receiver)
-{
-    return receiver->port;
-}
-
-bool receiver_has_ipv6(const struct receiver *receiver)
-{
-    return receiver->listening[1] >= 0;
-}
-
-struct receiver_counts receiver_counts(struct receiver *receiver)
-{
-    pthread_mutex_lock(&receiver->lock);
-    struct receiver_counts counts = receiver->counts;
-    pthread_mutex_unlock(&receiver->lock);
-    return counts;
-}
-
-void receiver_reset_counts(struct receiver *receiver)
-{
-    pthread_mutex_lock(&receiver->lock);
-    receiver->counts = (struct receiver_counts){.open = receiver->counts.open};
-    pthread_mutex_unlock(&receiver->lock);
-}
-
-char *receiver_last_request(struct receiver *receiver)
-{
-    pthread_mutex_lock(&receiver->lock);
-    char *text = mem_strdup(receiver->last != NULL ? receiver->last : "");
-    pthread_mutex_unlock(&receiver->lock);
-    return text;
-}
-
-/* The world. */
+struct receiver *receiver;
 
 const struct address_network loopback[2] = {
     {.address = {.bytes = {[10] = 0xff, [11] = 0xff, [12] = 127}}, .prefix = 104},
@@ -479,4 +195,74 @@ void world_call(struct world *world, const struct http_sender_request *request,
 void outcome_fini(struct outcome *outcome)
 {
     buf_fini(&outcome->kept);
+}
+
+int world_start_receiver(void **state)
+{
+    (void)state;
+    receiver = receiver_start(rows, ARRAY_LENGTH(rows));
+    return 0;
+}
+
+int world_stop_receiver(void **state)
+{
+    (void)state;
+    receiver_stop(&receiver);
+    return 0;
+}
+
+int world_set_up(void **state)
+{
+    if (receiver != NULL)
+        receiver_reset_counts(receiver);
+    *state = world_new(64);
+    return 0;
+}
+
+int world_tear_down(void **state)
+{
+    struct world *world = *state;
+    world_free(&world);
+    return 0;
+}
+
+static char url_text[300];
+
+struct http_sender_request call_request(const struct call *call)
+{
+    if (call->url != NULL)
+        snprintf(url_text, sizeof(url_text), "%s", call->url);
+    else
+        snprintf(url_text, sizeof(url_text), "http://127.0.0.1:%d%s", receiver_port(receiver),
+                 call->path);
+    struct http_sender_request request = {.url = url_text, .body = STR_LIT("{\"a\":1}")};
+    request.timeout = call->timeout != 0 ? call->timeout : PATIENCE;
+    if (!call->nothing_allowed) {
+        request.allowed = loopback;
+        request.allowed_count = ARRAY_LENGTH(loopback);
+    }
+    return request;
+}
+
+/* Sends, awaits, and expects this. */
+void call_expect(struct world *world, const struct call *call, enum http_sender_outcome outcome,
+                 int status, const char *body)
+{
+    struct outcome got;
+    struct http_sender_request request = call_request(call);
+    world_call(world, &request, &got);
+    if (got.result.outcome != outcome || got.result.status != status)
+        fail_msg("%s: outcome %d, status %d, \"%s\"", request.url, got.result.outcome,
+                 got.result.status, got.result.error);
+    assert_int_equal(got.result.error[0] == '\0', outcome == HTTP_SENDER_ANSWERED);
+    assert_null(strstr(got.result.error, "127.0.0.1"));
+    if (body != NULL && !str_equal_text(got.result.body, body))
+        fail_msg("%s: the body is \"%.*s\"", request.url, STR_ARG(got.result.body));
+    assert_true(got.result.duration_us > 0 && got.result.duration_us < 2 * PATIENCE * 1000);
+    outcome_fini(&got);
+}
+
+void call_expect_answer(struct world *world, const char *path, int status, const char *body)
+{
+    call_expect(world, &(struct call){.path = path}, HTTP_SENDER_ANSWERED, status, body);
 }

@@ -1,53 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * For tests of the sender: a loop with a sender on it, and a receiver in a thread of its own that
- * answers by a table and behaves as badly as its rows say.
+ * For tests of the sender: a loop with a sender on it, one receiver for all tests of a program, and
+ * words for sending to it.
  */
 #ifndef ORDERWIRE_HTTP_HTTP_SENDER_FIXTURE_H
 #define ORDERWIRE_HTTP_HTTP_SENDER_FIXTURE_H
 
 #include "http/http_sender.h"
+#include "http/http_sender_receiver.h"
 
 #define PATIENCE 10000 /* ms, after which a test fails */
 #define SHORT 40       /* ms of a deadline that a test waits for */
-
-enum receiver_then {
-    THEN_KEEP,   /* wait for the next request */
-    THEN_CLOSE,  /* close */
-    THEN_RESET,  /* close with a reset */
-    THEN_HANG,   /* read and say no more */
-    THEN_PIECES, /* the answer goes out a byte at a time; then as THEN_KEEP */
-    THEN_DRIP,   /* `more` a byte each millisecond, for ever */
-    THEN_FLOOD,  /* `more` as fast as it is taken, for ever */
-    THEN_JUNK,   /* `more` once, a little later; then as THEN_KEEP */
-    THEN_LEAVE,  /* close, a little later */
-};
-
-struct receiver_row {
-    const char *path;
-    struct str answer;
-    enum receiver_then then;
-    struct str more;
-};
-
-struct receiver;
-
-struct receiver *receiver_start(const struct receiver_row *rows, size_t count);
-void receiver_stop(struct receiver **receiver);
-int receiver_port(const struct receiver *receiver);
-bool receiver_has_ipv6(const struct receiver *receiver);
-
-struct receiver_counts {
-    int accepted; /* connections */
-    int requests; /* whole ones */
-    int open;     /* connections now */
-    int later;    /* THEN_JUNK and THEN_LEAVE done */
-    int bytes;    /* of anything read */
-};
-struct receiver_counts receiver_counts(struct receiver *receiver);
-void receiver_reset_counts(struct receiver *receiver);
-/* The latest whole request, NUL-terminated; freed with mem_free. */
-char *receiver_last_request(struct receiver *receiver);
 
 /* What a result said, kept after the call of `done`. */
 struct outcome {
@@ -77,5 +40,31 @@ void outcome_fini(struct outcome *outcome);
 
 /* 127.0.0.0/8 and ::1. */
 extern const struct address_network loopback[2];
+
+/* Answers by the table in the .c, whatever path no row has as its first row. */
+extern struct receiver *receiver;
+
+/* For cmocka. A test's state is a struct world with room for 64 connections. */
+int world_start_receiver(void **state);
+int world_stop_receiver(void **state);
+int world_set_up(void **state);
+int world_tear_down(void **state);
+#define WORLD_TEST(function)                                                                       \
+    cmocka_unit_test_setup_teardown(function, world_set_up, world_tear_down)
+
+/* To the receiver, or to a URL. */
+struct call {
+    const char *url; /* NULL: that of the receiver */
+    const char *path;
+    int64_t timeout; /* 0: PATIENCE */
+    bool nothing_allowed;
+};
+
+/* Valid until the next call. */
+struct http_sender_request call_request(const struct call *call);
+/* Sends, awaits, and expects this; `body` NULL: any. */
+void call_expect(struct world *world, const struct call *call, enum http_sender_outcome outcome,
+                 int status, const char *body);
+void call_expect_answer(struct world *world, const char *path, int status, const char *body);
 
 #endif

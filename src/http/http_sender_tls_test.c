@@ -245,21 +245,6 @@ static void test_a_kept_connection_keeps_its_tls_settings(void **state)
     server_stop(&server);
 }
 
-static int set_up(void **state)
-{
-    *state = world_new(8);
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    struct world *world = *state;
-    world_free(&world);
-    return 0;
-}
-
-#define WORLD_TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
