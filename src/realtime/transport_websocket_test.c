@@ -246,8 +246,10 @@ static void test_subprotocols(void **state)
         say(world, str_from(request));
         await_text(world, ACCEPT);
         await_text(world, "\r\n\r\n");
-        assert_true(has(world, str_from(rows[i].echoed)));
-        assert_int_equal(has(world, STR_LIT("Sec-WebSocket-Protocol")), rows[i].echoed[0] != '\0');
+        bool is_echoed = rows[i].echoed[0] != '\0';
+        assert_int_equal(has(world, STR_LIT("Sec-WebSocket-Protocol")), is_echoed);
+        if (is_echoed)
+            assert_true(has(world, str_from(rows[i].echoed)));
         if (i > 0)
             tear_down(&one);
     }
