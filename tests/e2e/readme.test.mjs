@@ -35,7 +35,9 @@ test('the ten minutes of the README', async () => {
     await mkdir(path.join(folder, 'build'));
     await symlink(path.resolve(binary), path.join(folder, 'build', 'orderwire'));
     const port = await freePort();
-    const [start, walk, http] = blocks(await readFile(path.join(root, 'README.md'), 'utf8'), 'Ten minutes');
+    const readme = await readFile(path.join(root, 'README.md'), 'utf8');
+    const [start, walk, http] = blocks(readme, 'Ten minutes');
+    const [add, listen] = blocks(readme, 'Webhooks')[0].split('\n');
     const script = `
 set -eu
 ${start.replace(/^make\n/m, '').replace('serve --data data &', 'serve --data data > listening & server=$!\ntrap "kill $server" EXIT\nuntil [ -s listening ]; do :; done')}
@@ -43,6 +45,11 @@ KEY=$(build/orderwire project key 77640 --data data --json | sed 's/.*"api_key":
 ${walk.replace('data &', 'data & tracker=$!')}
 wait $tracker
 ${http.replaceAll('API_KEY', '$KEY').replaceAll('curl ', 'curl -sS ')}
+${add}
+${listen.replace('localhost:3000', '127.0.0.1:1')} > heard & listener=$!
+until grep -q canceled heard; do kill -0 $listener; done
+kill -INT $listener
+wait $listener
 trap - EXIT
 kill $server
 wait $server
@@ -56,6 +63,7 @@ wait $server
     assert.match(stdout, /done\s+websocket/);
     assert.match(stdout, /"order_id":2,"status":"new","seq":1,"token":/);
     assert.match(stdout, /"order_id":2,"status":"paid","content":/);
+    assert.match(stdout, /secret +whsec_/);
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
