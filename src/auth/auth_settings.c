@@ -9,9 +9,9 @@
 #include "base/limits.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "codec/address.h"
 #include "codec/json_fields.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
@@ -283,22 +283,13 @@ static int read_verifiers(const struct settings_input *input, bool lenient,
     return 0;
 }
 
+/* As the sender of webhooks reads it; a single address is written as a network too. */
 static bool is_cidr(const struct json *value)
 {
-    struct str rest, address, digits;
-    int64_t bits;
-    char text[INET6_ADDRSTRLEN];
-    unsigned char binary[sizeof(struct in6_addr)];
-    if (!json_as_string(value, &rest) || !str_split(&rest, '/', &address))
-        return false;
-    digits = rest;
-    if (address.len >= sizeof(text) || !str_to_int64(digits, 0, 128, &bits))
-        return false;
-    memcpy(text, address.ptr, address.len);
-    text[address.len] = '\0';
-    if (inet_pton(AF_INET, text, binary) == 1)
-        return bits <= 32;
-    return inet_pton(AF_INET6, text, binary) == 1;
+    struct address_network network;
+    struct str text;
+    return json_as_string(value, &text) && memchr(text.ptr, '/', text.len) != NULL &&
+           address_network_parse(text, &network);
 }
 
 static int check_cidrs(const struct json *cidrs, char *error)

@@ -91,6 +91,7 @@ static void mistakes_are_named(void **state)
         {"{\"webhook_allow_cidrs\":[\"10.0.0.0/8\",\"fd00::/8\",\"::1/128\",\"0.0.0.0/0\"]}", NULL},
         {"{\"webhook_allow_cidrs\":[\"10.0.0.0/8\",\"10.0.0.0\"]}", "webhook_allow_cidrs[1]:"},
         {"{\"webhook_allow_cidrs\":[\"10.0.0.0/33\"]}", "webhook_allow_cidrs[0]:"},
+        {"{\"webhook_allow_cidrs\":[\"10.0.0.1/8\"]}", "webhook_allow_cidrs[0]:"},
         {"{\"webhook_allow_cidrs\":[\"fd00::/129\"]}", "webhook_allow_cidrs[0]:"},
         {"{\"webhook_allow_cidrs\":[\"10.0.0/8\"]}", "webhook_allow_cidrs[0]:"},
         {"{\"webhook_allow_cidrs\":[\"example.com/8\"]}", "webhook_allow_cidrs[0]:"},
