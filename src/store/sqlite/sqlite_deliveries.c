@@ -54,6 +54,12 @@ int sqlite_delivery_add_body(struct store_connection *writer, int64_t endpoint_i
     return sqlite_backlog_change(c, endpoint_id, 1);
 }
 
+enum store_delivery_state sqlite_delivery_state(sqlite3_stmt *statement, int index)
+{
+    return (enum store_delivery_state)((uint32_t)sqlite3_column_int(statement, index) %
+                                       (STORE_DELIVERY_SUPERSEDED + 1));
+}
+
 static void fill_delivery(struct sqlite_connection *c, sqlite3_stmt *statement,
                           struct store_delivery *delivery)
 {
@@ -63,7 +69,7 @@ static void fill_delivery(struct sqlite_connection *c, sqlite3_stmt *statement,
         .project_id = sqlite3_column_int(statement, 2),
         .order_id = sqlite3_column_int(statement, 3),
         .seq = sqlite3_column_int(statement, 4),
-        .state = (enum store_delivery_state)sqlite3_column_int(statement, 5),
+        .state = sqlite_delivery_state(statement, 5),
         .attempts = sqlite3_column_int(statement, 6),
         .step = sqlite3_column_int(statement, 7),
         .next_at = sqlite3_column_int64(statement, 8),

@@ -83,7 +83,7 @@ static int find_place(struct sqlite_connection *c, int64_t delivery_id, struct p
         return result;
     place->endpoint_id = sqlite3_column_int64(statement, 0);
     place->order_id = sqlite3_column_int(statement, 1);
-    place->state = (enum store_delivery_state)sqlite3_column_int(statement, 2);
+    place->state = sqlite_delivery_state(statement, 2);
     place->endpoint_there = sqlite3_column_int64(statement, 3) != 0;
     sqlite3_reset(statement);
     return 0;

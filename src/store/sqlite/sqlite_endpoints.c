@@ -44,7 +44,8 @@ static void fill_endpoint(struct sqlite_connection *c, sqlite3_stmt *statement,
     *endpoint = (struct store_endpoint){
         .endpoint_id = sqlite3_column_int64(statement, 0),
         .project_id = sqlite3_column_int(statement, 1),
-        .state = (enum store_endpoint_state)sqlite3_column_int(statement, 2),
+        .state = (enum store_endpoint_state)((uint32_t)sqlite3_column_int(statement, 2) %
+                                             (STORE_ENDPOINT_DISABLED + 1)),
         .state_reason = sqlite_text(c, statement, 3),
         .settings = sqlite_text(c, statement, 4),
         .secrets = sqlite_text(c, statement, 5),
