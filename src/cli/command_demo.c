@@ -268,12 +268,12 @@ static void print_webhook(void *argument, int64_t order_id, struct str status)
 static int keep(struct demo *demo, const struct config *config)
 {
     int32_t order_id = 0;
-    demo_receiver_watch(demo->receiver, print_webhook, NULL);
     int result = cli_order_create(&demo->orders, 0, &order_id);
     if (result != CLI_OK)
         return result;
     print_page(demo, order_id);
     print_commands(demo, config, order_id);
+    demo_receiver_watch(demo->receiver, print_webhook, NULL);
     while (result == CLI_OK && wait_for_watcher(demo)) {
         printf("Somebody looks: order %d goes its way.\n", order_id);
         result = walk_live(demo, order_id);
