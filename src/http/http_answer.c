@@ -105,6 +105,11 @@ static void append_cors(const struct http_connection *connection, struct buf *ou
                         "Access-Control-Expose-Headers: ETag, Retry-After\r\n");
 }
 
+static bool is_head(const struct http_connection *connection)
+{
+    return str_equal_text(connection->head.method, "HEAD");
+}
+
 static bool has_no_body(int status)
 {
     return status == 204 || status == 304;
@@ -121,18 +126,22 @@ static void append_content_fields(struct buf *out, const struct http_answer *ans
     buf_append_text(out, "\r\n");
 }
 
-static void append_head(struct http_connection *connection, const struct http_answer *answer,
-                        bool keep_alive, struct buf *out)
+static void append_status(struct http_connection *connection, int status, struct buf *out)
 {
     buf_append_text(out, "HTTP/1.1 ");
-    buf_append_int(out, answer->status);
+    buf_append_int(out, status);
     buf_append_byte(out, ' ');
-    buf_append_text(out, phrase_of(answer->status));
+    buf_append_text(out, phrase_of(status));
     buf_append_text(out, "\r\nDate: ");
     buf_append_text(out, date_text(connection->server));
     buf_append_text(out, "\r\n");
-    append_content_fields(out, answer);
-    if (!has_field(answer->headers, STR_LIT("cache-control")))
+}
+
+/* All other fields, and the end of the head. */
+static void append_fields(const struct http_connection *connection, struct str headers,
+                          bool keep_alive, struct buf *out)
+{
+    if (!has_field(headers, STR_LIT("cache-control")))
         buf_append_text(out, "Cache-Control: no-store\r\n");
     buf_append_text(out, "X-Content-Type-Options: nosniff\r\n");
     if (is_cors(connection))
@@ -141,7 +150,7 @@ static void append_head(struct http_connection *connection, const struct http_an
         buf_append_text(out, "Connection: close\r\n");
     else if (connection->head.http_1_0)
         buf_append_text(out, "Connection: keep-alive\r\n");
-    buf_append_str(out, answer->headers);
+    buf_append_str(out, headers);
     buf_append_text(out, "\r\n");
 }
 
@@ -151,10 +160,12 @@ static bool write_answer(struct http_connection *connection, const struct http_a
 {
     struct buf *out = &connection->server->scratch;
     struct str body = answer->body;
-    if (has_no_body(answer->status) || str_equal_text(connection->head.method, "HEAD"))
+    if (has_no_body(answer->status) || is_head(connection))
         body.len = 0;
     buf_clear(out);
-    append_head(connection, answer, keep_alive, out);
+    append_status(connection, answer->status, out);
+    append_content_fields(out, answer);
+    append_fields(connection, answer->headers, keep_alive, out);
     if (body.len <= COPIED_BODY_MAX) {
         buf_append_str(out, body);
         body.len = 0;
@@ -277,33 +288,53 @@ void http_answer_preflight(struct http_connection *connection)
     buf_fini(&headers);
 }
 
+/* Writes the head and lets go of the stream; NULL when the client is gone, or wants the head alone. */
+static struct stream *give_away(struct http_connection *connection, int status,
+                                const struct buf *head)
+{
+    struct stream *stream = connection->stream;
+    if (stream != NULL && (head->overflow || stream_write(stream, buf_view(head)) != 0))
+        stream = NULL;
+    note(connection, status);
+    if (stream != NULL && is_head(connection))
+        stream = NULL;
+    if (stream != NULL) {
+        connection->input = (struct str){0};
+        connection->stream = NULL;
+        stream_resume(stream);
+    }
+    http_connection_answered(connection, false);
+    return stream;
+}
+
 struct stream *http_upgrade(struct http_request *request, struct str headers, struct buf *early)
 {
     struct http_connection *connection = request->connection;
-    struct stream *stream = connection->stream;
-    struct buf answer;
+    struct buf head;
     buf_init(early, STREAM_READ_SIZE);
     if (connection->head.http_1_0 || !str_equal_text(connection->head.method, "GET")) {
         http_answer_error(connection, API_ERROR_UPGRADE_REQUIRED, NULL);
         return NULL;
     }
-    buf_init(&answer, LIMIT_HTTP_HEADERS);
-    buf_append_text(&answer, "HTTP/1.1 101 Switching Protocols\r\n");
-    buf_append_str(&answer, headers);
-    buf_append_text(&answer, "\r\n");
-    if (stream != NULL && (answer.overflow || stream_write(stream, buf_view(&answer)) != 0))
-        stream = NULL;
-    buf_fini(&answer);
-    note(connection, 101);
-    if (stream == NULL) {
-        http_connection_answered(connection, false);
-        return NULL;
-    }
     buf_append_str(early, buf_view(&connection->rest));
     buf_append_str(early, connection->input);
-    connection->input = (struct str){0};
-    connection->stream = NULL;
-    stream_resume(stream);
-    http_connection_answered(connection, false);
+    buf_init(&head, LIMIT_HTTP_HEADERS);
+    buf_append_text(&head, "HTTP/1.1 101 Switching Protocols\r\n");
+    buf_append_str(&head, headers);
+    buf_append_text(&head, "\r\n");
+    struct stream *stream = give_away(connection, 101, &head);
+    buf_fini(&head);
+    return stream;
+}
+
+struct stream *http_take_over(struct http_request *request, int status, struct str headers)
+{
+    struct http_connection *connection = request->connection;
+    struct buf head;
+    buf_init(&head, LIMIT_HTTP_HEADERS);
+    append_status(connection, status, &head);
+    append_fields(connection, headers, false, &head);
+    struct stream *stream = give_away(connection, status, &head);
+    buf_fini(&head);
     return stream;
 }

@@ -224,7 +224,7 @@ static void test_answer_from_abort(void **state)
     assert_int_equal(world->aborts, 1);
 }
 
-/* Upgrades. */
+/* Streams given away. */
 
 static void test_upgrade_with_early_bytes(void **state)
 {
@@ -274,6 +274,36 @@ static void test_upgrade_when_the_client_is_gone(void **state)
     world_upgrade(world->held);
     assert_null(world->upgraded);
     world_wait_until_empty();
+}
+
+static void test_take_over(void **state)
+{
+    (void)state;
+    assert_int_equal(client_ask("POST /stream HTTP/1.1\r\n" HOST "Origin: http://b\r\n"
+                                "Content-Length: 5\r\n\r\nfirstGET /show HTTP/1.1\r\n"),
+                     200);
+    assert_true(reply_has_line("Content-Type: text/plain"));
+    assert_true(reply_has_line("Connection: close"));
+    assert_true(reply_has_line("Access-Control-Allow-Origin: *"));
+    assert_false(reply_has_field("Content-Length"));
+    world_wait_until_empty();
+    while (world->client.got.len < 5)
+        loop_run(world->loop);
+    assert_memory_equal(world->client.got.ptr, "first", 5);
+    assert_int_equal(world->upgraded_bytes.len, 0);
+    client_hang_up();
+    while (world->upgraded_closes == 0)
+        loop_run(world->loop);
+}
+
+static void test_take_over_for_head(void **state)
+{
+    (void)state;
+    client_say_text("HEAD /stream HTTP/1.1\r\n" HOST "\r\n");
+    assert_int_equal(client_take_reply(true), 200);
+    assert_true(reply_has_line("Content-Type: text/plain"));
+    assert_null(world->upgraded);
+    client_assert_ended();
 }
 
 /* The end. */
@@ -346,6 +376,8 @@ int main(void)
         TEST(test_upgrade_with_early_bytes),
         TEST(test_upgrade_of_a_held_request),
         TEST(test_upgrade_when_the_client_is_gone),
+        TEST(test_take_over),
+        TEST(test_take_over_for_head),
         TEST(test_drain),
         TEST(test_server_abort),
     };

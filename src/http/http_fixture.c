@@ -116,6 +116,20 @@ void world_upgrade(struct http_request *request)
     buf_fini(&early);
 }
 
+static void handle_stream(struct http_request *request)
+{
+    static const struct stream_handlers handlers = {upgraded_received, NULL, upgraded_closed};
+    struct buf body;
+    buf_init(&body, 100);
+    buf_append_str(&body, request->body);
+    world->upgraded = http_take_over(request, 200, STR_LIT("Content-Type: text/plain\r\n"));
+    if (world->upgraded != NULL) {
+        stream_set_owner(world->upgraded, 1000, &handlers, NULL);
+        assert_int_equal(stream_write(world->upgraded, buf_view(&body)), 0);
+    }
+    buf_fini(&body);
+}
+
 static const struct http_route routes[] = {
     {"GET", "/show", handle_show, 0, 0},
     {"GET", "/show/{a}/{b}", handle_show, 0, 0},
@@ -130,6 +144,8 @@ static const struct http_route routes[] = {
     {"GET", "/error/{n}", handle_error, 0, 0},
     {"GET", "/cors/error/{n}", handle_error, 0, HTTP_ROUTE_CORS},
     {"GET", "/upgrade", world_upgrade, 0, 0},
+    {"GET", "/stream", handle_stream, 0, HTTP_ROUTE_CORS},
+    {"POST", "/stream", handle_stream, 100, HTTP_ROUTE_CORS},
     {"GET", "/health", handle_show, 0, HTTP_ROUTE_WHILE_DRAINING},
     {NULL, NULL, NULL, 0, 0},
 };
@@ -221,7 +237,8 @@ static bool parse_reply(struct str got, bool to_head, struct reply *reply)
         assert_true(str_split(&rest, '\r', &number));
         assert_true(str_to_int64(number, 0, INT32_MAX, &length));
     } else {
-        assert_true(status < 200 || status == 204 || status == 304);
+        assert_true(status < 200 || status == 204 || status == 304 ||
+                    memmem(got.ptr, got.len, "Connection: close", 17) != NULL);
     }
     reply->length = (size_t)length;
     if (to_head)

@@ -9,7 +9,7 @@
  * http_head.c        the head of a request, and what is refused in it
  * http_body.c        the body of a request, chunks decoded
  * http_router.c      which route a path belongs to
- * http_answer.c      answers to bytes: common fields, CORS, errors, upgrades
+ * http_answer.c      answers to bytes: common fields, CORS, errors, streams given away
  */
 #ifndef ORDERWIRE_HTTP_HTTP_SERVER_H
 #define ORDERWIRE_HTTP_HTTP_SERVER_H
@@ -38,8 +38,8 @@ struct http_request {
 };
 
 /*
- * Must lead to exactly one http_respond, http_respond_error or http_upgrade for the request, now or
- * later, even when the client has gone meanwhile (the answer is then dropped).
+ * Must lead to exactly one http_respond, http_respond_error, http_upgrade or http_take_over for the
+ * request, now or later, even when the client has gone meanwhile (the answer is then dropped).
  */
 typedef void http_handler_fn(struct http_request *request);
 
@@ -129,5 +129,13 @@ void http_respond_json(struct http_request *request, int status, struct str body
  * is a GET of HTTP/1.1 (RFC 6455 section 4.2.1).
  */
 struct stream *http_upgrade(struct http_request *request, struct str headers, struct buf *early);
+
+/*
+ * Begins an answer whose body lasts as long as the connection: sends a head with `headers` (lines as
+ * above, Content-Type too) and gives the stream away, to be written to and closed by the caller, who
+ * calls stream_set_owner at once. What the client has sent after the request is dropped. NULL when
+ * the client has gone, or has its whole answer: to HEAD.
+ */
+struct stream *http_take_over(struct http_request *request, int status, struct str headers);
 
 #endif
