@@ -3,11 +3,11 @@
  * The running server: opens the store, starts the threads, ends them in order. It knows all
  * modules and decides nothing itself.
  *
- * server.c     start, reload, stop
- * worker.c     one worker: its loop and everything that lives on it
- * admin_key.c  DATA/admin.key
+ * server.c       start, reload, stop
+ * worker.c       one worker: its loop and everything that lives on it
+ * admin_key.c    DATA/admin.key
  * secrets_key.c  DATA/secrets.key
- * key_file.c   how both are read and made
+ * key_file.c     how both are read and made
  */
 #ifndef ORDERWIRE_SERVER_SERVER_H
 #define ORDERWIRE_SERVER_SERVER_H

@@ -2,18 +2,18 @@
 /*
  * What one worker has to serve with, handed to every use case. The server makes one per worker.
  *
- * writer.c         the store thread: jobs in, group commit, events and answers out
- * pokes.c          endpoints that the webhook thread is to look at after a commit
- * idempotency.c    answers kept for an Idempotency-Key
- * order_write.c    create, change and batch orders
- * order_answers.c  their answers as bytes, for the Idempotency-Key
- * order_content.c  the normal form of an order's content
- * order_read.c     Get order, lists, events
- * buyer_stream.c   a buyer's stream: position, recovery, latest statuses, history
- * project_write.c  projects and keys
+ * writer.c           the store thread: jobs in, group commit, events and answers out
+ * pokes.c            endpoints that the webhook thread is to look at after a commit
+ * idempotency.c      answers kept for an Idempotency-Key
+ * order_write.c      create, change and batch orders
+ * order_answers.c    their answers as bytes, for the Idempotency-Key
+ * order_content.c    the normal form of an order's content
+ * order_read.c       Get order, lists, events
+ * list_cursor.c      where the next page of a list begins
+ * buyer_stream.c     a buyer's stream: position, recovery, latest statuses, history
+ * project_write.c    projects and keys
  * endpoint_write*.c  webhook endpoints and their deliveries changed
- * delivery_*.c     webhooks: rows for events, results recorded, all of it looked up
- * list_cursor.c    where the next page of a list begins
+ * delivery_*.c       webhooks: rows for events, results recorded, all of it looked up
  */
 #ifndef ORDERWIRE_SERVICE_SERVICE_H
 #define ORDERWIRE_SERVICE_SERVICE_H

@@ -7,7 +7,6 @@
 #define ORDERWIRE_SERVICE_SERVICE_FIXTURE_H
 
 #include "auth/auth.h"
-#include "base/mem.h"
 #include "hub/hub.h"
 #include "service/order_write.h"
 #include "service/service.h"
@@ -15,6 +14,7 @@
 
 #include <setjmp.h>
 #include <stdarg.h>
+#include <string.h>
 
 #include <cmocka.h>
 
@@ -71,18 +71,17 @@ static inline void service_fixture_close(struct service_fixture *fixture)
 /* For tests that need no more than it, on the fake. */
 static inline int service_fixture_setup(void **state)
 {
-    struct service_fixture *fixture = mem_zalloc(sizeof(*fixture));
-    fixture->options.latest_window = SERVICE_FIXTURE_DAY / 24;
-    service_fixture_open(fixture, &store_memory, ".");
-    *state = fixture;
+    static struct service_fixture fixture;
+    memset(&fixture, 0, sizeof(fixture));
+    fixture.options.latest_window = SERVICE_FIXTURE_DAY / 24;
+    service_fixture_open(&fixture, &store_memory, ".");
+    *state = &fixture;
     return 0;
 }
 
 static inline int service_fixture_teardown(void **state)
 {
-    struct service_fixture *fixture = *state;
-    service_fixture_close(fixture);
-    mem_free(fixture);
+    service_fixture_close(*state);
     return 0;
 }
 
