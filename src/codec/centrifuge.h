@@ -5,7 +5,7 @@
  * means is realtime/'s business, whatever the encoding.
  *
  * centrifuge.c       the vocabularies
- * centrifuge_json.c  the JSON encoding
+ * centrifuge_json.c  the JSON encodings
  * centrifuge_protobuf.c, centrifuge.proto  the Protobuf encoding
  * centrifuge_data.c  the application's JSON inside both
  */
@@ -101,6 +101,9 @@ struct centrifuge_connect_reply {
     const struct centrifuge_publication *publications; /* only when recovered */
     size_t publication_count;
     int ping_seconds; /* 0: omitted, and `pong` too */
+    /* What the client names in each POST to /emulation; empty: omitted. */
+    struct str session;
+    struct str node;
 };
 
 struct centrifuge_history_reply {
@@ -110,10 +113,22 @@ struct centrifuge_history_reply {
     struct str epoch;
 };
 
+/* A POST to /emulation: commands for a session whose transport carries nothing upwards. */
+struct centrifuge_emulation {
+    struct str session; /* empty when absent */
+    struct str node;    /* empty when absent */
+    struct str data;    /* a message as next_command takes it */
+};
+
 /* One encoding: how messages are cut into commands, and how replies are written. */
 struct centrifuge_encoding {
     const char *name; /* "json" */
     bool binary;      /* the WebSocket opcode of what we send */
+    /*
+     * The client says who it is and nothing after that, pongs neither; pushes stand alone, not in
+     * replies. Functions below that are not for it are NULL: history, unsubscribe, error, emulation.
+     */
+    bool one_way;
     /*
      * Takes the next command out of `*rest` (a whole WebSocket message at first) and gives it to
      * `handle` while its views are valid. Returns what `handle` returned, ERR_INVALID when
@@ -134,9 +149,20 @@ struct centrifuge_encoding {
     void (*write_publication)(struct buf *out, struct str channel,
                               const struct centrifuge_publication *publication);
     void (*write_ping)(struct buf *out);
+    /* The close code as a message, for transports that have no other way to tell it. */
+    void (*write_disconnect)(struct buf *out, enum close_code code);
+    /*
+     * Reads the body of a POST to /emulation and gives it to `handle` while its views are valid.
+     * ERR_INVALID, or what `handle` returned.
+     */
+    int (*read_emulation)(struct str body,
+                          int (*handle)(void *argument, const struct centrifuge_emulation *request),
+                          void *argument);
 };
 
 extern const struct centrifuge_encoding centrifuge_json;
+/* Unidirectional, its first message is the connect command's request alone: {"data":{…}}. */
+extern const struct centrifuge_encoding centrifuge_json_one_way;
 extern const struct centrifuge_encoding centrifuge_protobuf;
 
 #endif

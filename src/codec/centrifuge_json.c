@@ -216,17 +216,28 @@ static void write_subscription(struct buf *out, const struct centrifuge_connect_
     buf_append_text(out, "}}");
 }
 
+/* The members of a connect reply, in an object that is open. */
+static void write_connection(struct buf *out, const struct centrifuge_connect_reply *reply,
+                             bool pong)
+{
+    json_write_text(out, "client", reply->client);
+    json_write_text(out, "version", reply->version);
+    write_subscription(out, reply);
+    if (reply->ping_seconds > 0)
+        json_write_int(out, "ping", reply->ping_seconds);
+    if (reply->ping_seconds > 0 && pong)
+        json_write_bool(out, "pong", true);
+    if (reply->session.len > 0)
+        json_write_text(out, "session", reply->session);
+    if (reply->node.len > 0)
+        json_write_text(out, "node", reply->node);
+}
+
 static void write_connect(struct buf *out, uint32_t id,
                           const struct centrifuge_connect_reply *reply)
 {
     open_reply(out, id, "connect");
-    json_write_text(out, "client", reply->client);
-    json_write_text(out, "version", reply->version);
-    write_subscription(out, reply);
-    if (reply->ping_seconds > 0) {
-        json_write_int(out, "ping", reply->ping_seconds);
-        json_write_bool(out, "pong", true);
-    }
+    write_connection(out, reply, true);
     buf_append_text(out, "}}");
 }
 
@@ -256,19 +267,58 @@ static void write_error(struct buf *out, uint32_t id, enum client_error error)
     buf_append_text(out, "}}");
 }
 
-static void write_publication(struct buf *out, struct str channel,
-                              const struct centrifuge_publication *publication)
+/* A push as it stands in a reply, and alone when the conversation is one-way. */
+static void write_bare_publication(struct buf *out, struct str channel,
+                                   const struct centrifuge_publication *publication)
 {
-    buf_append_text(out, "{\"push\":{");
+    buf_append_byte(out, '{');
     json_write_text(out, "channel", channel);
     json_write_key(out, "pub");
     write_publication_body(out, publication);
+    buf_append_byte(out, '}');
+}
+
+static void write_publication(struct buf *out, struct str channel,
+                              const struct centrifuge_publication *publication)
+{
+    buf_append_text(out, "{\"push\":");
+    write_bare_publication(out, channel, publication);
+    buf_append_byte(out, '}');
+}
+
+static void write_bare_disconnect(struct buf *out, enum close_code code)
+{
+    buf_append_text(out, "{\"disconnect\":{");
+    json_write_int(out, "code", code);
+    json_write_text(out, "reason", str_from(centrifuge_close_reason(code)));
     buf_append_text(out, "}}");
+}
+
+static void write_disconnect(struct buf *out, enum close_code code)
+{
+    buf_append_text(out, "{\"push\":");
+    write_bare_disconnect(out, code);
+    buf_append_byte(out, '}');
 }
 
 static void write_ping(struct buf *out)
 {
     buf_append_text(out, "{}");
+}
+
+static int read_emulation(struct str body,
+                          int (*handle)(void *argument, const struct centrifuge_emulation *request),
+                          void *argument)
+{
+    struct centrifuge_emulation request = {0};
+    struct json *document = json_parse(body, NULL);
+    bool is_fine = document != NULL && json_kind(document) == JSON_KIND_OBJECT &&
+                   read_text(document, "session", &request.session) &&
+                   read_text(document, "node", &request.node) &&
+                   read_text(document, "data", &request.data);
+    int rc = is_fine ? handle(argument, &request) : ERR_INVALID;
+    json_free(&document);
+    return rc;
 }
 
 const struct centrifuge_encoding centrifuge_json = {
@@ -281,4 +331,47 @@ const struct centrifuge_encoding centrifuge_json = {
     .write_error = write_error,
     .write_publication = write_publication,
     .write_ping = write_ping,
+    .write_disconnect = write_disconnect,
+    .read_emulation = read_emulation,
+};
+
+/* Who it is, which is all that a one-way client says. */
+static int next_one_way(struct str *rest,
+                        int (*handle)(void *argument, const struct centrifuge_command *command),
+                        void *argument)
+{
+    struct centrifuge_command command = {.id = 1, .method = CENTRIFUGE_CONNECT};
+    if (rest->ptr == NULL)
+        return ERR_NOT_FOUND;
+    if (rest->len > LIMIT_REALTIME_COMMAND)
+        return ERR_TOO_LARGE;
+    struct json *document = json_parse(*rest, NULL);
+    int rc = ERR_INVALID;
+    *rest = (struct str){0};
+    if (document != NULL && json_kind(document) == JSON_KIND_OBJECT)
+        rc = read_connect(document, &command);
+    if (rc == 0)
+        rc = handle(argument, &command);
+    json_free(&document);
+    return rc;
+}
+
+static void write_one_way_connect(struct buf *out, uint32_t id,
+                                  const struct centrifuge_connect_reply *reply)
+{
+    (void)id;
+    buf_append_text(out, "{\"connect\":{");
+    write_connection(out, reply, false);
+    buf_append_text(out, "}}");
+}
+
+const struct centrifuge_encoding centrifuge_json_one_way = {
+    .name = "json, one-way",
+    .binary = false,
+    .one_way = true,
+    .next_command = next_one_way,
+    .write_connect = write_one_way_connect,
+    .write_publication = write_bare_publication,
+    .write_ping = write_ping,
+    .write_disconnect = write_bare_disconnect,
 };

@@ -381,6 +381,134 @@ static void test_write_others(void **state)
     buf_fini(&out);
 }
 
+static void append_lines(struct buf *out, const struct centrifuge_encoding *encoding,
+                         const struct centrifuge_connect_reply *reply)
+{
+    encoding->write_connect(out, 1, reply);
+    buf_append_byte(out, '\n');
+    encoding->write_publication(out, STR_LIT("CH"), &publications[1]);
+    buf_append_byte(out, '\n');
+    encoding->write_ping(out);
+    buf_append_byte(out, '\n');
+    encoding->write_disconnect(out, CLOSE_SHUTDOWN);
+    buf_append_byte(out, '\n');
+}
+
+/* What the transports without frames need, and the same one-way. */
+static void test_write_for_streams(void **state)
+{
+    (void)state;
+    struct centrifuge_connect_reply reply = connect_reply();
+    struct buf out;
+    buf_init(&out, OUT_MAX);
+    reply.session = STR_LIT("0-s");
+    reply.node = STR_LIT("n");
+    append_lines(&out, &centrifuge_json, &reply);
+    reply.session = reply.node = STR_LIT("");
+    append_lines(&out, &centrifuge_json_one_way, &reply);
+    static const char expected[] =
+        "{\"id\":1,\"connect\":{\"client\":\"c-1\",\"version\":\"0.1\",\"subs\":{"
+        "\"order:1\":{\"recoverable\":true,\"positioned\":true,\"epoch\":\"abcdEFGH\",\"offset\":3}"
+        "},"
+        "\"ping\":25,\"pong\":true,\"session\":\"0-s\",\"node\":\"n\"}}\n"
+        "{\"push\":{\"channel\":\"CH\",\"pub\":{\"data\":{\"order_id\":59614241,"
+        "\"status\":\"paid\"},\"offset\":4}}}\n"
+        "{}\n"
+        "{\"push\":{\"disconnect\":{\"code\":3001,\"reason\":\"shutdown\"}}}\n"
+        "{\"connect\":{\"client\":\"c-1\",\"version\":\"0.1\",\"subs\":{"
+        "\"order:1\":{\"recoverable\":true,\"positioned\":true,\"epoch\":\"abcdEFGH\",\"offset\":3}"
+        "},"
+        "\"ping\":25}}\n"
+        "{\"channel\":\"CH\",\"pub\":{\"data\":{\"order_id\":59614241,"
+        "\"status\":\"paid\"},\"offset\":4}}\n"
+        "{}\n"
+        "{\"disconnect\":{\"code\":3001,\"reason\":\"shutdown\"}}\n";
+    if (!str_equal_text(buf_view(&out), expected))
+        fail_msg("%.*s", STR_ARG(buf_view(&out)));
+    buf_fini(&out);
+}
+
+static int describe_emulation(void *argument, const struct centrifuge_emulation *request)
+{
+    struct buf *out = argument;
+    buf_printf(out, "[%.*s][%.*s][%.*s]", STR_ARG(request->session), STR_ARG(request->node),
+               STR_ARG(request->data));
+    return 7;
+}
+
+static void test_read_emulation(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *body, *expected;
+    } rows[] = {
+        {"{\"session\":\"s\",\"node\":\"n\",\"data\":\"{\\\"id\\\":1}\\n{}\"}",
+         "[s][n][{\"id\":1}\n{}]"},
+        {" {\"Data\":\"{}\",\"new\":[1],\"node\":null} ", "[][][{}]"},
+        {"{}", "[][][]"},
+        {"{\"session\":1}", NULL},
+        {"{\"data\":{}}", NULL},
+        {"[]", NULL},
+        {"{\"data\":\"\\u0000\"}", NULL},
+        {"{} {}", NULL},
+        {"", NULL},
+    };
+    for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
+        struct buf out;
+        buf_init(&out, OUT_MAX);
+        int result =
+            centrifuge_json.read_emulation(str_from(rows[i].body), describe_emulation, &out);
+        const char *expected = rows[i].expected ? rows[i].expected : "";
+        if (result != (rows[i].expected ? 7 : ERR_INVALID) ||
+            !str_equal_text(buf_view(&out), expected))
+            fail_msg("row %zu: %d %.*s", i, result, STR_ARG(buf_view(&out)));
+        buf_fini(&out);
+    }
+}
+
+static int describe_connect(void *argument, const struct centrifuge_command *command)
+{
+    struct buf *out = argument;
+    assert_int_equal(command->method, CENTRIFUGE_CONNECT);
+    assert_int_not_equal(command->id, 0);
+    buf_printf(out, "%.*s %.*s %lld", STR_ARG(command->token), STR_ARG(command->credentials.auth),
+               (long long)command->credentials.project_id);
+    for (size_t i = 0; i < command->position_count; i++)
+        buf_printf(out, " %.*s:%lld", STR_ARG(command->positions[i].channel),
+                   (long long)command->positions[i].offset);
+    return 0;
+}
+
+static void test_one_way_command(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text, *expected;
+    } rows[] = {
+        {"{\"token\":\"t\",\"data\":{\"auth\":\"a\",\"project_id\":\"7\"}}", "t a 7"},
+        {"{\"subs\":{\"c\":{\"recover\":true,\"offset\":2}}}\n", "  0 c:2"},
+        {"{}", "  0"},
+        {"{}\n{}", NULL},
+        {"[]", NULL},
+        {"{\"token\":1}", NULL},
+        {"", NULL},
+    };
+    for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
+        struct buf out;
+        struct str rest = str_from(rows[i].text);
+        buf_init(&out, OUT_MAX);
+        int result = centrifuge_json_one_way.next_command(&rest, describe_connect, &out);
+        const char *expected = rows[i].expected ? rows[i].expected : "";
+        if (result != (rows[i].expected ? 0 : ERR_INVALID) ||
+            !str_equal_text(buf_view(&out), expected))
+            fail_msg("row %zu: %d %.*s", i, result, STR_ARG(buf_view(&out)));
+        assert_null(rest.ptr);
+        assert_int_equal(centrifuge_json_one_way.next_command(&rest, describe_connect, &out),
+                         ERR_NOT_FOUND);
+        buf_fini(&out);
+    }
+}
+
 static void test_vocabularies(void **state)
 {
     (void)state;
@@ -407,10 +535,11 @@ static void test_vocabularies(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_messages),        cmocka_unit_test(test_every_prefix),
-        cmocka_unit_test(test_handler_decides), cmocka_unit_test(test_limits),
-        cmocka_unit_test(test_write_connect),   cmocka_unit_test(test_write_others),
-        cmocka_unit_test(test_vocabularies),
+        cmocka_unit_test(test_messages),          cmocka_unit_test(test_every_prefix),
+        cmocka_unit_test(test_handler_decides),   cmocka_unit_test(test_limits),
+        cmocka_unit_test(test_write_connect),     cmocka_unit_test(test_write_others),
+        cmocka_unit_test(test_write_for_streams), cmocka_unit_test(test_read_emulation),
+        cmocka_unit_test(test_one_way_command),   cmocka_unit_test(test_vocabularies),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

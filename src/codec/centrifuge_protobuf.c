@@ -249,6 +249,32 @@ static void fill_subscription(Wire__SubscribeResult *result,
     result->publications = missed->pointers;
 }
 
+/* The texts of a connect reply with a NUL at their ends, which protobuf-c asks for. */
+struct connect_texts {
+    char *client, *version, *channel, *epoch, *session, *node;
+};
+
+static void connect_texts_init(struct connect_texts *texts,
+                               const struct centrifuge_connect_reply *reply)
+{
+    texts->client = mem_strndup(reply->client.ptr, reply->client.len);
+    texts->version = mem_strndup(reply->version.ptr, reply->version.len);
+    texts->channel = mem_strndup(reply->channel.ptr, reply->channel.len);
+    texts->epoch = mem_strndup(reply->epoch.ptr, reply->epoch.len);
+    texts->session = mem_strndup(reply->session.ptr, reply->session.len);
+    texts->node = mem_strndup(reply->node.ptr, reply->node.len);
+}
+
+static void connect_texts_fini(struct connect_texts *texts)
+{
+    mem_free(texts->client);
+    mem_free(texts->version);
+    mem_free(texts->channel);
+    mem_free(texts->epoch);
+    mem_free(texts->session);
+    mem_free(texts->node);
+}
+
 static void write_connect(struct buf *out, uint32_t id,
                           const struct centrifuge_connect_reply *reply)
 {
@@ -258,29 +284,26 @@ static void write_connect(struct buf *out, uint32_t id,
     Wire__SubscribeResult subscription = WIRE__SUBSCRIBE_RESULT__INIT;
     Wire__SubscriptionEntry *entries[] = {&entry};
     struct publications missed;
-    char *client = mem_strndup(reply->client.ptr, reply->client.len);
-    char *version = mem_strndup(reply->version.ptr, reply->version.len);
-    char *channel = mem_strndup(reply->channel.ptr, reply->channel.len);
-    char *epoch = mem_strndup(reply->epoch.ptr, reply->epoch.len);
+    struct connect_texts texts;
+    connect_texts_init(&texts, reply);
     publications_init(&missed, reply->publications,
                       reply->recovered ? reply->publication_count : 0);
-    fill_subscription(&subscription, reply, epoch, &missed);
-    entry.key = channel;
+    fill_subscription(&subscription, reply, texts.epoch, &missed);
+    entry.key = texts.channel;
     entry.value = &subscription;
-    connect.client = client;
-    connect.version = version;
+    connect.client = texts.client;
+    connect.version = texts.version;
     connect.n_subs = ARRAY_LENGTH(entries);
     connect.subs = entries;
     connect.ping = (uint32_t)reply->ping_seconds;
     connect.pong = reply->ping_seconds > 0;
+    connect.session = texts.session;
+    connect.node = texts.node;
     wire.id = id;
     wire.connect = &connect;
     write_reply(out, &wire);
     publications_fini(&missed);
-    mem_free(client);
-    mem_free(version);
-    mem_free(channel);
-    mem_free(epoch);
+    connect_texts_fini(&texts);
 }
 
 static void write_history(struct buf *out, uint32_t id,
@@ -346,6 +369,38 @@ static void write_ping(struct buf *out)
     buf_append_byte(out, '\0');
 }
 
+static void write_disconnect(struct buf *out, enum close_code code)
+{
+    Wire__Reply wire = WIRE__REPLY__INIT;
+    Wire__Push push = WIRE__PUSH__INIT;
+    Wire__Disconnect disconnect = WIRE__DISCONNECT__INIT;
+    char *reason = mem_strdup(centrifuge_close_reason(code));
+    disconnect.code = (uint32_t)code;
+    disconnect.reason = reason;
+    push.disconnect = &disconnect;
+    wire.push = &push;
+    write_reply(out, &wire);
+    mem_free(reason);
+}
+
+static int read_emulation(struct str body,
+                          int (*handle)(void *argument, const struct centrifuge_emulation *request),
+                          void *argument)
+{
+    Wire__EmulationRequest *wire =
+        wire__emulation_request__unpack(NULL, body.len, (const uint8_t *)body.ptr);
+    if (wire == NULL)
+        return ERR_INVALID;
+    const struct centrifuge_emulation request = {
+        .session = str_from(wire->session),
+        .node = str_from(wire->node),
+        .data = str_make((const char *)wire->data.data, wire->data.len),
+    };
+    int rc = handle(argument, &request);
+    wire__emulation_request__free_unpacked(wire, NULL);
+    return rc;
+}
+
 const struct centrifuge_encoding centrifuge_protobuf = {
     .name = "protobuf",
     .binary = true,
@@ -356,4 +411,6 @@ const struct centrifuge_encoding centrifuge_protobuf = {
     .write_error = write_error,
     .write_publication = write_publication,
     .write_ping = write_ping,
+    .write_disconnect = write_disconnect,
+    .read_emulation = read_emulation,
 };

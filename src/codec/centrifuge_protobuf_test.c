@@ -153,6 +153,14 @@ static void test_connect_reply(void **state)
                  "2a 0801 2a26 0a03632d31 120131 3218 0a0a6f3a37373634303a7531 120a 1801 "
                  "320465703031 5001 3819 4001");
     buf_clear(&out);
+    reply.session = STR_LIT("0-s");
+    reply.node = STR_LIT("n");
+    centrifuge_protobuf.write_connect(&out, 1, &reply);
+    assert_bytes(&out,
+                 "32 0801 2a2e 0a03632d31 120131 3218 0a0a6f3a37373634303a7531 120a 1801 "
+                 "320465703031 5001 3819 4001 4a03302d73 52016e");
+    buf_clear(&out);
+    reply.session = reply.node = STR_LIT("");
     reply.recovered = true;
     reply.was_recovering = true;
     reply.publications = &new_order;
@@ -180,6 +188,9 @@ static void test_other_messages(void **state)
     centrifuge_protobuf.write_ping(&out);
     assert_bytes(&out, "00");
     buf_clear(&out);
+    centrifuge_protobuf.write_disconnect(&out, CLOSE_SHUTDOWN);
+    assert_bytes(&out, "11 220f 5a0d 08b917 1208 73687574646f776e");
+    buf_clear(&out);
     centrifuge_protobuf.write_unsubscribe(&out, 7);
     assert_bytes(&out, "04 0807 3a00");
     buf_clear(&out);
@@ -196,12 +207,46 @@ static void test_other_messages(void **state)
     buf_fini(&out);
 }
 
+static int describe_emulation(void *argument, const struct centrifuge_emulation *request)
+{
+    append_text(argument, request->session);
+    append_text(argument, request->node);
+    append_text(argument, request->data);
+    return 7;
+}
+
+static void test_read_emulation(void **state)
+{
+    static const struct {
+        const char *hex, *expected;
+    } bodies[] = {
+        {"0a016e 120173 1a0100", "[s][n][\0]"},
+        {"1a0100 2205abcdef0102 120173", "[s][][\0]"},
+        {"", "[][][]"},
+        {"0a056e", NULL},
+        {"ff", NULL},
+    };
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LENGTH(bodies); i++) {
+        struct buf bytes, out;
+        bytes_of(bodies[i].hex, &bytes);
+        buf_init(&out, 100);
+        int result = centrifuge_protobuf.read_emulation(buf_view(&bytes), describe_emulation, &out);
+        assert_int_equal(result, bodies[i].expected ? 7 : ERR_INVALID);
+        if (bodies[i].expected)
+            assert_memory_equal(out.ptr, bodies[i].expected, out.len);
+        buf_fini(&bytes);
+        buf_fini(&out);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_commands),
         cmocka_unit_test(test_connect_reply),
         cmocka_unit_test(test_other_messages),
+        cmocka_unit_test(test_read_emulation),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
