@@ -20,6 +20,7 @@ struct http_sender {
     CURLM *multi;
     struct loop_timer timer;
     struct list sendings;
+    struct list stuck;  /* those of `sendings` that need a push */
     struct map sockets; /* by descriptor */
 };
 
@@ -68,6 +69,14 @@ static void spoil(struct sender_socket *socket)
     loop_watch_free(&socket->watch);
 }
 
+static void detach(struct http_sending *sending)
+{
+    curl_multi_remove_handle(sending->sender->multi, sending->curl);
+    loop_timer_cancel(&sending->deadline);
+    list_remove(&sending->node);
+    list_remove(&sending->stuck);
+}
+
 static void discard(struct http_sending *sending)
 {
     curl_easy_cleanup(sending->curl);
@@ -80,12 +89,24 @@ static void finish(struct http_sending *sending, CURLcode code)
     struct http_sender_result result = {.error = ""};
     http_sender_outcome_describe(sending, code, &result);
     result.duration_us = clock_mono_us() - sending->started_us;
-    list_remove(&sending->node);
-    loop_timer_cancel(&sending->deadline);
-    curl_multi_remove_handle(sending->sender->multi, sending->curl);
+    detach(sending);
     sending->over = true;
     sending->done(sending->argument, &result);
     discard(sending);
+}
+
+/*
+ * Before 8.4 libcurl forgets to go on with a name's next address. Pausing and going on has no
+ * meaning before anything is sent, but makes it look again.
+ */
+static void push_the_stuck(struct http_sender *sender)
+{
+    struct list *node;
+    while ((node = list_pop(&sender->stuck)) != NULL) {
+        CURL *curl = LIST_ENTRY(node, struct http_sending, stuck)->curl;
+        curl_easy_pause(curl, CURLPAUSE_ALL);
+        curl_easy_pause(curl, CURLPAUSE_CONT);
+    }
 }
 
 static void act(struct http_sender *sender, curl_socket_t fd, int events)
@@ -93,6 +114,7 @@ static void act(struct http_sender *sender, curl_socket_t fd, int events)
     int count;
     struct CURLMsg *message;
     curl_multi_socket_action(sender->multi, fd, events, &count);
+    push_the_stuck(sender);
     while ((message = curl_multi_info_read(sender->multi, &count)) != NULL) {
         struct http_sending *sending = NULL;
         if (message->msg != CURLMSG_DONE)
@@ -120,7 +142,6 @@ static void on_ready(void *argument, int events)
 
 static void watch(struct sender_socket *socket, int events)
 {
-    socket->events = events;
     if (socket->watch != NULL)
         loop_watch_set(socket->watch, events);
     else
@@ -141,15 +162,19 @@ static int events_of(int wish)
     }
 }
 
-static void stop_watching(struct http_sender *sender, int fd)
+static void stop_watching(struct http_sender *sender, struct http_sending *sending, int fd)
 {
     struct sender_socket *socket = map_get(&sender->sockets, key_of(&fd));
     if (socket != NULL && socket->carries) {
         socket->idle = true;
         watch(socket, LOOP_READABLE);
-    } else {
-        /* Of a connection that came to nothing libcurl tells after it has closed it. */
-        remove_socket(sender, fd);
+        return;
+    }
+    /* Of a connection that came to nothing libcurl tells after it has closed it. */
+    remove_socket(sender, fd);
+    if (sending != NULL && sending->opened && !sending->sent) {
+        list_remove(&sending->stuck);
+        list_append(&sender->stuck, &sending->stuck);
     }
 }
 
@@ -159,11 +184,11 @@ static int on_wish(CURL *curl, curl_socket_t fd, int wish, void *argument, void 
     struct http_sender *sender = argument;
     struct http_sending *sending = NULL;
     (void)unused;
+    curl_easy_getinfo(curl, CURLINFO_PRIVATE, &sending);
     if (wish == CURL_POLL_REMOVE) {
-        stop_watching(sender, fd);
+        stop_watching(sender, sending, fd);
         return 0;
     }
-    curl_easy_getinfo(curl, CURLINFO_PRIVATE, &sending);
     struct sender_socket *socket = find_socket(sender, fd);
     socket->idle = false;
     socket->carries |= sending != NULL && sending->sent;
@@ -190,23 +215,6 @@ static void on_timer(struct loop_timer *timer)
 static void on_deadline(struct loop_timer *timer)
 {
     finish(CONTAINER_OF(timer, struct http_sending, deadline), CURLE_OPERATION_TIMEDOUT);
-}
-
-int http_sender_open_socket(struct http_sender *sender, int family, int type, int protocol)
-{
-    int fd = socket(family, type | SOCK_CLOEXEC, protocol);
-    if (fd < 0)
-        return fd;
-    /*
-     * libcurl has closed a descriptor without a word, got its number again for the next address,
-     * and believes that it is still watched.
-     */
-    struct sender_socket *socket = map_get(&sender->sockets, key_of(&fd));
-    if (socket != NULL) {
-        loop_watch_free(&socket->watch);
-        watch(socket, socket->events);
-    }
-    return fd;
 }
 
 int http_sender_close_socket(void *sender, curl_socket_t fd)
@@ -240,6 +248,7 @@ struct http_sender *http_sender_new(struct loop *loop, int connections_max)
     sender->loop = loop;
     loop_timer_init(&sender->timer, loop, on_timer);
     list_init(&sender->sendings);
+    list_init(&sender->stuck);
     map_init(&sender->sockets);
     sender->multi = curl_multi_init();
     if (sender->multi == NULL || !set_up_multi(sender, connections_max)) {
@@ -277,6 +286,7 @@ http_sender_send(struct http_sender *sender, const struct http_sender_request *r
     sending->argument = argument;
     sending->started_us = clock_mono_us();
     list_init(&sending->node);
+    list_init(&sending->stuck);
     loop_timer_init(&sending->deadline, sender->loop, on_deadline);
     sending->curl = curl_easy_init();
     if (sending->curl == NULL || !http_sender_request_set_up(sending, request) ||
@@ -295,8 +305,6 @@ void http_sender_cancel(struct http_sending **owner)
     *owner = NULL;
     if (sending == NULL || sending->over)
         return;
-    list_remove(&sending->node);
-    loop_timer_cancel(&sending->deadline);
-    curl_multi_remove_handle(sending->sender->multi, sending->curl);
+    detach(sending);
     discard(sending);
 }

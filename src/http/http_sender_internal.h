@@ -16,7 +16,8 @@
 #include <curl/curl.h>
 
 struct http_sending {
-    struct list node; /* of the sender */
+    struct list node;  /* of the sender */
+    struct list stuck; /* of the sender, while it needs a push */
     struct http_sender *sender;
     CURL *curl;
     struct loop_timer deadline;
@@ -50,8 +51,7 @@ NODISCARD bool http_sender_request_set_up(struct http_sending *sending,
 /* Frees what the set-up took, but not `curl`. */
 void http_sender_request_clean_up(struct http_sending *sending);
 
-/* For every connection that libcurl makes; the sender watches the descriptor. */
-int http_sender_open_socket(struct http_sender *sender, int family, int type, int protocol);
+/* For libcurl to close a connection. */
 int http_sender_close_socket(void *sender, curl_socket_t fd);
 
 /* While `sending->curl` still stands. */

@@ -224,8 +224,6 @@ static const struct phase phases[] = {
     {NULL, "/dripped-body", requested},
     {"https", "/", connected},
     {"https", "/", greeted},
-    {"http://no-such-host.invalid/", NULL, NULL},
-    {"http://no-such-host.invalid/", NULL, at_once},
 };
 
 static struct http_sending *begin(struct world *world, const struct phase *phase)

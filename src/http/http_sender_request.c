@@ -66,8 +66,7 @@ static curl_socket_t open_socket(void *argument, curlsocktype purpose, struct cu
     if (sending->again || !read_socket_address(wanted, &address, &port) ||
         !may_be_called(sending, &address))
         return CURL_SOCKET_BAD;
-    int fd = http_sender_open_socket(sending->sender, wanted->family, wanted->socktype,
-                                     wanted->protocol);
+    int fd = socket(wanted->family, wanted->socktype | SOCK_CLOEXEC, wanted->protocol);
     if (fd < 0)
         return CURL_SOCKET_BAD;
     sending->opened = true;

@@ -333,22 +333,6 @@ static void test_a_refused_connection(void **state)
     close(fd);
 }
 
-static void test_an_unknown_name(void **state)
-{
-    struct call call = {.url = "http://no-such-host.invalid/", .timeout = 500};
-    struct http_sender_request request = call_request(&call);
-    struct outcome got;
-    world_call(*state, &request, &got);
-    if (got.result.outcome == HTTP_SENDER_NAME) {
-        assert_string_equal(got.result.error, "the name was not resolved");
-    } else {
-        assert_int_equal(got.result.outcome, HTTP_SENDER_TIMEOUT);
-        assert_string_equal(got.result.error, "the name was not resolved in time");
-    }
-    assert_string_equal(got.result.address, "");
-    outcome_fini(&got);
-}
-
 static void test_urls_that_cannot_be_called(void **state)
 {
     static const char *const urls[] = {"file:///etc/hostname",
@@ -391,7 +375,6 @@ int main(void)
         WORLD_TEST(test_allowed_addresses),
         WORLD_TEST(test_the_second_address_of_a_name),
         WORLD_TEST(test_a_refused_connection),
-        WORLD_TEST(test_an_unknown_name),
         WORLD_TEST(test_urls_that_cannot_be_called),
     };
     return cmocka_run_group_tests(tests, world_start_receiver, world_stop_receiver);
