@@ -20,9 +20,9 @@
 
 struct auth_verifier {
     enum jwt_algorithm algorithm;
-    struct str secret;      /* hs256; a view of the document */
-    struct jwks keys;       /* rs256 */
-    struct str user_claim;  /* empty: sub, else user_external_id */
+    struct str secret;          /* hs256; a view of the document */
+    struct jwks keys;           /* rs256 */
+    struct str user_claim;      /* empty: sub, else user_external_id */
     const struct json *require; /* an object, or NULL */
 };
 

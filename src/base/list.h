@@ -63,7 +63,7 @@ static inline void list_move_all(struct list *to, struct list *from)
 
 /* `node` may be removed inside the loop; no other node may. */
 #define LIST_EACH(head, node)                                                                      \
-    for (struct list *node = (head)->next, *node##_next = node->next; node != (head);             \
+    for (struct list *node = (head)->next, *node##_next = node->next; node != (head);              \
          node = node##_next, node##_next = node->next)
 
 #define LIST_ENTRY(node, type, member) CONTAINER_OF(node, type, member)

@@ -19,9 +19,15 @@ struct log_field {
     int64_t number;
 };
 
-#define LOG_STR(field_name, value) {.name = (field_name), .kind = LOG_FIELD_STR, .text = (value)}
+#define LOG_STR(field_name, value)                                                                 \
+    {                                                                                              \
+        .name = (field_name), .kind = LOG_FIELD_STR, .text = (value)                               \
+    }
 #define LOG_TEXT(field_name, value) LOG_STR(field_name, str_from(value))
-#define LOG_INT(field_name, value) {.name = (field_name), .kind = LOG_FIELD_INT, .number = (value)}
+#define LOG_INT(field_name, value)                                                                 \
+    {                                                                                              \
+        .name = (field_name), .kind = LOG_FIELD_INT, .number = (value)                             \
+    }
 
 /* log_info("order applied", LOG_INT("order_id", 1), LOG_TEXT("status", "paid")); */
 #define log_debug(...) LOG_WRITE(LOG_LEVEL_DEBUG, __VA_ARGS__, {0})

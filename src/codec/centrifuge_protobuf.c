@@ -11,7 +11,7 @@
 #include "codec/centrifuge_data.h"
 #include "codec/json.h"
 
-#include "centrifuge.pb-c.h"
+#include <centrifuge.pb-c.h>
 
 enum {
     DATA_MAX = 64,   /* {"order_id":2147483647,"status":"canceled"} */
