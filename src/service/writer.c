@@ -104,17 +104,17 @@ static int run_jobs(struct writer *writer, const struct list *group)
     return rc;
 }
 
-/* What the group has changed becomes visible to the other threads. */
+/* What the group has changed becomes visible to the other threads: live connections first. */
 static void announce(struct writer *writer)
 {
-    pokes_send(&writer->pokes, writer->webhook);
     if (writer->projects_changed)
         atomic_fetch_add(&writer->auth->generation, 1);
-    if (writer->batch == NULL)
-        return;
-    metrics_add(METRIC_EVENTS, (int64_t)hub_batch_count(writer->batch));
-    for (int i = 0; i < writer->feed_count; i++)
-        hub_feed_post(writer->feeds[i], writer->batch);
+    if (writer->batch != NULL) {
+        metrics_add(METRIC_EVENTS, (int64_t)hub_batch_count(writer->batch));
+        for (int i = 0; i < writer->feed_count; i++)
+            hub_feed_post(writer->feeds[i], writer->batch);
+    }
+    pokes_send(&writer->pokes, writer->webhook);
 }
 
 static void send_back(struct loop_message *message)

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // Webhooks as a stream, GET …/webhooks/listen: who may hear it, what comes, and how it ends.
 import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
 import { Webhook } from 'standardwebhooks';
 import WebSocket from 'ws';
 import { Project } from './lib/api.mjs';
 import { Inbox, within } from './lib/events.mjs';
-import { signXsolla } from './lib/receiver.mjs';
 import { serverTest, step } from './lib/server.mjs';
 
 const SECRET = 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw';
@@ -101,7 +101,7 @@ serverTest('webhooks as a stream', {}, async (server, t) => {
     const { type, headers, body } = await stream.message();
     assert.equal(type, 'order_paid');
     assert.equal(JSON.parse(body).notification_type, 'order_paid');
-    assert.equal(headers.Authorization, signXsolla({ body }, SECRET));
+    assert.equal(headers.Authorization, `Signature ${createHash('sha1').update(body + SECRET).digest('hex')}`);
     await project.set(20, 'canceled');
     assert.equal((await stream.message()).type, 'order_canceled');
     stream.close();
