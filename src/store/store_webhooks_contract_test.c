@@ -142,6 +142,21 @@ static void finished_once(void **state)
                      ERR_NOT_FOUND);
 }
 
+/* By seq, in whatever order they were added. */
+static void lowest_is_next(void **state)
+{
+    struct fixture *f = *state;
+    int64_t e = add_endpoint(f, PROJECT);
+    add_orders(f);
+    int64_t first = deliver(f, e, 1, 5, NOW, true);
+    int64_t last = deliver(f, e, 1, 9, NOW, false);
+    int64_t next = deliver(f, e, 1, 7, NOW, false);
+    finish(f, first, STORE_DELIVERY_DELIVERED, NOW);
+    assert_waiting(f, e, 10, next);
+    finish(f, next, STORE_DELIVERY_DELIVERED, NOW);
+    assert_waiting(f, e, 10, last);
+}
+
 static void delivery_of_an_unknown_order(void **state)
 {
     struct fixture *f = *state;
@@ -397,6 +412,7 @@ int main(void)
         ON_EVERY_DRIVER(endpoints_listed),
         ON_EVERY_DRIVER(lane_goes_one_by_one),
         ON_EVERY_DRIVER(finished_once),
+        ON_EVERY_DRIVER(lowest_is_next),
         ON_EVERY_DRIVER(delivery_of_an_unknown_order),
         ON_EVERY_DRIVER(added_delivery_as_it_is),
         ON_EVERY_DRIVER(payload_is_of_the_moment),

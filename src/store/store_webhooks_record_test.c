@@ -328,6 +328,8 @@ static void replay_round_trip(void **state)
     assert_got(f, second, third);
     assert_int_equal(store_replay_step(f->writer, first, 10, NOW + 2000, &replay), 0);
     assert_true(replay.finished_at == NOW + 1000);
+    finish(f, deliver_body(f, e, NOW), STORE_DELIVERY_DEAD, NOW);
+    assert_true(step(f, third, 2, 1).finished_at == NOW + 1000);
 }
 
 /* Created at NOW, NOW + 1, …; all are dead by `failed_at` but the two last. */
@@ -454,12 +456,12 @@ static void cleared_in_small_steps(void **state)
     int deleted = 0;
     begin(f);
     for (int i = 0; i < 100; i++) {
-        int64_t delivery_id = deliver_body(f, e, i == 50 ? NOW + 900 * DAY : NOW);
+        int64_t delivery_id = deliver_body(f, e, i == 49 ? NOW + 900 * DAY : NOW);
         if (i % 3 != 0)
             finish(f, delivery_id, STORE_DELIVERY_DELIVERED, NOW);
     }
     commit(f);
-    for (int i = 0; i < 12; i++) {
+    for (int i = 0; i < 10; i++) {
         int now_deleted = prune(f, NOW + 2 * DAY, 10);
         assert_in_range(now_deleted, 0, 10);
         deleted += now_deleted;
@@ -497,6 +499,25 @@ static void deliveries_of_deleted_endpoints_die(void **state)
     assert_backlog(f, e, 0, 0);
     assert_backlog(f, kept, 6, NOW);
     assert_backlog(f, 0, 6, NOW);
+}
+
+/* One that is gone is found behind many that are not. */
+static void deleted_endpoint_among_many(void **state)
+{
+    struct fixture *f = *state;
+    int64_t endpoints[70];
+    int64_t delivery_id = 0;
+    begin(f);
+    for (size_t i = 0; i < ARRAY_LENGTH(endpoints); i++) {
+        endpoints[i] = add_endpoint(f, PROJECT);
+        delivery_id = deliver_body(f, endpoints[i], NOW);
+    }
+    commit(f);
+    assert_int_equal(store_endpoint_delete(f->writer, endpoints[ARRAY_LENGTH(endpoints) - 1]), 0);
+    for (int i = 0; i < 4; i++)
+        (void)prune(f, NOW, 100);
+    assert_state(f, delivery_id, STORE_DELIVERY_DEAD);
+    assert_backlog(f, 0, ARRAY_LENGTH(endpoints) - 1, NOW);
 }
 
 static void finished_replays_are_cleared(void **state)
@@ -597,6 +618,7 @@ int main(void)
         ON_EVERY_DRIVER(nothing_is_cleared_without_an_age),
         ON_EVERY_DRIVER(cleared_in_small_steps),
         ON_EVERY_DRIVER(deliveries_of_deleted_endpoints_die),
+        ON_EVERY_DRIVER(deleted_endpoint_among_many),
         ON_EVERY_DRIVER(finished_replays_are_cleared),
         ON_EVERY_DRIVER(random_walk),
     };

@@ -33,8 +33,6 @@ int sqlite_endpoint_delete(struct store_connection *writer, int64_t endpoint_id)
     int result = sqlite_run(c, STATEMENT_ENDPOINT_DELETE, VALUES(INT(endpoint_id)));
     if (result == 0 && sqlite3_changes(c->db) == 0)
         return ERR_NOT_FOUND;
-    if (result == 0)
-        result = sqlite_backlog_write(c);
     return result ? result : sqlite_run(c, STATEMENT_BACKLOG_DROP, VALUES(INT(endpoint_id)));
 }
 

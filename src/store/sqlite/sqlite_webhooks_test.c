@@ -130,7 +130,7 @@ static void contents_live_as_long_as_needed(void **state)
     struct fixture *f = *state;
     int64_t e = add_endpoint(f, PROJECT);
     int64_t other = add_endpoint(f, PROJECT);
-    int64_t ids[5];
+    int64_t ids[6];
     f->options.deliveries_max_age = DAY;
     add_order(f, 1, add_user(f, "u1"), ORDER_NEW);
     change_content(f, "1");
@@ -147,17 +147,20 @@ static void contents_live_as_long_as_needed(void **state)
     assert_int_equal(query(f, count), 3);
     ids[3] = deliver(f, e, 1, 3, NOW, false);
     ids[4] = deliver(f, other, 1, 3, NOW, false);
+    change_content(f, "6");
+    ids[5] = deliver(f, e, 1, 4, NOW, false);
+    (void)deliver_body(f, e, NOW);
 
-    static const int finished[] = {1, 2, 0, 3, 4};
-    static const int contents[] = {3, 2, 1, 1, 1};
+    static const int finished[] = {1, 2, 0, 3, 4, 5};
+    static const int contents[] = {4, 3, 2, 2, 1, 1};
     for (size_t i = 0; i < ARRAY_LENGTH(finished); i++) {
         finish(f, ids[finished[i]], STORE_DELIVERY_DELIVERED, NOW);
-        (void)prune(f, NOW + 2 * DAY, 100);
+        assert_int_equal(prune(f, NOW + 2 * DAY, 100), 1);
         assert_int_equal(query(f, count), contents[i]);
     }
     struct store_order order;
     assert_int_equal(store_order_get(f->reader, PROJECT, 1, &order), 0);
-    assert_str(order.content, "5");
+    assert_str(order.content, "6");
 }
 
 /* A receiver takes an id that it knows for a duplicate. */
@@ -176,6 +179,21 @@ static void ids_are_never_given_twice(void **state)
         (void)prune(f, NOW + 9 * DAY, 100);
     }
     assert_int_equal(query(f, "SELECT count(*) FROM deliveries"), 1);
+}
+
+/* Counters do not stay behind the endpoints they are of. */
+static void counters_go_with_their_endpoints(void **state)
+{
+    struct fixture *f = *state;
+    int64_t idle = add_endpoint(f, PROJECT);
+    int64_t busy = add_endpoint(f, PROJECT);
+    finish(f, deliver_body(f, idle, NOW), STORE_DELIVERY_DELIVERED, NOW);
+    (void)deliver_body(f, busy, NOW);
+    assert_int_equal(store_endpoint_delete(f->writer, idle), 0);
+    assert_int_equal(store_endpoint_delete(f->writer, busy), 0);
+    assert_int_equal(query(f, "SELECT count(*) FROM backlogs"), 1);
+    assert_int_equal(prune(f, NOW, 10), 1);
+    assert_int_equal(query(f, "SELECT count(*) FROM backlogs"), 0);
 }
 
 /* Rows of a damaged file stay in the bounds of their enums. */
@@ -281,6 +299,7 @@ int main(void)
         ON(sqlite, older_database_is_brought_up_to_date),
         ON(sqlite, contents_live_as_long_as_needed),
         ON(sqlite, ids_are_never_given_twice),
+        ON(sqlite, counters_go_with_their_endpoints),
         ON(sqlite, damaged_states_stay_in_bounds),
         ON(sqlite, kill_loses_no_delivery),
     };
