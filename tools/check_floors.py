@@ -20,6 +20,7 @@ LIBRARIES = {
     "llhttp": r"llhttp\.h",
     "libcurl": r"curl/.*",
     "wslay": r"wslay/.*",
+    "protobuf-c": r"(protobuf-c/.*|centrifuge\.pb-c\.h)",
     "OpenSSL": r"openssl/.*",
     "jansson": r"jansson\.h",
     "SQLite": r"sqlite3\.h",
