@@ -53,7 +53,7 @@ static enum close_code refusal_of(const struct session *session)
 static void refuse(struct session *session, uint32_t id, enum close_code code)
 {
     metrics_add(METRIC_CONNECTS__REFUSED, 1);
-    if (code == CLOSE_SERVER_ERROR)
+    if (code == CLOSE_SERVER_ERROR && !session->encoding->one_way)
         session_send_error(session, id, CLIENT_ERROR_INTERNAL);
     session_close(session, code == CLOSE_INVALID_TOKEN ? refusal_of(session) : code);
 }
@@ -84,6 +84,17 @@ static int64_t end_of_life(const struct session *session, const struct auth_user
     return ends < token_ends ? ends : token_ends;
 }
 
+/* A client whose transport carries one direction is told where to send the other. */
+static void name_session(const struct session *session, struct centrifuge_connect_reply *fields)
+{
+    const struct session_transport *transport = session->transport;
+    if (!transport->emulation_id)
+        return;
+    fields->session = str_from(transport->emulation_id(session));
+    if (fields->session.len > 0)
+        fields->node = str_from(emulation_node(session->realtime));
+}
+
 static void reply(struct session *session, uint32_t id, const struct buyer_stream_query *query,
                   const struct buyer_stream_view *view)
 {
@@ -108,6 +119,7 @@ static void reply(struct session *session, uint32_t id, const struct buyer_strea
         fields.publication_count = view->publication_count;
         metrics_add(METRIC_PUBLICATIONS, (int64_t)view->publication_count);
     }
+    name_session(session, &fields);
     session->encoding->write_connect(session_begin(session), id, &fields);
     session_send(session);
     mem_free(publications);

@@ -7,16 +7,31 @@
 
 const struct http_route realtime_routes[] = {
     {.method = "GET", .pattern = "/connection/websocket", .handle = transport_websocket_open},
+    {"POST", "/connection/http_stream", transport_stream_open, LIMIT_HTTP_BODY, HTTP_ROUTE_CORS},
+    {"GET", "/connection/sse", transport_stream_open_sse, 0, HTTP_ROUTE_CORS},
+    {"POST", "/connection/sse", transport_stream_open_sse, LIMIT_HTTP_BODY, HTTP_ROUTE_CORS},
+    {"GET", "/connection/uni_http_stream", transport_stream_open_one_way, 0, HTTP_ROUTE_CORS},
+    {"POST", "/connection/uni_http_stream", transport_stream_open_one_way, LIMIT_HTTP_BODY,
+     HTTP_ROUTE_CORS},
+    {"GET", "/connection/uni_sse", transport_stream_open_one_way_sse, 0, HTTP_ROUTE_CORS},
+    {"POST", "/connection/uni_sse", transport_stream_open_one_way_sse, LIMIT_HTTP_BODY,
+     HTTP_ROUTE_CORS},
+    /* Sessions last while the server drains, and so do their pongs. */
+    {"POST", "/emulation", emulation_handle, LIMIT_HTTP_BODY,
+     HTTP_ROUTE_CORS | HTTP_ROUTE_WHILE_DRAINING},
     {0},
 };
 
-struct realtime *realtime_new(struct service *service, const struct realtime_options *options)
+struct realtime *realtime_new(struct service *service, const struct realtime_options *options,
+                              struct realtime_peers *peers)
 {
     struct realtime *realtime = mem_zalloc(sizeof(*realtime));
     realtime->service = service;
     realtime->options = options;
     list_init(&realtime->sessions);
     buf_init(&realtime->out, LIMIT_REALTIME_QUEUE);
+    buf_init(&realtime->wrapped, LIMIT_REALTIME_QUEUE);
+    emulation_init(realtime, peers);
     transport_websocket_write_ping(&centrifuge_json, &realtime->websocket_pings[0]);
     transport_websocket_write_ping(&centrifuge_protobuf, &realtime->websocket_pings[1]);
     return realtime;
@@ -27,7 +42,9 @@ void realtime_free(struct realtime **owner)
     struct realtime *realtime = *owner;
     if (!realtime)
         return;
+    emulation_fini(realtime);
     buf_fini(&realtime->out);
+    buf_fini(&realtime->wrapped);
     buf_fini(&realtime->websocket_pings[0]);
     buf_fini(&realtime->websocket_pings[1]);
     mem_free(realtime);

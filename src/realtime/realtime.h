@@ -8,6 +8,8 @@
  * command_history.c      the stream's past
  * command_other.c        what this server refuses, and how
  * transport_websocket.c  /connection/websocket
+ * transport_stream.c     /connection/http_stream, /connection/sse, and the same one-way
+ * emulation.c            POST /emulation: what clients of those say, whichever worker hears it
  */
 #ifndef ORDERWIRE_REALTIME_REALTIME_H
 #define ORDERWIRE_REALTIME_REALTIME_H
@@ -16,6 +18,7 @@
 
 /* Opaque types. */
 struct realtime;
+struct realtime_peers;
 struct service;
 
 struct realtime_options {
@@ -31,8 +34,17 @@ struct realtime_options {
 /* The routes' context is the struct realtime. */
 extern const struct http_route realtime_routes[];
 
-/* `service` and `options` outlive it; options are read at each use. */
-struct realtime *realtime_new(struct service *service, const struct realtime_options *options);
+/* All workers of one process. */
+struct realtime_peers *realtime_peers_new(void);
+/* Its workers have ended. */
+void realtime_peers_free(struct realtime_peers **peers);
+
+/*
+ * `service`, `options` and `peers` outlive it; options are read at each use. It joins `peers`, so all
+ * are made before any loop runs, and none is freed before all have drained.
+ */
+struct realtime *realtime_new(struct service *service, const struct realtime_options *options,
+                              struct realtime_peers *peers);
 /* All sessions have ended. */
 void realtime_free(struct realtime **realtime);
 

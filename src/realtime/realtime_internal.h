@@ -6,10 +6,13 @@
 #ifndef ORDERWIRE_REALTIME_REALTIME_INTERNAL_H
 #define ORDERWIRE_REALTIME_REALTIME_INTERNAL_H
 
+#include "base/map.h"
 #include "codec/centrifuge.h"
 #include "hub/hub.h"
 #include "loop/loop.h"
 #include "realtime/realtime.h"
+
+#include <stdatomic.h>
 
 struct session;
 struct store_publication;
@@ -20,7 +23,13 @@ struct realtime {
     struct list sessions;
     size_t session_count;
     struct buf out;                /* the message that is being written */
+    struct buf wrapped;            /* the same as a part of an HTTP answer */
     struct buf websocket_pings[2]; /* the frames that all WebSocket sessions share: text, binary */
+    /* For POST /emulation; emulation.c alone. */
+    struct realtime_peers *peers;
+    size_t index;                  /* of this worker among its peers */
+    struct map emulated;           /* id to session */
+    atomic_size_t forwarded_bytes; /* on their way from other workers */
 };
 
 /* What carries a session. */
@@ -34,6 +43,11 @@ struct session_transport {
     /* Ends at once, calls session_fini and frees what the session is embedded in. */
     void (*abort)(struct session *session);
     const char *(*peer)(const struct session *session);
+    /*
+     * What the client names in a POST to /emulation; empty when it cannot say anything more. NULL:
+     * the transport carries both directions.
+     */
+    const char *(*emulation_id)(const struct session *session);
 };
 
 enum session_state {
@@ -114,6 +128,25 @@ command_fn command_other;
 /* GET /connection/websocket, and the ping frame of its sessions. */
 http_handler_fn transport_websocket_open;
 void transport_websocket_write_ping(const struct centrifuge_encoding *encoding, struct buf *out);
+
+/* Those of transport_stream.c: http_stream, sse, uni_http_stream, uni_sse. */
+http_handler_fn transport_stream_open;
+http_handler_fn transport_stream_open_sse;
+http_handler_fn transport_stream_open_one_way;
+http_handler_fn transport_stream_open_one_way_sse;
+/* Protobuf for application/octet-stream, else JSON. */
+const struct centrifuge_encoding *transport_stream_encoding(const struct http_request *request);
+
+#define EMULATION_ID_SIZE 32
+
+/* POST /emulation, and the sessions that it reaches. */
+http_handler_fn emulation_handle;
+void emulation_init(struct realtime *realtime, struct realtime_peers *peers);
+void emulation_fini(struct realtime *realtime);
+/* Draws an id by which the session is found until emulation_end. */
+void emulation_begin(struct session *session, char id[EMULATION_ID_SIZE]);
+void emulation_end(struct session *session, const char *id);
+const char *emulation_node(const struct realtime *realtime);
 
 /* `delay` ms after `now_mono`; INT64_MAX when that is out of reach. */
 static inline int64_t session_deadline(int64_t now_mono, int64_t delay)

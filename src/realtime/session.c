@@ -220,7 +220,7 @@ static void send_ping(struct session *session, int64_t now)
 {
     const struct realtime_options *options = session->realtime->options;
     session->ping_mono = session_deadline(now, options->ping_interval);
-    if (session->pong_mono == INT64_MAX)
+    if (session->pong_mono == INT64_MAX && !session->encoding->one_way)
         session->pong_mono = session_deadline(now, options->pong_timeout);
     note_sent(session, session->transport->ping(session));
 }

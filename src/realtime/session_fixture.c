@@ -88,12 +88,14 @@ void fixture_init(struct fixture *fixture)
                                                  .max_lifetime = 300 * 1000,
                                                  .latest_on_connect = true,
                                                  .terminal_refusal_json = true};
-    fixture->realtime = realtime_new(&fixture->service, &fixture->options);
+    fixture->peers = realtime_peers_new();
+    fixture->realtime = realtime_new(&fixture->service, &fixture->options, fixture->peers);
 }
 
 void fixture_fini(struct fixture *fixture)
 {
     realtime_free(&fixture->realtime);
+    realtime_peers_free(&fixture->peers);
     MUST(hub_subscriber_count(fixture->hub) == 0);
     auth_free(&fixture->auth);
     hub_free(&fixture->hub);

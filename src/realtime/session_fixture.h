@@ -21,6 +21,7 @@ struct fixture {
     struct store_connection *writer;
     struct auth_shared auth_shared;
     struct auth *auth;
+    struct realtime_peers *peers;
     struct realtime *realtime;
     struct store_options store_options;
     struct service_options service_options;

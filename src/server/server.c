@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "net/listener.h"
+#include "realtime/realtime.h"
 #include "server/admin_key.h"
 #include "server/secrets_key.h"
 #include "server/worker.h"
@@ -37,6 +38,7 @@ struct server {
     struct webhook *webhook;
     struct delivery_recorder *recorder;
     struct writer *writer;
+    struct realtime_peers *peers;
     struct worker *workers[WORKERS_MAX];
     struct hub_feed *feeds[WORKERS_MAX];
     int worker_count;
@@ -95,8 +97,8 @@ static int make_workers(struct server *server, char *error)
 {
     int count = worker_count_of(server->config);
     for (int i = 0; i < count; i++) {
-        server->workers[i] =
-            worker_new(server->config, server->store, &server->auth, server->secrets_key);
+        server->workers[i] = worker_new(server->config, server->store, &server->auth,
+                                        server->secrets_key, server->peers);
         if (server->workers[i] == NULL) {
             snprintf(error, SERVER_ERROR_SIZE, "a worker cannot be made; the log says why");
             return ERR_IO;
@@ -155,6 +157,7 @@ struct server *server_start(const struct config *config, const struct server_ext
 {
     struct server *server = mem_zalloc(sizeof(*server));
     server->config = config;
+    server->peers = realtime_peers_new();
     pthread_mutex_init(&server->mutex, NULL);
     pthread_cond_init(&server->changed, NULL);
     if (open_store(server, error) != 0 || make_workers(server, error) != 0 ||
@@ -245,6 +248,7 @@ void server_stop(struct server **owner, int64_t drain_time)
     delivery_recorder_free(&server->recorder);
     for (int i = 0; i < server->worker_count; i++)
         worker_free(&server->workers[i]);
+    realtime_peers_free(&server->peers);
     if (server->store != NULL)
         store_close(&server->store);
     pthread_cond_destroy(&server->changed);

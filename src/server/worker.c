@@ -44,7 +44,8 @@ struct worker {
 };
 
 struct worker *worker_new(const struct config *config, struct store *store,
-                          struct auth_shared *auth, const uint8_t *secrets_key)
+                          struct auth_shared *auth, const uint8_t *secrets_key,
+                          struct realtime_peers *peers)
 {
     struct worker *worker = mem_zalloc(sizeof(*worker));
     struct service *service = &worker->service;
@@ -61,7 +62,7 @@ struct worker *worker_new(const struct config *config, struct store *store,
     service->hub = hub_new();
     service->auth = auth_new(store, service->reader, auth);
     worker->feed = hub_feed_new(service->hub, service->loop);
-    worker->realtime = realtime_new(service, &worker->realtime_options);
+    worker->realtime = realtime_new(service, &worker->realtime_options, peers);
     worker->listen = listen_new(service);
     return worker;
 }

@@ -9,15 +9,17 @@
 /* Opaque types. */
 struct auth_shared;
 struct hub_feed;
+struct realtime_peers;
 struct worker;
 struct writer;
 
 /*
  * Makes what the store thread needs to know of it: loop, hub and feed. `secrets_key` seals the
- * secrets of webhooks; it outlives the worker. NULL when the system refuses.
+ * secrets of webhooks; it and `peers` outlive the worker. NULL when the system refuses.
  */
 struct worker *worker_new(const struct config *config, struct store *store,
-                          struct auth_shared *auth, const uint8_t *secrets_key);
+                          struct auth_shared *auth, const uint8_t *secrets_key,
+                          struct realtime_peers *peers);
 struct hub_feed *worker_feed(const struct worker *worker);
 /* Takes the listening descriptor over and starts the thread. */
 NODISCARD int worker_start(struct worker *worker, struct writer *writer, int descriptor,
