@@ -5,8 +5,6 @@
  */
 #include "webhook/webhook_breaker.h"
 
-#include "base/clock.h"
-
 enum {
     TOKEN = 1000,          /* thousandths in a request */
     BURST_PER_SECOND = 10, /* a tenth of a second's requests may go at once */
@@ -28,8 +26,6 @@ static void drain_bucket(struct webhook_breaker *breaker, int rate, int64_t now_
 {
     int64_t passed = now_mono - breaker->bucket_mono;
     breaker->bucket_mono = now_mono;
-    if (passed > CLOCK_MINUTE)
-        passed = CLOCK_MINUTE;
     breaker->bucket -= passed * rate;
     if (breaker->bucket < 0)
         breaker->bucket = 0;

@@ -151,7 +151,6 @@ static void note(struct world *world, const struct http_request *request)
     snprintf(received->id, sizeof(received->id), "%.*s", STR_ARG(id));
     received->order_id = number_in(body, "order_id");
     received->seq = number_in(body, "seq");
-    received->at_mono = clock_mono_ms();
     json_free(&body);
     if (++world->active > world->active_max)
         world->active_max = world->active;
@@ -552,6 +551,11 @@ void world_await_records(struct world *world, int count)
     await(world, &world->records, count, "recorded");
 }
 
+void world_await_calls(struct world *world, int count)
+{
+    await(world, &world->record_calls, count, "calls of the recorder");
+}
+
 struct store_delivery world_delivery(struct world *world, int64_t delivery_id)
 {
     struct store_delivery delivery;
@@ -561,21 +565,26 @@ struct store_delivery world_delivery(struct world *world, int64_t delivery_id)
 
 struct wanted_attempt {
     int32_t number;
-    char *out;
+    struct kept_attempt kept;
 };
 
 static void take_attempt(void *argument, const struct store_attempt *attempt)
 {
     struct wanted_attempt *wanted = argument;
-    if (attempt->number == wanted->number)
-        snprintf(wanted->out, 200, "%.*s", STR_ARG(attempt->error));
+    struct kept_attempt *kept = &wanted->kept;
+    if (attempt->number != wanted->number)
+        return;
+    kept->started_at = attempt->started_at;
+    kept->status = attempt->status;
+    snprintf(kept->error, sizeof(kept->error), "%.*s", STR_ARG(attempt->error));
 }
 
-void world_attempt_error(struct world *world, int64_t delivery_id, int32_t number, char out[200])
+struct kept_attempt world_attempt(struct world *world, int64_t delivery_id, int32_t number)
 {
-    struct wanted_attempt wanted = {number, out};
-    snprintf(out, 200, "no such attempt");
+    struct wanted_attempt wanted = {.number = number};
     assert_int_equal(store_attempt_list(world->reader, delivery_id, take_attempt, &wanted), 0);
+    assert_int_not_equal(wanted.kept.started_at, 0);
+    return wanted.kept;
 }
 
 int world_count(struct world *world, const char *path)

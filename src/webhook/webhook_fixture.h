@@ -29,7 +29,13 @@ struct received {
     char id[40];
     int32_t order_id;
     int32_t seq;
-    int64_t at_mono;
+};
+
+/* What the store keeps of an attempt. */
+struct kept_attempt {
+    int64_t started_at;
+    int32_t status;
+    char error[200];
 };
 
 struct world {
@@ -88,12 +94,14 @@ void world_allow(struct world *world, const char *networks);
 /* Until so many requests were received, or results recorded, since the start. */
 void world_await_received(struct world *world, int count);
 void world_await_records(struct world *world, int count);
+/* Until the recorder was called so often, also in vain. */
+void world_await_calls(struct world *world, int count);
 /* What is held is answered with 200, and what comes after it too. */
 void world_release(struct world *world);
 /* As it stands in the store. */
 struct store_delivery world_delivery(struct world *world, int64_t delivery_id);
-/* The words of its attempt `number`, copied to `out`. */
-void world_attempt_error(struct world *world, int64_t delivery_id, int32_t number, char out[200]);
+/* Its attempt `number`. */
+struct kept_attempt world_attempt(struct world *world, int64_t delivery_id, int32_t number);
 /* How many requests came to a path. */
 int world_count(struct world *world, const char *path);
 /* From now on so many look-ups of deliveries fail. */
