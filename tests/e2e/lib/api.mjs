@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
+import { until } from './events.mjs';
 import { hs256, userClaims } from './jwt.mjs';
 import { binary, cleanEnvironment } from './server.mjs';
 
@@ -37,6 +38,13 @@ export class Project {
     Object.assign(project, { server, id, key: made.api_key, secret: made.user_token_secret });
     server.secret(project.key);
     server.secret(project.secret);
+    return project;
+  }
+
+  /** One whose webhooks may go to receivers of the test. */
+  static async withWebhooks(server, id) {
+    const project = await Project.create(server, id);
+    await project.change({ webhook_allow_cidrs: ['127.0.0.1/32', '::1/128'] });
     return project;
   }
 
@@ -92,6 +100,46 @@ export class Project {
       headers: { authorization: `Bearer ${this.server.adminKey}` },
     });
     assert.equal(answer.status, 200, answer.text);
+  }
+
+  /** A new webhook; its settings as the server shows them, with the secret. */
+  async webhook(settings) {
+    const answer = await this.request('POST', '/webhooks', { preset: 'standard', ...settings });
+    assert.equal(answer.status, 201, answer.text);
+    this.server.secret(answer.json.secret);
+    return answer.json;
+  }
+
+  /** What a merchant reads; the answer's JSON. */
+  async read(path) {
+    const answer = await this.request('GET', path);
+    assert.equal(answer.status, 200, answer.text);
+    return answer.json;
+  }
+
+  /** One of a webhook's commands; the answer's JSON. */
+  async command(path, body) {
+    const answer = await this.request('POST', path, body);
+    assert.ok(answer.status === 200 || answer.status === 202, `${path}: ${answer.text}`);
+    return answer.json;
+  }
+
+  /** The order's deliveries with their attempts, of one endpoint or all. */
+  async deliveries(orderId, endpointId) {
+    const { deliveries } = await this.read(`/orders/${orderId}`);
+    return deliveries.filter((one) => endpointId === undefined || one.endpoint_id === endpointId);
+  }
+
+  /** A delivery, once it is in this state. */
+  async delivery(id, state) {
+    let last;
+    const reached = async () => {
+      last = await this.read(`/deliveries/${id}`);
+      return last.state === state && last;
+    };
+    return until(reached, `delivery ${id} to be ${state}`).catch((error) => {
+      throw new Error(`${error.message}; it is ${JSON.stringify(last)}`);
+    });
   }
 
   /** Get order, as a buyer's client calls it. */

@@ -49,9 +49,9 @@ export class Server {
   }
 
   /** Starts it, or starts it again on the same data; the port changes. */
-  async start() {
+  async start(environment = {}) {
     const child = spawn(binary, this.#arguments, {
-      env: cleanEnvironment(),
+      env: { ...cleanEnvironment(), ...environment },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     const exited = deferred();
@@ -127,6 +127,12 @@ export class Server {
   async kill() {
     this.#child.kill('SIGKILL');
     await this.#exited;
+  }
+
+  /** It ends by itself, by SIGKILL: a fault was asked for. */
+  async died(what = 'the fault') {
+    const { signal } = await within(this.#exited, what);
+    assert.equal(signal, 'SIGKILL');
   }
 
   async #disown() {
