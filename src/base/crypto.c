@@ -169,7 +169,7 @@ void crypto_seal(const uint8_t key[CRYPTO_KEY_SIZE], struct str plain, struct bu
                 EVP_CIPHER_CTX_ctrl(context, EVP_CTRL_AEAD_GET_TAG, TAG_SIZE,
                                     sealed + SEAL_HEAD + plain.len) == 1;
     EVP_CIPHER_CTX_free(context);
-    must(done && (size_t)(length + rest) == plain.len, "seal");
+    must(done && (size_t)length + (size_t)rest == plain.len, "seal");
     buf_wrote(out, plain.len + CRYPTO_SEAL_SIZE);
 }
 

@@ -514,7 +514,8 @@ int64_t world_add_body(struct world *world, int64_t endpoint_id, size_t length)
     int64_t delivery_id;
     char *body = mem_alloc(length);
     memset(body, ' ', length);
-    memcpy(body, "{}", 2);
+    body[0] = '{';
+    body[1] = '}';
     begin(world);
     assert_int_equal(store_delivery_add_body(world->writer, endpoint_id, WORLD_PROJECT,
                                              STR_LIT("example"), str_make(body, length),
