@@ -8,8 +8,9 @@ import path from 'node:path';
 import { Project } from './lib/api.mjs';
 import { Inbox, until, within } from './lib/events.mjs';
 import { Proxy } from './lib/proxy.mjs';
-import { Receiver, signStandard, signXsolla } from './lib/receiver.mjs';
+import { Receiver } from './lib/receiver.mjs';
 import { binary, cleanEnvironment, serverTest, step } from './lib/server.mjs';
+import { signStandard, signXsolla } from './lib/webhooks.mjs';
 
 /** Runs the program against a server; its exit code is 0 unless another is expected. */
 async function ask(server, words, { code = 0 } = {}) {
