@@ -170,6 +170,11 @@ static int read_stretch(struct sqlite_connection *c, int64_t limit, int rows, st
     return result;
 }
 
+/*
+ * With its content, when nobody else has it. A content is an order's for some time, and deliveries
+ * take it only then: those that share it stand side by side by id, so that the neighbours of the
+ * deleted one, and the order, speak for all.
+ */
 static int delete_delivery(struct sqlite_connection *c, const struct seen *row)
 {
     int result = sqlite_run(c, STATEMENT_ATTEMPT_DELETE, VALUES(INT(row->delivery_id)));
@@ -177,8 +182,9 @@ static int delete_delivery(struct sqlite_connection *c, const struct seen *row)
         result = sqlite_run(c, STATEMENT_DELIVERY_DELETE, VALUES(INT(row->delivery_id)));
     if (result || row->content_id == 0)
         return result;
-    return sqlite_content_drop(c, row->content_id, row->project_id, row->order_id,
-                               row->delivery_id);
+    return sqlite_run(c, STATEMENT_CONTENT_DROP,
+                      VALUES(INT(row->content_id), INT(row->project_id), INT(row->order_id),
+                             INT(row->delivery_id)));
 }
 
 /*

@@ -191,13 +191,6 @@ NODISCARD int sqlite_idempotency_put(struct store_connection *writer,
 NODISCARD int sqlite_prune(struct store_connection *writer, int64_t now_wall, int rows,
                            int *deleted);
 
-/*
- * Deletes a content that the order and its deliveries have no more use for. `delivery_id` is the
- * place among the order's deliveries where one with this content was; INT64_MAX: behind the last.
- */
-NODISCARD int sqlite_content_drop(struct sqlite_connection *c, int64_t content_id,
-                                  int32_t project_id, int32_t order_id, int64_t delivery_id);
-
 NODISCARD int sqlite_backup(const char *directory, const char *destination,
                             char error[STORE_ERROR_SIZE]);
 

@@ -65,34 +65,6 @@ static int content_insert(struct sqlite_connection *c, const struct store_order 
     return result;
 }
 
-/*
- * Content that changes becomes a row of its own: deliveries on their way may need the old one. While
- * it stays the same, which is nearly always, this costs one comparison.
- */
-static int content_change(struct sqlite_connection *c, const struct store_order *order,
-                          int64_t *content_id)
-{
-    if (*content_id == 0)
-        return content_insert(c, order, content_id);
-    int result =
-        sqlite_run(c, STATEMENT_CONTENT_CHANGE,
-                   VALUES(INT(*content_id), TEXT(order->content), TEXT(order->custom_parameters)));
-    if (result == 0 && sqlite3_changes(c->db) > 0)
-        *content_id = sqlite3_last_insert_rowid(c->db);
-    return result;
-}
-
-/*
- * A content is an order's for some time, and deliveries take it only then: those that share it stand
- * side by side by id, and the neighbours of the place speak for all.
- */
-int sqlite_content_drop(struct sqlite_connection *c, int64_t content_id, int32_t project_id,
-                        int32_t order_id, int64_t delivery_id)
-{
-    return sqlite_run(c, STATEMENT_CONTENT_DROP,
-                      VALUES(INT(content_id), INT(project_id), INT(order_id), INT(delivery_id)));
-}
-
 int sqlite_order_insert(struct store_connection *writer, const struct store_order *order)
 {
     struct sqlite_connection *c = sqlite_of(writer);
@@ -108,40 +80,56 @@ int sqlite_order_insert(struct store_connection *writer, const struct store_orde
 }
 
 /* What the order's row says beside the public fields. */
+struct references {
+    int64_t content_id;
+    bool was_open;
+    enum { CONTENT_SAME, CONTENT_CHANGES, CONTENT_CHANGES_SHARED } content;
+};
+
 static int order_references(struct sqlite_connection *c, const struct store_order *order,
-                            int64_t *content_id, bool *was_open)
+                            struct references *references)
 {
     sqlite3_stmt *statement;
     int result = sqlite_find(c, STATEMENT_ORDER_REFERENCES,
-                             VALUES(INT(order->project_id), INT(order->order_id)), &statement);
+                             VALUES(INT(order->project_id), INT(order->order_id),
+                                    TEXT(order->content), TEXT(order->custom_parameters)),
+                             &statement);
     if (result)
         return result;
-    *content_id = sqlite3_column_int64(statement, 0);
-    *was_open = sqlite3_column_int(statement, 1) != 0;
+    references->content_id = sqlite3_column_int64(statement, 0);
+    references->was_open = sqlite3_column_int(statement, 1) != 0;
+    references->content = sqlite3_column_int(statement, 2);
     sqlite3_reset(statement);
     return 0;
+}
+
+/* A content that deliveries share stays as it is, and the order gets a new one. */
+static int content_change(struct sqlite_connection *c, const struct store_order *order,
+                          struct references *references)
+{
+    if (references->content_id == 0 || references->content == CONTENT_CHANGES_SHARED)
+        return content_insert(c, order, &references->content_id);
+    if (references->content == CONTENT_SAME)
+        return 0;
+    return sqlite_run(
+        c, STATEMENT_CONTENT_UPDATE,
+        VALUES(INT(references->content_id), TEXT(order->content), TEXT(order->custom_parameters)));
 }
 
 int sqlite_order_update(struct store_connection *writer, const struct store_order *order)
 {
     struct sqlite_connection *c = sqlite_of(writer);
-    int64_t content_id;
-    bool was_open;
-    int result = order_references(c, order, &content_id, &was_open);
-    if (result)
-        return result;
-    int64_t old_content_id = content_id;
-    result = content_change(c, order, &content_id);
+    struct references references;
+    int result = order_references(c, order, &references);
+    if (result == 0)
+        result = content_change(c, order, &references);
     if (result)
         return result;
     result = sqlite_run(c, STATEMENT_ORDER_UPDATE,
                         VALUES(INT(order->project_id), INT(order->order_id), INT(order->status),
-                               INT(order->seq), INT(order->is_free), INT(content_id),
+                               INT(order->seq), INT(order->is_free), INT(references.content_id),
                                TEXT(order->cancel_reason), INT(order->updated_at)));
-    if (result == 0 && content_id != old_content_id && old_content_id != 0)
-        result =
-            sqlite_content_drop(c, old_content_id, order->project_id, order->order_id, INT64_MAX);
-    if (result || is_open(order->status) == was_open)
+    if (result || is_open(order->status) == references.was_open)
         return result;
     return sqlite_run(
         c, STATEMENT_ORDER_SET_OPEN,
