@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+// Certificates for receivers, good ones and bad ones, made by the openssl command for each run.
+import { execFile } from 'node:child_process';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { promisify } from 'node:util';
+
+const run = promisify(execFile);
+const KEY = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes'];
+
+/** An authority of its own; everything is PEM text. */
+export class Authority {
+  static async create(server, name = 'Test Authority') {
+    const authority = server.own(new Authority());
+    authority.directory = await mkdtemp(path.join(tmpdir(), 'orderwire-certificates-'));
+    await authority.#openssl('req', '-x509', ...KEY, '-keyout', 'ca.key', '-out', 'ca.pem', '-days', '2', '-subj', `/CN=${name}`);
+    authority.ca = await authority.#read('ca.pem');
+    return authority;
+  }
+
+  #openssl(...words) {
+    return run('openssl', words, { cwd: this.directory });
+  }
+
+  #read(name) {
+    return readFile(path.join(this.directory, name), 'utf8');
+  }
+
+  /** {key, cert} for `names` ("IP:127.0.0.1", "DNS:localhost"); -1 days is one that has expired. */
+  async issue(names, { days = 2, subject = 'receiver', usage = 'serverAuth' } = {}) {
+    await writeFile(path.join(this.directory, 'extensions'), `subjectAltName=${names.join()}\nextendedKeyUsage=${usage}\n`);
+    await this.#openssl('req', ...KEY, '-keyout', 'one.key', '-out', 'one.csr', '-subj', `/CN=${subject}`);
+    await this.#openssl(
+      'x509', '-req', '-in', 'one.csr', '-CA', 'ca.pem', '-CAkey', 'ca.key', '-CAcreateserial', '-days', String(days),
+      '-extfile', 'extensions', '-out', 'one.pem',
+    );
+    return { key: await this.#read('one.key'), cert: await this.#read('one.pem') };
+  }
+
+  async destroy() {
+    await rm(this.directory, { recursive: true, force: true });
+  }
+}
