@@ -6,38 +6,54 @@
 #include "base/err.h"
 #include "store/sqlite/sqlite_webhooks.h"
 
-int sqlite_delivery_lane_first(struct sqlite_connection *c, int64_t endpoint_id, int32_t order_id,
-                               int64_t *delivery_id)
+/* What a delivery takes from its order's row. */
+struct source {
+    int64_t content_id;
+    bool is_free;
+    struct str cancel_reason;
+    bool is_blocked; /* its lane is not empty */
+};
+
+static int find_source(struct sqlite_connection *c, int64_t endpoint_id,
+                       const struct store_order *order, struct source *source)
 {
     sqlite3_stmt *statement;
-    *delivery_id = 0;
-    int result = sqlite_find(c, STATEMENT_DELIVERY_LANE, VALUES(INT(endpoint_id), INT(order_id)),
+    int result = sqlite_find(c, STATEMENT_DELIVERY_ORDER,
+                             VALUES(INT(endpoint_id), INT(order->project_id), INT(order->order_id)),
                              &statement);
     if (result)
-        return result == ERR_NOT_FOUND ? 0 : result;
-    *delivery_id = sqlite3_column_int64(statement, 0);
+        return result;
+    source->content_id = sqlite3_column_int64(statement, 0);
+    source->is_free = sqlite3_column_int(statement, 1) != 0;
+    source->cancel_reason = sqlite_text(c, statement, 2);
+    source->is_blocked = sqlite3_column_int(statement, 3) != 0;
     sqlite3_reset(statement);
     return 0;
 }
 
+/*
+ * Two statements and no INSERT … SELECT: for one that could add several rows SQLite keeps a copy of
+ * each page that it touches.
+ */
 int sqlite_delivery_add(struct store_connection *writer, int64_t endpoint_id,
                         const struct store_order *order, int32_t seq, int64_t now_wall,
                         int64_t *delivery_id, bool *waiting)
 {
     struct sqlite_connection *c = sqlite_of(writer);
-    int64_t first;
-    int result = sqlite_delivery_lane_first(c, endpoint_id, order->order_id, &first);
+    struct source source;
+    int result = find_source(c, endpoint_id, order, &source);
     if (result)
         return result;
-    *waiting = first == 0;
+    *waiting = !source.is_blocked;
     result = sqlite_run(
         c, STATEMENT_DELIVERY_ADD,
         VALUES(INT(endpoint_id), INT(order->project_id), INT(order->order_id), INT(seq),
-               INT(*waiting ? STORE_DELIVERY_WAITING : STORE_DELIVERY_BLOCKED), INT(now_wall)));
-    if (result == 0 && sqlite3_changes(c->db) == 0)
-        return ERR_NOT_FOUND;
+               INT(*waiting ? STORE_DELIVERY_WAITING : STORE_DELIVERY_BLOCKED), INT(now_wall),
+               INT(source.content_id), INT(source.is_free), TEXT(source.cancel_reason)));
+    if (result)
+        return result;
     *delivery_id = sqlite3_last_insert_rowid(c->db);
-    return result ? result : sqlite_backlog_change(c, endpoint_id, 1);
+    return sqlite_backlog_change(c, endpoint_id, 1);
 }
 
 int sqlite_delivery_add_body(struct store_connection *writer, int64_t endpoint_id,

@@ -16,19 +16,33 @@ static bool is_finished(enum store_delivery_state state)
     return state >= STORE_DELIVERY_DELIVERED;
 }
 
+static int next_number(struct sqlite_connection *c, int64_t delivery_id, int32_t *number)
+{
+    sqlite3_stmt *statement;
+    int result = sqlite_find(c, STATEMENT_ATTEMPT_NUMBER, VALUES(INT(delivery_id)), &statement);
+    if (result)
+        return result;
+    *number = sqlite3_column_int(statement, 0);
+    sqlite3_reset(statement);
+    return 0;
+}
+
 int sqlite_attempt_add(struct store_connection *writer, const struct store_attempt *attempt)
 {
     struct sqlite_connection *c = sqlite_of(writer);
-    int result =
+    int32_t number;
+    int result = next_number(c, attempt->delivery_id, &number);
+    if (result)
+        return result;
+    result =
         sqlite_run(c, STATEMENT_ATTEMPT_ADD,
-                   VALUES(INT(attempt->delivery_id), INT(attempt->started_at),
+                   VALUES(INT(attempt->delivery_id), INT(number), INT(attempt->started_at),
                           INT(attempt->duration_us), INT(attempt->status), TEXT(attempt->error),
                           TEXT(attempt->address), BLOB(attempt->headers.ptr, attempt->headers.len),
                           BLOB(attempt->body.ptr, attempt->body.len)));
-    if (result == 0 && sqlite3_changes(c->db) == 0)
-        return ERR_NOT_FOUND;
     return result ? result
-                  : sqlite_run(c, STATEMENT_ATTEMPT_COUNT, VALUES(INT(attempt->delivery_id)));
+                  : sqlite_run(c, STATEMENT_ATTEMPT_COUNT,
+                               VALUES(INT(attempt->delivery_id), INT(number)));
 }
 
 int sqlite_attempt_list(struct store_connection *connection, int64_t delivery_id,
@@ -89,10 +103,25 @@ static int find_place(struct sqlite_connection *c, int64_t delivery_id, struct p
     return 0;
 }
 
+/* The delivery of a lane with the lowest seq that is not finished; 0: none. */
+static int find_lane_first(struct sqlite_connection *c, int64_t endpoint_id, int32_t order_id,
+                           int64_t *delivery_id)
+{
+    sqlite3_stmt *statement;
+    *delivery_id = 0;
+    int result = sqlite_find(c, STATEMENT_DELIVERY_LANE, VALUES(INT(endpoint_id), INT(order_id)),
+                             &statement);
+    if (result)
+        return result == ERR_NOT_FOUND ? 0 : result;
+    *delivery_id = sqlite3_column_int64(statement, 0);
+    sqlite3_reset(statement);
+    return 0;
+}
+
 static int promote_next(struct sqlite_connection *c, const struct place *place, int64_t now_wall)
 {
     int64_t next;
-    int result = sqlite_delivery_lane_first(c, place->endpoint_id, place->order_id, &next);
+    int result = find_lane_first(c, place->endpoint_id, place->order_id, &next);
     if (result || next == 0)
         return result;
     return sqlite_run(c, STATEMENT_DELIVERY_PROMOTE, VALUES(INT(next), INT(now_wall)));
@@ -128,7 +157,7 @@ int sqlite_delivery_retry(struct store_connection *writer, int64_t delivery_id, 
     if (!is_finished(place.state) || !place.endpoint_there)
         return ERR_NOT_FOUND;
     if (place.order_id != 0)
-        result = sqlite_delivery_lane_first(c, place.endpoint_id, place.order_id, &first);
+        result = find_lane_first(c, place.endpoint_id, place.order_id, &first);
     if (result)
         return result;
     result = sqlite_run(c, STATEMENT_DELIVERY_RETRY,

@@ -154,7 +154,10 @@ static const char *const migrations[] = {
     "CREATE INDEX deliveries_open ON deliveries (endpoint_id) WHERE state < 2;"
     "CREATE INDEX deliveries_dead ON deliveries (endpoint_id) WHERE state = 3;"
 
-    /* attempt_id is delivery_id * 2^20 + number: those of a delivery are found without an index. */
+    /*
+     * attempt_id is delivery_id * 2^20 + number: those of a delivery are found without an index. The
+     * millionth attempt at one delivery takes the place of the one before.
+     */
     "CREATE TABLE attempts ("
     " attempt_id INTEGER PRIMARY KEY,"
     " started_at INTEGER NOT NULL,"

@@ -66,9 +66,6 @@ NODISCARD int sqlite_delivery_backlog(struct store_connection *connection, int64
 NODISCARD int sqlite_backlog_write(struct sqlite_connection *c);
 /* Column `index` of the current row; damage on disk does not lead out of bounds. */
 enum store_delivery_state sqlite_delivery_state(sqlite3_stmt *statement, int index);
-/* The delivery of a lane with the lowest seq that is not finished; 0: none. */
-NODISCARD int sqlite_delivery_lane_first(struct sqlite_connection *c, int64_t endpoint_id,
-                                         int32_t order_id, int64_t *delivery_id);
 
 NODISCARD int sqlite_attempt_add(struct store_connection *writer,
                                  const struct store_attempt *attempt);

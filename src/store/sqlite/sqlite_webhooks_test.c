@@ -181,6 +181,21 @@ static void ids_are_never_given_twice(void **state)
     assert_int_equal(query(f, "SELECT count(*) FROM deliveries"), 1);
 }
 
+static void attempts_stay_with_their_delivery(void **state)
+{
+    struct fixture *f = *state;
+    int64_t e = add_endpoint(f, PROJECT);
+    int64_t delivery_id = deliver_body(f, e, NOW);
+    int64_t next = deliver_body(f, e, NOW);
+    (void)query(f, "UPDATE deliveries SET attempts = 1048573");
+    for (int i = 0; i < 4; i++)
+        attempt(f, delivery_id, 200 + i);
+    assert_int_equal(attempts_of(f, delivery_id), 2);
+    assert_int_equal(f->numbers[1], 1048575);
+    assert_int_equal(attempts_of(f, next), 0);
+    assert_int_equal(get(f, delivery_id).attempts, 1048575);
+}
+
 /* Counters do not stay behind the endpoints they are of. */
 static void counters_go_with_their_endpoints(void **state)
 {
@@ -299,6 +314,7 @@ int main(void)
         ON(sqlite, older_database_is_brought_up_to_date),
         ON(sqlite, contents_live_as_long_as_needed),
         ON(sqlite, ids_are_never_given_twice),
+        ON(sqlite, attempts_stay_with_their_delivery),
         ON(sqlite, counters_go_with_their_endpoints),
         ON(sqlite, damaged_states_stay_in_bounds),
         ON(sqlite, kill_loses_no_delivery),
