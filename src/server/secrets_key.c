@@ -9,11 +9,17 @@
 
 #define NAME "secrets.key"
 
-int secrets_key_read_or_make(const char *directory, uint8_t key[SECRETS_KEY_SIZE],
+int secrets_key_read_or_make(const char *directory, bool sealed, uint8_t key[SECRETS_KEY_SIZE],
                              char error[KEY_FILE_ERROR_SIZE])
 {
     size_t length;
     int result = key_file_read(directory, NAME, key, SECRETS_KEY_SIZE, &length, error);
+    if (result == ERR_NOT_FOUND && sealed) {
+        snprintf(error, KEY_FILE_ERROR_SIZE,
+                 "%.100s/" NAME ": missing, and it sealed the webhooks' secrets: put it back",
+                 directory);
+        return result;
+    }
     if (result == ERR_NOT_FOUND) {
         crypto_random(key, SECRETS_KEY_SIZE);
         return key_file_make(directory, NAME, key, SECRETS_KEY_SIZE, error);

@@ -8,12 +8,18 @@
 
 #include "server/key_file.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #define SECRETS_KEY_SIZE 32
 
-/* DIRECTORY/secrets.key, made when there is none. ERR_IO, ERR_INVALID with a sentence in `error`. */
-NODISCARD int secrets_key_read_or_make(const char *directory, uint8_t key[SECRETS_KEY_SIZE],
+/*
+ * DIRECTORY/secrets.key. When there is none it is made, but not when secrets are `sealed` already,
+ * which a new key would not open: ERR_NOT_FOUND. That, ERR_IO and ERR_INVALID with a sentence in
+ * `error`.
+ */
+NODISCARD int secrets_key_read_or_make(const char *directory, bool sealed,
+                                       uint8_t key[SECRETS_KEY_SIZE],
                                        char error[KEY_FILE_ERROR_SIZE]);
 
 #endif

@@ -71,6 +71,29 @@ static int worker_count_of(const struct config *config)
     return count < 1 ? 1 : count > WORKERS_MAX ? WORKERS_MAX : (int)count;
 }
 
+static void note_endpoint(void *argument, const struct store_endpoint *endpoint)
+{
+    (void)endpoint;
+    *(bool *)argument = true;
+}
+
+/* The key for secrets, which must be the one of before when the store has any. */
+static int read_secrets_key(struct server *server, char *error)
+{
+    struct store_connection *reader;
+    bool sealed = false;
+    int result = store_connect(server->store, STORE_READER, &reader);
+    if (result == 0) {
+        result = store_endpoint_list(reader, 0, 0, 1, note_endpoint, &sealed);
+        store_disconnect(&reader);
+    }
+    if (result != 0) {
+        snprintf(error, KEY_FILE_ERROR_SIZE, "the database cannot be read: %s", err_text(result));
+        return result;
+    }
+    return secrets_key_read_or_make(server->config->data, sealed, server->secrets_key, error);
+}
+
 static int open_store(struct server *server, char *error)
 {
     char key[ADMIN_KEY_SIZE];
@@ -83,7 +106,7 @@ static int open_store(struct server *server, char *error)
     if (result == 0)
         result = admin_key_read_or_make(directory, key, cause);
     if (result == 0)
-        result = secrets_key_read_or_make(directory, server->secrets_key, cause);
+        result = read_secrets_key(server, cause);
     if (result != 0) {
         snprintf(error, SERVER_ERROR_SIZE, "%s", cause);
         return result;
