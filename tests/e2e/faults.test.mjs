@@ -63,6 +63,26 @@ serverTest('a second server on the same data, and on the same port', {}, async (
   assert.equal((await call(`${server.url}/health`)).status, 200);
 });
 
+serverTest('a missing secrets.key is refused with a sentence once there are webhooks', {}, async (server) => {
+  const file = path.join(server.data, 'secrets.key');
+  const key = await readFile(file);
+  await server.stop();
+  await rm(file);
+  await server.start();
+  assert.notDeepEqual(await readFile(file), key, 'it is made while nothing was sealed');
+  const made = await readFile(file);
+  const project = await Project.create(server);
+  assert.equal((await project.request('POST', '/webhooks', { url: 'https://example.com/' })).status, 201);
+  await server.stop();
+  await rm(file);
+  const { code, text } = await refused(server.data);
+  assert.equal(code, 1);
+  assert.match(text, /secrets\.key: missing/);
+  await assert.rejects(readFile(file), { code: 'ENOENT' });
+  await writeFile(file, made, { mode: 0o600 });
+  await server.start();
+});
+
 for (const [name, damage] of Object.entries({
   'an empty file': () => Buffer.alloc(0),
   'garbage': (bytes) => Buffer.from(bytes.map((byte, i) => (i * 7) & 255)),
