@@ -42,8 +42,9 @@ test('the ten minutes of the README', async () => {
 set -eu
 ${start.replace(/^make\n/m, '').replace('serve --data data &', 'serve --data data > listening & server=$!\ntrap "kill $server" EXIT\nuntil [ -s listening ]; do :; done')}
 KEY=$(build/orderwire project key 77640 --data data --json | sed 's/.*"api_key":"\\([^"]*\\)".*/\\1/')
-${walk.replace('data &', 'data & tracker=$!')}
+${walk.replace('data &', 'data > tracked & tracker=$!\nuntil grep -q new tracked; do kill -0 $tracker; done')}
 wait $tracker
+cat tracked
 ${http.replaceAll('API_KEY', '$KEY').replaceAll('curl ', 'curl -sS ')}
 ${add}
 ${listen.replace('localhost:3000', '127.0.0.1:1')} > heard & listener=$!

@@ -158,6 +158,7 @@ serverTest(
     const bell = setTimeout(() => clients.forEach((client) => client.cut()), RUN_MS);
     try {
       await Promise.all([writer, ...clients.map((client) => client.run(stopped))]);
+      clearTimeout(bell); // all may have stopped by the clock before it has rung
       await Promise.all(clients.map((client) => client.finish(events)));
     } catch (error) {
       error.message += ` (ORDERWIRE_SEED=${seed})`;
