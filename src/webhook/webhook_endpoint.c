@@ -25,8 +25,9 @@ enum {
     DEFAULT_TIMEOUT = 15 * CLOCK_SECOND,
     RATE_MAX = 100000,
     DESCRIPTION_MAX = 255,
-    TIMEOUT_MIN = 50, /* ms */
-    WAIT_MIN = 10,    /* ms */
+    CLIENT_KEY_MAX = 16 * 1024, /* so that escaped and with two secrets it fits SECRETS_MAX */
+    TIMEOUT_MIN = 50,           /* ms */
+    WAIT_MIN = 10,              /* ms */
     SECRET_BYTES = 32,
     SECRET_BYTES_MIN = 24,
     SECRET_BYTES_MAX = 64,
@@ -69,7 +70,7 @@ static const struct json_field fields[] = {
     FIELD(timeout, JSON_FIELD_SECONDS, TIMEOUT_MIN, TIMEOUT_MAX),
     FIELD(ca, JSON_FIELD_LINES, 0, LIMIT_WEBHOOK_SETTINGS),
     FIELD(client_cert, JSON_FIELD_LINES, 0, LIMIT_WEBHOOK_SETTINGS),
-    FIELD(client_key, JSON_FIELD_LINES, 0, LIMIT_WEBHOOK_SETTINGS),
+    FIELD(client_key, JSON_FIELD_LINES, 0, CLIENT_KEY_MAX),
     {NULL},
 };
 

@@ -151,6 +151,44 @@ static void test_too_large(void **state)
     buf_fini(&text);
 }
 
+/* One that is let through can be sealed with two secrets, whatever it is made of. */
+static void test_the_largest_client_key_fits(void **state)
+{
+    enum { MAX = 16 * 1024 };
+    static const uint8_t key[WEBHOOK_KEY_SIZE] = {1};
+    char error[WEBHOOK_ERROR_SIZE];
+    char secret[128];
+    struct buf changes, out, sealed;
+    struct str client_key;
+    (void)state;
+    memset(secret, '"', sizeof(secret));
+    buf_init(&changes, 4 * MAX);
+    buf_init(&out, LIMIT_WEBHOOK_SETTINGS);
+    buf_init(&sealed, 2 * LIMIT_WEBHOOK_SETTINGS);
+    buf_append_text(&changes, "{" GOOD_URL ",\"client_key\":\"-----BEGIN ");
+    for (int i = sizeof("-----BEGIN ") - 1; i < MAX; i++)
+        buf_append_text(&changes, "\\n");
+    size_t length = changes.len;
+    buf_append(&changes, "\"}", sizeof("\"}"));
+    assert_int_equal(merge("", changes.ptr, &out, &client_key, error), 0);
+    struct str longest = {changes.ptr, MAX};
+    memset(changes.ptr, '\n', MAX);
+    struct str text = str_make(secret, sizeof(secret));
+    webhook_endpoint_seal(text, text, INT64_MAX, longest, key, &sealed);
+    assert_false(sealed.overflow);
+
+    buf_clear(&changes);
+    buf_append_text(&changes, "{" GOOD_URL ",\"client_key\":\"-----BEGIN ");
+    while (changes.len < length)
+        buf_append_text(&changes, "\\n");
+    buf_append(&changes, "x\"}", sizeof("x\"}"));
+    assert_int_equal(merge("", changes.ptr, &out, &client_key, error), ERR_INVALID);
+    assert_string_equal(error, "client_key: must have at most 16384 bytes");
+    buf_fini(&changes);
+    buf_fini(&out);
+    buf_fini(&sealed);
+}
+
 static void test_client_keys(void **state)
 {
     (void)state;

@@ -14,7 +14,10 @@
 struct http_sender;
 struct http_sending;
 
-enum { WEBHOOK_POKES_MAX = 256 };
+enum {
+    WEBHOOK_POKES_MAX = 256,
+    WEBHOOK_DUE_MAX = 32, /* deliveries that one look into the store finds */
+};
 
 enum webhook_phase {
     WEBHOOK_IDLE, /* webhook_run was not called yet */
@@ -40,6 +43,7 @@ struct webhook {
     struct loop_message turns;
     bool turns_are_set;
     int in_flight;
+    bool records_fail; /* the last result that the recorder answered was not recorded */
 
     struct loop_message listing; /* the next page of endpoints is to be read */
     bool listing_is_set;
@@ -76,6 +80,9 @@ struct webhook_config {
     uint8_t settings_hash[CRYPTO_SHA256_SIZE];
     uint8_t secrets_hash[CRYPTO_SHA256_SIZE];
     uint8_t project_hash[CRYPTO_SHA256_SIZE];
+    int64_t due[WEBHOOK_DUE_MAX]; /* the target's: deliveries found due, `due_at` the next to go */
+    int due_at;
+    int due_count;
 };
 
 /* An endpoint as the queue knows it, whatever its state. */
@@ -89,6 +96,7 @@ struct webhook_target {
     struct webhook_config *config; /* NULL: not read, or not to be read */
     int64_t read_mono;             /* when it was */
     int32_t in_flight;
+    int32_t requests;       /* of these, those that wait for an answer */
     int32_t disabling;      /* of these, results that disable the endpoint */
     int32_t store_failures; /* in a row */
     enum store_endpoint_state state;

@@ -194,51 +194,67 @@ static bool is_in_flight(const struct webhook_target *target, int64_t delivery_i
     return false;
 }
 
-/* The first rows of an endpoint, and what is to be done with them. */
+/* The first rows of an endpoint; those that are due go into its config. */
 struct page {
     const struct webhook_target *target;
-    int slots;       /* requests that may start */
+    bool may_send;
+    bool is_read;
+    int rows;        /* seen, without those in flight */
     int64_t next_at; /* when a row is due that is not yet, or will have been held too long */
-    int rows;        /* looked at, without those in flight */
-    int count;
     struct store_delivery expired[STARTS_PER_TURN];
-    int64_t due[STARTS_PER_TURN];
     int expired_count;
-    int due_count;
 };
 
 static void take_row(void *argument, const struct store_delivery *delivery)
 {
     struct page *page = argument;
-    const struct webhook_endpoint *endpoint = &page->target->config->endpoint;
+    struct webhook_config *config = page->target->config;
     int64_t now_wall = loop_wall(page->target->webhook->loop);
-    int64_t at = webhook_policy_held_until(endpoint, delivery);
+    bool is_due = delivery->next_at <= now_wall;
     if (is_in_flight(page->target, delivery->delivery_id))
         return;
     page->rows++;
-    if (page->expired_count + page->due_count == STARTS_PER_TURN)
-        return;
-    if (delivery->next_at <= now_wall && webhook_policy_is_too_old(endpoint, delivery, now_wall)) {
-        page->expired[page->expired_count++] = *delivery;
-        return;
-    }
-    if (page->slots > page->due_count && delivery->next_at <= now_wall) {
-        page->due[page->due_count++] = delivery->delivery_id;
+    if (is_due && webhook_policy_is_too_old(&config->endpoint, delivery, now_wall)) {
+        if (page->expired_count < STARTS_PER_TURN)
+            page->expired[page->expired_count++] = *delivery;
         return;
     }
-    if (page->slots > 0 || delivery->next_at > at)
+    if (is_due && page->may_send) {
+        if (config->due_count < WEBHOOK_DUE_MAX)
+            config->due[config->due_count++] = delivery->delivery_id;
+        return;
+    }
+    int64_t at = webhook_policy_held_until(&config->endpoint, delivery);
+    if (page->may_send || delivery->next_at > at)
         at = delivery->next_at;
     if (at < page->next_at)
         page->next_at = at;
 }
 
-static int start(struct webhook_target *target, const struct page *page)
+static int read_page(struct webhook_target *target, struct page *page)
 {
-    int rc = 0;
-    for (int i = 0; i < page->expired_count; i++)
+    target->config->due_at = 0;
+    target->config->due_count = 0;
+    page->is_read = true;
+    int rc = store_delivery_next(target->webhook->reader, target->endpoint_id,
+                                 target->in_flight + WEBHOOK_DUE_MAX, take_row, page);
+    for (int i = 0; i < page->expired_count && rc == 0; i++)
         webhook_send_expire(target, &page->expired[i]);
-    for (int i = 0; i < page->due_count && rc == 0; i++)
-        rc = webhook_send_start(target, page->due[i]);
+    return rc;
+}
+
+/* Takes from what was found due; `*slots` becomes what is left of them. */
+static int start(struct webhook_target *target, int *slots)
+{
+    struct webhook_config *config = target->config;
+    int rc = 0;
+    while (rc == 0 && *slots > 0 && config->due_at < config->due_count) {
+        int64_t delivery_id = config->due[config->due_at++];
+        if (is_in_flight(target, delivery_id))
+            continue;
+        --*slots;
+        rc = webhook_send_start(target, delivery_id);
+    }
     return rc;
 }
 
@@ -255,28 +271,37 @@ static void look_later(struct webhook_target *target)
     target->store_failures++;
 }
 
-/* How many requests may start; `*again_mono` as of webhook_breaker_slots. */
+/*
+ * How many requests may start; `*again_mono` as of webhook_breaker_slots. Results that are being
+ * recorded do not count against the concurrency, up to a bound; but if the store refuses them they do.
+ */
 static int slots_of(struct webhook_target *target, int64_t *again_mono)
 {
     struct webhook *webhook = target->webhook;
+    const struct webhook_endpoint *endpoint = &target->config->endpoint;
     int free = LIMIT_WEBHOOK_IN_FLIGHT - webhook->in_flight;
-    int share = free / SHARE_OF_FREE > 1 ? free / SHARE_OF_FREE : 1;
+    int bound = free / SHARE_OF_FREE > 1 ? free / SHARE_OF_FREE : 1;
+    int unrecorded = webhook->records_fail ? 0 : LIMIT_WEBHOOK_CONCURRENCY;
     if (!is_active(target))
         return 0;
-    int slots = webhook_breaker_slots(&target->breaker, &target->config->endpoint,
-                                      target->in_flight, loop_now(webhook->loop), again_mono);
-    if (slots > share - target->in_flight)
-        slots = share - target->in_flight;
+    int slots = webhook_breaker_slots(&target->breaker, endpoint, target->requests,
+                                      loop_now(webhook->loop), again_mono);
+    if (bound > endpoint->concurrency + unrecorded)
+        bound = endpoint->concurrency + unrecorded;
+    if (slots > bound - target->in_flight)
+        slots = bound - target->in_flight;
     if (slots > STARTS_PER_TURN)
         slots = STARTS_PER_TURN;
     return slots > 0 ? slots : 0;
 }
 
-static void plan(struct webhook_target *target, const struct page *page, int64_t again_mono)
+/* When the next turn is to come, after one that left `slots` unused. */
+static void plan(struct webhook_target *target, const struct page *page, int slots,
+                 int64_t again_mono)
 {
     struct webhook *webhook = target->webhook;
     int64_t wait = page->next_at - loop_wall(webhook->loop);
-    if (page->expired_count > 0 || (page->slots > 0 && page->due_count == page->slots)) {
+    if (page->expired_count > 0 || (page->may_send && (slots == 0 || !page->is_read))) {
         webhook_queue_ready(target);
         return;
     }
@@ -294,21 +319,21 @@ static int look(struct webhook_target *target)
     int rc = is_fresh(target) ? 0 : refresh(target);
     if (rc < 0 || target->config == NULL)
         return rc;
-    struct page page = {.target = target, .next_at = INT64_MAX};
-    page.slots = slots_of(target, &again_mono);
+    int slots = slots_of(target, &again_mono);
+    struct page page = {.target = target, .may_send = slots > 0, .next_at = INT64_MAX};
     /* Even what may not be sent may have been held too long. */
     bool is_held = !is_active(target) || webhook_breaker_is_open(&target->breaker);
-    if (page.slots == 0 && (!is_held || target->in_flight >= LIMIT_WEBHOOK_CONCURRENCY)) {
+    if (slots == 0 && (!is_held || target->in_flight >= LIMIT_WEBHOOK_CONCURRENCY)) {
         if (again_mono != INT64_MAX)
             look_at(target, again_mono);
         return 0;
     }
-    rc = store_delivery_next(target->webhook->reader, target->endpoint_id,
-                             target->in_flight + STARTS_PER_TURN, take_row, &page);
+    if (slots == 0 || target->config->due_at == target->config->due_count)
+        rc = read_page(target, &page);
     if (rc == 0)
-        rc = start(target, &page);
+        rc = start(target, &slots);
     if (rc == 0)
-        plan(target, &page, again_mono);
+        plan(target, &page, slots, again_mono);
     return rc;
 }
 

@@ -94,6 +94,7 @@ static void recorded(struct webhook_result *result, int error)
     struct webhook_sending *sending = CONTAINER_OF(result, struct webhook_sending, result);
     struct webhook_target *target = sending->target;
     bool is_lost = error == ERR_NOT_FOUND;
+    target->webhook->records_fail = error < 0 && !is_lost;
     if (error < 0 && !is_lost && target->webhook->phase != WEBHOOK_HALTED) {
         wait_to_record(sending);
         return;
@@ -182,6 +183,7 @@ static void take_answer(void *argument, const struct http_sender_result *result)
     }
     fault_point("webhook_after_send");
     sending->http = NULL;
+    sending->target->requests--;
     webhook_policy_decide(endpoint, &answer, sending->step,
                           loop_wall(sending->target->webhook->loop),
                           crypto_random_below(UINT32_MAX), &decision);
@@ -193,6 +195,7 @@ static void take_answer(void *argument, const struct http_sender_result *result)
     if (decision.disable_reason != NULL)
         disable(sending, decision.disable_reason);
     webhook_queue_note(sending->target, sending->config, decision.health);
+    webhook_queue_ready(sending->target);
     record(sending);
 }
 
@@ -222,6 +225,7 @@ static void send_request(struct webhook_sending *sending, struct str body)
         .client_key = endpoint->client_key,
     };
     webhook_breaker_take(&target->breaker, endpoint);
+    target->requests++;
     sending->http = http_sender_send(webhook->sender, &request, take_answer, sending);
     mem_free(url);
     if (sending->http == NULL) {
@@ -257,7 +261,8 @@ int webhook_send_start(struct webhook_target *target, int64_t delivery_id)
 {
     struct store_delivery_payload payload;
     int rc = store_delivery_payload(target->webhook->reader, delivery_id, &payload);
-    if (rc == 0)
+    /* What was found a while ago may have ended meanwhile. */
+    if (rc == 0 && payload.delivery.state == STORE_DELIVERY_WAITING)
         begin(sending_new(target, &payload.delivery), &payload);
     return rc == ERR_NOT_FOUND ? ERR_CORRUPT : rc;
 }
@@ -269,6 +274,7 @@ void webhook_send_abandon(struct webhook_target *target, bool all)
         bool is_recording = sending->http == NULL && !loop_timer_is_set(&sending->again);
         if (is_recording && !all)
             continue;
+        target->requests -= sending->http != NULL;
         http_sender_cancel(&sending->http);
         sending_free(sending);
     }

@@ -444,7 +444,10 @@ static void test_blocked_until_the_project_allows(void **state)
     world_allow(world, "[\"127.0.0.0/8\"]");
     int64_t next = world_add_event(world, endpoint_id, 2, 1);
     world_await_records(world, 3);
-    assert_state(world, next, STORE_DELIVERY_DELIVERED, 1);
+    /* The row may be seen before the poke is heard. */
+    if (world_delivery(world, next).state == STORE_DELIVERY_WAITING)
+        world_await_records(world, 4);
+    assert_int_equal(world_delivery(world, next).state, STORE_DELIVERY_DELIVERED);
 }
 
 static void test_a_deadline_ends_an_attempt(void **state)
@@ -509,9 +512,10 @@ static void test_replays_are_stepped(void **state)
 
 static void test_drained(void **state)
 {
+    enum { ORDERS = 100 }; /* 2 ms each, one after the other */
     struct world *world = *state;
-    int64_t endpoint_id = world_add_endpoint(world, "/pace", ",\"concurrency\":2");
-    for (int32_t order_id = 1; order_id <= 6; order_id++)
+    int64_t endpoint_id = world_add_endpoint(world, "/pace", ",\"concurrency\":1");
+    for (int32_t order_id = 1; order_id <= ORDERS; order_id++)
         world_add_silently(world, endpoint_id, order_id, 1);
     world_start(world);
     world_await_received(world, 1);
@@ -519,14 +523,15 @@ static void test_drained(void **state)
     webhook_drain(world->webhook, CLOCK_MINUTE);
     assert_true(clock_mono_ms() - start < CLOCK_MINUTE / 2);
     int received = world->received_count;
-    assert_in_range(received, 1, 5);
+    assert_in_range(received, 1, ORDERS - 1);
     assert_int_equal(world->records, received);
     webhook_poke(world->webhook, endpoint_id);
     world_stop(world);
     assert_int_equal(world->received_count, received);
+    world_change_endpoint(world, endpoint_id, STORE_ENDPOINT_ACTIVE, "/ok", "");
     world_start(world);
-    world_await_records(world, 6);
-    assert_int_equal(world->received_count, 6);
+    world_await_records(world, ORDERS);
+    assert_int_equal(world->received_count, ORDERS);
 }
 
 static void test_drained_in_vain(void **state)
