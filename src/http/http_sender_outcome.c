@@ -77,8 +77,9 @@ static const struct {
     {CURLE_SSL_CACERT_BADFILE, HTTP_SENDER_TLS, "the CA certificate cannot be read"},
     {CURLE_SSL_CERTPROBLEM, HTTP_SENDER_TLS, "the client certificate or its key cannot be used"},
     {CURLE_SSL_CLIENTCERT, HTTP_SENDER_TLS, "the receiver wants a client certificate"},
-    /* One line that is too long for libcurl itself. */
+    /* One line that is too long for libcurl itself; the second is CURLE_TOO_LARGE of 8.6. */
     {CURLE_OUT_OF_MEMORY, HTTP_SENDER_TOO_LARGE, "the answer has too many bytes of headers"},
+    {(CURLcode)100, HTTP_SENDER_TOO_LARGE, "the answer has too many bytes of headers"},
     {CURLE_WRITE_ERROR, HTTP_SENDER_TOO_LARGE, "the answer has too many bytes of headers"},
     {CURLE_GOT_NOTHING, HTTP_SENDER_BROKEN, "the connection ended without an answer"},
     {CURLE_PARTIAL_FILE, HTTP_SENDER_BROKEN, "the connection ended within the answer"},
