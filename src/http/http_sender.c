@@ -27,7 +27,6 @@ struct http_sender {
 struct sender_socket {
     struct http_sender *sender;
     int fd;
-    int events;   /* that libcurl waits for, or READABLE while idle */
     bool carries; /* a request went out on it */
     bool idle;
     struct loop_watch *watch;
