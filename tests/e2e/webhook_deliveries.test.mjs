@@ -419,7 +419,7 @@ serverTest('all that failed since a time is sent again, across a kill -9', PATIE
   do before = await progress();
   while (before.replayed === 0);
   await server.kill();
-  receiver.life++;
+  await receiver.nextLife();
   await server.start();
   const after = await until(async () => {
     const now = await progress();

@@ -5,7 +5,8 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import http from 'node:http';
 import https from 'node:https';
-import { within } from './events.mjs';
+import net from 'node:net';
+import { until, within } from './events.mjs';
 
 /** One webhook that came in whole. */
 class Received {
@@ -43,7 +44,7 @@ export class Receiver {
   connections = 0;
   atOnce = 0;
   atOnceMax = 0;
-  /** A number that a test raises with each restart of the server; each webhook remembers it. */
+  /** Which of the server's lives it is; each webhook remembers it. */
   life = 0;
   #listening = new Set();
   #orders = new Map();
@@ -174,6 +175,17 @@ export class Receiver {
 
   ofOrder(orderId) {
     return this.all.filter((received) => received.orderId === orderId);
+  }
+
+  /** The server is dead: what it sent before that and is not read yet belongs to its old life. */
+  async nextLife() {
+    // Connections are accepted in their order, so that none of the server's is behind this one.
+    const last = net.connect(this.port, this.listener.address().address);
+    const port = await once(last, 'connect').then(() => last.localPort);
+    while (![...this.#sockets].some((socket) => socket.remotePort === port)) await new Promise(setImmediate);
+    last.destroy();
+    await until(() => this.#sockets.size === 0, 'the connections of a dead server to end');
+    this.life++;
   }
 
   /** Nothing happened that must not. */
