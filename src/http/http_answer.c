@@ -227,7 +227,7 @@ static void append_error_headers(const struct http_connection *connection, enum 
         buf_append_text(out, is_cors(connection)
                                  ? "WWW-Authenticate: Bearer\r\n"
                                  : "WWW-Authenticate: Basic realm=\"orderwire\", Bearer\r\n");
-    if (status == 503 || status == 429 || error == API_ERROR_IDEMPOTENCY_BUSY)
+    if (status == 503 || status == 429)
         buf_append_text(out, "Retry-After: 1\r\n");
     if (status == 405)
         buf_printf(out, "Allow: %s\r\n", connection->match.allow);

@@ -193,8 +193,6 @@ static void test_errors(void **state)
     assert_true(reply_has_line("Retry-After: 1"));
     ask_for_error("", API_ERROR_TOO_MANY_REQUESTS);
     assert_true(reply_has_line("Retry-After: 1"));
-    ask_for_error("", API_ERROR_IDEMPOTENCY_BUSY);
-    assert_true(reply_has_line("Retry-After: 1"));
     ask_for_error("", API_ERROR_UPGRADE_REQUIRED);
     assert_true(reply_has_line("Sec-WebSocket-Version: 13"));
     assert_true(reply_has_line("Upgrade: websocket"));
