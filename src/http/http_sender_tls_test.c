@@ -112,6 +112,10 @@ static void server_start(struct server *server, const char *certificate, const c
     close(output[1]);
     server->input = input[1];
     server->output = fdopen(output[0], "r");
+}
+
+static void server_await(struct server *server)
+{
     server->port = find_port(server->output);
     assert_true(server->port > 0);
 }
@@ -181,9 +185,12 @@ static void test_certificates(void **state)
         {"future", NULL, "127.0.0.1", STR_LIT(CA_PEM), "the certificate is not valid yet"},
         {"good", only_1_1, "127.0.0.1", STR_LIT(CA_PEM), "the TLS handshake failed"},
     };
+    struct server servers[ARRAY_LENGTH(cases)];
+    for (size_t i = 0; i < ARRAY_LENGTH(cases); i++)
+        server_start(&servers[i], cases[i].certificate, cases[i].extra);
     for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
-        struct server server;
-        server_start(&server, cases[i].certificate, cases[i].extra);
+        struct server server = servers[i];
+        server_await(&server);
         server_answers(&server);
         struct http_sender_request request = request_to(&server, cases[i].host);
         request.ca = cases[i].ca;
@@ -208,9 +215,12 @@ static void test_client_certificates(void **state)
         {STR_LIT(CLIENT_PEM), STR_LIT(""), "the client certificate or its key cannot be used"},
         {STR_LIT("no PEM"), STR_LIT(KEY_PEM), "the client certificate or its key cannot be used"},
     };
+    struct server servers[ARRAY_LENGTH(cases)];
+    for (size_t i = 0; i < ARRAY_LENGTH(cases); i++)
+        server_start(&servers[i], "good", wants_client);
     for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
-        struct server server;
-        server_start(&server, "good", wants_client);
+        struct server server = servers[i];
+        server_await(&server);
         server_answers(&server);
         struct http_sender_request request = request_to(&server, "127.0.0.1");
         request.client_cert = cases[i].certificate;
@@ -229,6 +239,7 @@ static void test_a_kept_connection_keeps_its_tls_settings(void **state)
 {
     struct server server;
     server_start(&server, "good", wants_client);
+    server_await(&server);
     server_answers(&server);
     struct http_sender_request request = request_to(&server, "127.0.0.1");
     request.client_cert = STR_LIT(CLIENT_PEM);
