@@ -10,6 +10,7 @@ export class Proxy {
     proxy.listener = net.createServer((near) => proxy.#join(near, server.port));
     await new Promise((resolve) => proxy.listener.listen(0, '127.0.0.1', resolve));
     proxy.port = proxy.listener.address().port;
+    proxy.url = `http://127.0.0.1:${proxy.port}`;
     proxy.websocketUrl = `ws://127.0.0.1:${proxy.port}/connection/websocket`;
     return proxy;
   }
