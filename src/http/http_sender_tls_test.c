@@ -54,9 +54,17 @@ static int write_files(void **state)
     return setenv("OPENSSL_CONF", "openssl.cnf", 1);
 }
 
-static int remove_files(void **state)
+/* Those that a failed test did not stop. */
+static pid_t children[64];
+static size_t child_count;
+
+static int clean_up(void **state)
 {
     (void)state;
+    for (size_t i = 0; i < child_count; i++) {
+        if (children[i] != 0)
+            kill(children[i], SIGKILL);
+    }
     for (size_t i = 0; i < ARRAY_LENGTH(files); i++)
         unlink(files[i].name);
     return chdir("/") == 0 && rmdir(folder) == 0 ? 0 : -1;
@@ -108,6 +116,8 @@ static void server_start(struct server *server, const char *certificate, const c
         posix_spawnp(&server->pid, "openssl", &actions, NULL, (char *const *)arguments, environ),
         0);
     posix_spawn_file_actions_destroy(&actions);
+    assert_true(child_count < ARRAY_LENGTH(children));
+    children[child_count++] = server->pid;
     close(input[0]);
     close(output[1]);
     server->input = input[1];
@@ -130,6 +140,10 @@ static void server_stop(struct server *server)
 {
     kill(server->pid, SIGKILL);
     waitpid(server->pid, NULL, 0);
+    for (size_t i = 0; i < child_count; i++) {
+        if (children[i] == server->pid)
+            children[i] = 0;
+    }
     close(server->input);
     fclose(server->output);
 }
@@ -268,5 +282,5 @@ int main(void)
         WORLD_TEST(test_a_kept_connection_keeps_its_tls_settings),
     };
     signal(SIGPIPE, SIG_IGN);
-    return cmocka_run_group_tests(tests, write_files, remove_files);
+    return cmocka_run_group_tests(tests, write_files, clean_up);
 }
