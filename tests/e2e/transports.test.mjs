@@ -62,7 +62,7 @@ function countingWebSocket(counts) {
     constructor(...parameters) {
       super(...parameters);
       this.on('message', (message) => {
-        if (['{}', '\0'].includes(message.toString())) counts.pings = (counts.pings ?? 0) + 1;
+        if (['{}', '\0'].includes(Buffer.from(message).toString())) counts.pings = (counts.pings ?? 0) + 1;
       });
     }
   };
