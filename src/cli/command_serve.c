@@ -8,6 +8,21 @@
 
 #include <signal.h>
 #include <stdio.h>
+#include <sys/resource.h>
+
+/*
+ * Each connection is a descriptor, and so is each webhook on its way. What a system grants at first
+ * (often 1,024) is meant for programs that use select(2); the rest may be taken.
+ */
+static void raise_descriptors(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+        return;
+    limit.rlim_cur = limit.rlim_max;
+    if (setrlimit(RLIMIT_NOFILE, &limit) != 0)
+        log_warning("the number of descriptors cannot be raised");
+}
 
 static void reload(const struct cli_arguments *arguments, struct config *config,
                    struct server *server)
@@ -47,6 +62,7 @@ static int serve(const struct cli_arguments *arguments, struct config *config)
     sigaddset(&signals, SIGINT);
     sigaddset(&signals, SIGHUP);
     pthread_sigmask(SIG_BLOCK, &signals, NULL);
+    raise_descriptors();
     struct server *server = server_start(config, &extras, error);
     if (server == NULL)
         return cli_fail("%s", error);
