@@ -63,6 +63,22 @@ serverTest('a second server on the same data, and on the same port', {}, async (
   assert.equal((await call(`${server.url}/health`)).status, 200);
 });
 
+test('all descriptors that the system grants are taken', async () => {
+  const data = await mkdtemp(path.join(tmpdir(), 'orderwire-e2e-'));
+  const child = spawn('prlimit', ['--nofile=256:4096', binary, 'serve', '--data', data, '--listen', '127.0.0.1:0'], {
+    env: cleanEnvironment(),
+  });
+  const closed = once(child, 'close');
+  try {
+    await once(child.stdout, 'data');
+    assert.match(await readFile(`/proc/${child.pid}/limits`, 'utf8'), /^Max open files +4096 +4096 /m);
+  } finally {
+    child.kill('SIGTERM');
+    await closed;
+    await rm(data, { recursive: true });
+  }
+});
+
 serverTest('a missing secrets.key is refused with a sentence once there are webhooks', {}, async (server) => {
   const file = path.join(server.data, 'secrets.key');
   const key = await readFile(file);
