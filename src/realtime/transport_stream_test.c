@@ -417,6 +417,20 @@ static void test_refusals(void **state)
     }
 }
 
+static void test_one_way_recovery(void **state)
+{
+    struct world *world = *state;
+    struct wire *wire = dial(world, 0);
+    fixture_publish(&world->fixture, "u1", 7, ORDER_NEW);
+    fixture_publish(&world->fixture, "u1", 7, ORDER_PAID);
+    post(wire, "/connection/uni_http_stream",
+         "{\"subs\":{\"orders:1#u1\":{\"recover\":true,\"offset\":1,\"epoch\":\"$E\"}},"
+         "\"token\":\"$T\",\"data\":{\"project_id\":1}}");
+    await(wire,
+          "\"recovered\":true,\"publications\":[{\"data\":{\"order_id\":7,"
+          "\"status\":\"paid\"},\"offset\":2}]}},\"ping\":25}}\n");
+}
+
 static void test_store_that_fails(void **state)
 {
     struct world *world = *state;
@@ -608,6 +622,7 @@ int main(void)
         TEST(test_protobuf),
         TEST(test_bearer),
         TEST(test_refusals),
+        TEST(test_one_way_recovery),
         TEST(test_store_that_fails),
         TEST(test_client_that_goes),
         TEST(test_client_that_does_not_read),
