@@ -3,33 +3,15 @@
 // before one's eyes. The demo keeps its page only on a terminal, so it is given one by script(1).
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
-import { accessSync, constants } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { test } from 'node:test';
-import { chromium } from 'playwright-core';
+import { browserPath, find, launchBrowser } from './lib/browser.mjs';
 import { deferred, short, within } from './lib/events.mjs';
 import { binary, cleanEnvironment } from './lib/server.mjs';
 
-const BROWSERS = ['chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable'];
 const LOAD_MS = short ? 60_000 : 30_000;
-
-/** The first of `names` in PATH. */
-function find(...names) {
-  for (const name of names) {
-    for (const folder of process.env.PATH.split(path.delimiter)) {
-      const file = path.join(folder, name);
-      try {
-        accessSync(file, constants.X_OK);
-        return file;
-      } catch {
-        continue;
-      }
-    }
-  }
-  return undefined;
-}
 
 /** `orderwire demo` on a terminal; its page's address once it is printed. */
 class Demo {
@@ -79,7 +61,7 @@ async function follow(page) {
 }
 
 function skipReason() {
-  if (!find(...BROWSERS)) return 'there is no Chromium';
+  if (!browserPath) return 'there is no Chromium';
   if (!find('script')) return 'there is no script(1) to give the demo a terminal';
   return false;
 }
@@ -90,18 +72,7 @@ test('the page follows its order to the end', { skip: skipReason() }, async (t) 
   let browser;
   try {
     const address = await demo.address();
-    browser = await chromium.launch({
-      executablePath: find(...BROWSERS),
-      args: [
-        ...(process.getuid() === 0 ? ['--no-sandbox'] : []),
-        '--disable-gpu',
-        '--disable-quic',
-        '--no-first-run',
-        '--disable-background-networking',
-        '--disable-component-update',
-        '--disable-sync',
-      ],
-    });
+    browser = await launchBrowser();
     const page = await browser.newPage();
     const faults = [];
     page.on('pageerror', (error) => faults.push(String(error)));
