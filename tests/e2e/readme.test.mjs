@@ -36,13 +36,14 @@ test('the ten minutes of the README', async () => {
     await symlink(path.resolve(binary), path.join(folder, 'build', 'orderwire'));
     const port = await freePort();
     const readme = await readFile(path.join(root, 'README.md'), 'utf8');
-    const [start, walk, http] = blocks(readme, 'Ten minutes');
+    const [start, create, walk, http] = blocks(readme, 'Ten minutes');
     const [add, listen] = blocks(readme, 'Webhooks')[0].split('\n');
     const script = `
 set -eu
-${start.replace(/^make\n/m, '').replace('serve --data data &', 'serve --data data > listening & server=$!\ntrap "kill $server" EXIT\nuntil [ -s listening ]; do :; done')}
+${start.replace(/^make\n/m, '').replace('serve --data data', 'serve --data data > listening & server=$!\ntrap "kill $server" EXIT\nuntil [ -s listening ]; do :; done')}
+${create}
 KEY=$(build/orderwire project key 77640 --data data --json | sed 's/.*"api_key":"\\([^"]*\\)".*/\\1/')
-${walk.replace('data &', 'data > tracked & tracker=$!\nuntil grep -q new tracked; do kill -0 $tracker; done')}
+${walk.replace('data &', 'data > tracked & tracker=$!').replace('sleep 1', 'until grep -q new tracked; do kill -0 $tracker; done')}
 wait $tracker
 cat tracked
 ${http.replaceAll('API_KEY', '$KEY').replaceAll('curl ', 'curl -sS ')}
