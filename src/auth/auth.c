@@ -7,6 +7,7 @@
 #include "auth/auth_internal.h"
 
 #include "base/err.h"
+#include "base/log.h"
 #include "base/map.h"
 #include "base/mem.h"
 #include "codec/url.h"
@@ -162,44 +163,78 @@ static bool opens(const struct entry *entry, struct str api_key)
     return found;
 }
 
+/* For the operator's log: never a part of what the caller sent. */
+static int refuse(const char **reason, int rc, const char *text)
+{
+    *reason = text;
+    return rc;
+}
+
 static int check_merchant(struct auth *auth, int32_t project_id, struct str name,
-                          struct str password, const struct auth_project **project)
+                          struct str password, const struct auth_project **project,
+                          const char **reason)
 {
     struct entry *entry;
     int rc = find(auth, project_id, &entry);
     if (rc < 0)
-        return rc;
-    if (!is_name_of(name, &entry->project) || !opens(entry, password))
-        return ERR_DENIED;
+        return refuse(reason, rc, "no such project");
+    if (!is_name_of(name, &entry->project))
+        return refuse(reason, ERR_DENIED, "the name is neither the project nor its merchant");
+    if (!opens(entry, password))
+        return refuse(reason, ERR_DENIED, "unknown key");
     *project = &entry->project;
+    return 0;
+}
+
+static int check_admin(const struct auth *auth, struct str authorization, const char **reason)
+{
+    struct str key;
+    uint8_t hash[CRYPTO_SHA256_SIZE];
+    if (authorization.len == 0)
+        return refuse(reason, ERR_DENIED, "no authorization");
+    if (url_bearer_token(authorization, &key) < 0)
+        return refuse(reason, ERR_DENIED, "malformed authorization");
+    auth_hash_key(key, hash);
+    if (!crypto_equal(hash, auth->shared->admin_key_hash, sizeof(hash)))
+        return refuse(reason, ERR_DENIED, "not the admin key");
     return 0;
 }
 
 int auth_admin(struct auth *auth, struct str authorization)
 {
-    struct str key;
-    uint8_t hash[CRYPTO_SHA256_SIZE];
-    if (url_bearer_token(authorization, &key) < 0)
-        return ERR_DENIED;
-    auth_hash_key(key, hash);
-    return crypto_equal(hash, auth->shared->admin_key_hash, sizeof(hash)) ? 0 : ERR_DENIED;
+    const char *reason;
+    int rc = check_admin(auth, authorization, &reason);
+    if (rc < 0)
+        log_debug("admin key refused", LOG_TEXT("reason", reason));
+    return rc;
 }
 
-int auth_merchant(struct auth *auth, int32_t project_id, struct str authorization,
-                  const struct auth_project **project)
+static int check_basic(struct auth *auth, int32_t project_id, struct str authorization,
+                       const struct auth_project **project, const char **reason)
 {
     struct str name;
     struct str password;
     struct buf credentials;
     int rc = ERR_DENIED;
-    if (auth_admin(auth, authorization) == 0)
-        return auth_project(auth, project_id, project);
     buf_init(&credentials, CREDENTIALS_MAX);
+    /* What is not Basic keeps the reason that it is no admin key either. */
     if (url_basic_credentials(authorization, &credentials, &name, &password) == 0)
-        rc = check_merchant(auth, project_id, name, password, project);
+        rc = check_merchant(auth, project_id, name, password, project, reason);
     if (credentials.ptr != NULL)
         mem_wipe(credentials.ptr, credentials.capacity);
     buf_fini(&credentials);
+    return rc;
+}
+
+int auth_merchant(struct auth *auth, int32_t project_id, struct str authorization,
+                  const struct auth_project **project)
+{
+    const char *reason = "no such project";
+    int rc = check_admin(auth, authorization, &reason) == 0
+                 ? auth_project(auth, project_id, project)
+                 : check_basic(auth, project_id, authorization, project, &reason);
+    if (rc == ERR_DENIED || rc == ERR_NOT_FOUND)
+        log_debug("key refused", LOG_INT("project_id", project_id), LOG_TEXT("reason", reason));
     return rc;
 }
 

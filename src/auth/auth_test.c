@@ -4,6 +4,7 @@
 
 #include "base/buf.h"
 #include "base/err.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "codec/base64.h"
 #include "codec/payment_token.h"
@@ -13,6 +14,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -440,6 +442,45 @@ static void tokens_that_are_none(void **state)
         assert_int_equal(check_token(*state, 10, str_from(rows[i]), NULL), ERR_DENIED);
 }
 
+/* What the log said at debug level since log_to, which is closed. */
+static void read_log(int descriptor, char *text, size_t size)
+{
+    log_set_fd(-1);
+    log_set_level(LOG_LEVEL_INFO);
+    ssize_t length = pread(descriptor, text, size - 1, 0);
+    assert_true(length >= 0);
+    text[length] = '\0';
+    close(descriptor);
+}
+
+static int log_to(FILE **file)
+{
+    *file = tmpfile();
+    assert_non_null(*file);
+    int descriptor = dup(fileno(*file));
+    log_set_fd(descriptor);
+    log_set_level(LOG_LEVEL_DEBUG);
+    return descriptor;
+}
+
+static void expect_reason(struct world *world, int32_t project_id, struct str token,
+                          const char *reason)
+{
+    char text[1000];
+    struct auth_user user;
+    FILE *file;
+    int descriptor = log_to(&file);
+    int rc = auth_user(world->auth, project_id, token, NOW, &user);
+    read_log(descriptor, text, sizeof(text));
+    fclose(file);
+    assert_true(rc < 0);
+    if (strstr(text, reason) == NULL)
+        print_error("expected \"%s\" in: %s\n", reason, text);
+    assert_non_null(strstr(text, "token refused"));
+    assert_non_null(strstr(text, reason));
+    assert_null(strstr(text, "seen-by-nobody"));
+}
+
 static void payment_tokens(void **state)
 {
     static const struct {
@@ -461,11 +502,63 @@ static void payment_tokens(void **state)
         if (rc != rows[i].expected)
             print_error("row %zu: %d\n", i, rc);
         assert_int_equal(rc, rows[i].expected);
+        if (rows[i].asked == 11 && rc == ERR_DENIED)
+            expect_reason(world, 11, buf_view(&text), "of another project");
         text.ptr[10] = text.ptr[10] == 'A' ? 'E' : 'A';
         if (rc != ERR_NOT_FOUND)
             assert_int_equal(check_token(world, rows[i].asked, buf_view(&text), NULL), ERR_DENIED);
         buf_fini(&text);
     }
+}
+
+static void the_log_says_why_a_token_is_refused(void **state)
+{
+    static const struct {
+        int32_t project_id;
+        const char *secret;
+        const char *claims;
+        const char *reason;
+    } rows[] = {
+        {10, SECRET_10, "{\"sub\":\"seen-by-nobody\"}", "no exp"},
+        {10, SECRET_10, "{\"sub\":\"seen-by-nobody\",\"exp\":1}", "expired"},
+        {10, SECRET_10, "{\"sub\":\"u1\",\"nbf\":1900000000," LATER "}", "nbf"},
+        {10, SECRET_10, "{" LATER "}", "no user claim"},
+        {10, "another", "{\"sub\":\"u1\"," LATER "}", "signature"},
+        {10, SECRET_10_OLD, "{\"iss\":\"seen-by-nobody\"," LATER "}", "claim iss differs"},
+        {10, SECRET_10_OLD, "{\"account\":\"a1\"," OLD_CLAIMS "}", "claim aud is missing"},
+        {20, SECRET_10, "{\"sub\":\"u1\"," LATER "}", "no key of its algorithm"},
+        {99, SECRET_10, "{\"sub\":\"u1\"," LATER "}", "no such project"},
+    };
+    for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
+        struct buf token;
+        make_token(rows[i].claims, rows[i].secret, &token);
+        expect_reason(*state, rows[i].project_id, buf_view(&token), rows[i].reason);
+        buf_fini(&token);
+    }
+    expect_reason(*state, 20, STR_LIT(TOKEN_KEY_1_SAYS_K9), "no key with that kid");
+    expect_reason(*state, 20, STR_LIT(TOKEN_KEY_2_SAYS_K1), "signature");
+    expect_reason(*state, 10, STR_LIT("seen-by-nobody"), "malformed");
+    expect_reason(*state, 10, STR_LIT(""), "no token");
+}
+
+static void the_log_says_why_a_key_is_refused(void **state)
+{
+    struct world *world = *state;
+    const struct auth_project *project;
+    char text[2000];
+    FILE *file;
+    int descriptor = log_to(&file);
+    assert_int_equal(call_as(world, 10, "10", "seen-by-nobody"), ERR_DENIED);
+    assert_int_equal(call_as(world, 10, "999", KEY_10), ERR_DENIED);
+    assert_int_equal(auth_merchant(world->auth, 10, STR_LIT("x"), &project), ERR_DENIED);
+    assert_int_equal(auth_admin(world->auth, STR_LIT("Bearer seen-by-nobody")), ERR_DENIED);
+    read_log(descriptor, text, sizeof(text));
+    fclose(file);
+    assert_non_null(strstr(text, "unknown key"));
+    assert_non_null(strstr(text, "neither the project nor its merchant"));
+    assert_non_null(strstr(text, "malformed authorization"));
+    assert_non_null(strstr(text, "not the admin key"));
+    assert_null(strstr(text, "seen-by-nobody"));
 }
 
 static void made_tokens_are_accepted(void **state)
@@ -515,6 +608,8 @@ int main(void)
         cmocka_unit_test(tokens_by_public_key),
         cmocka_unit_test(tokens_that_are_none),
         cmocka_unit_test(payment_tokens),
+        cmocka_unit_test(the_log_says_why_a_token_is_refused),
+        cmocka_unit_test(the_log_says_why_a_key_is_refused),
         cmocka_unit_test(made_tokens_are_accepted),
         cmocka_unit_test(keys_are_random_and_hashed),
         cmocka_unit_test(changes_are_seen_with_the_next_generation),

@@ -8,18 +8,44 @@
 
 #include "base/clock.h"
 #include "base/err.h"
+#include "base/log.h"
 #include "codec/payment_token.h"
 
+#include <stdio.h>
 #include <string.h>
 
 /* Clocks differ a little; an end of life is meant as it is written. */
 enum { LEEWAY = 5000 };
 
-static int set_user(struct auth_user *user, struct str user_external_id)
+/* How far a token came; of several verifiers the one that took it furthest says why not. */
+enum stage {
+    STAGE_NONE,
+    STAGE_READ,
+    STAGE_KEY_FOUND,
+    STAGE_SIGNED,
+    STAGE_EXPIRED,
+};
+
+/* Why a token was refused, for the operator's log: never a part of the token. */
+struct refusal {
+    enum stage stage;
+    char reason[80];
+};
+
+static int refuse(struct refusal *refusal, enum stage stage, const char *reason)
+{
+    if (stage > refusal->stage) {
+        refusal->stage = stage;
+        snprintf(refusal->reason, sizeof(refusal->reason), "%s", reason);
+    }
+    return stage == STAGE_EXPIRED ? ERR_EXPIRED : ERR_DENIED;
+}
+
+static int set_user(struct auth_user *user, struct str user_external_id, struct refusal *refusal)
 {
     if (user_external_id.len == 0 || user_external_id.len > LIMIT_USER_EXTERNAL_ID ||
         str_has_control(user_external_id))
-        return ERR_DENIED;
+        return refuse(refusal, STAGE_SIGNED, "the user's id is empty, too long or not printable");
     memcpy(user->external_id, user_external_id.ptr, user_external_id.len);
     user->external_id[user_external_id.len] = '\0';
     user->user_external_id = str_make(user->external_id, user_external_id.len);
@@ -27,21 +53,23 @@ static int set_user(struct auth_user *user, struct str user_external_id)
 }
 
 static int check_payment_token(struct auth *auth, int32_t project_id, struct str text,
-                               int64_t now_wall, struct auth_user *user)
+                               int64_t now_wall, struct auth_user *user, struct refusal *refusal)
 {
     struct payment_token token;
     struct store_order order;
     if (payment_token_decode(text, store_identity(auth_store(auth))->token_key, &token) < 0)
-        return ERR_DENIED;
+        return refuse(refusal, STAGE_READ, "malformed or made by another server");
     if (token.project_id != project_id)
-        return ERR_DENIED;
+        return refuse(refusal, STAGE_SIGNED, "of another project");
     if (token.expires_at <= now_wall)
-        return ERR_EXPIRED;
+        return refuse(refusal, STAGE_EXPIRED, "expired");
     int rc = store_order_get(auth_reader(auth), project_id, token.order_id, &order);
+    if (rc == ERR_NOT_FOUND)
+        return refuse(refusal, STAGE_SIGNED, "its order is gone");
     if (rc < 0)
-        return rc == ERR_NOT_FOUND ? ERR_DENIED : rc;
+        return rc;
     user->expires_at = token.expires_at;
-    return set_user(user, order.user_external_id);
+    return set_user(user, order.user_external_id, refusal);
 }
 
 static bool is_signed_by_named(const struct jwt *jwt, const struct jwks *keys)
@@ -67,13 +95,27 @@ static bool is_signed_by_set(const struct jwt *jwt, const struct jwks *keys)
     return false;
 }
 
-static bool is_signed_by(const struct jwt *jwt, const struct auth_verifier *verifier)
+static bool has_candidate(const struct jwt *jwt, const struct jwks *keys)
+{
+    for (size_t i = 0; i < keys->count; i++) {
+        const char *key_id = keys->keys[i].key_id;
+        if (jwt->key_id.len == 0 || key_id[0] == '\0' || str_equal_text(jwt->key_id, key_id))
+            return true;
+    }
+    return false;
+}
+
+static int check_signature(const struct jwt *jwt, const struct auth_verifier *verifier,
+                           struct refusal *refusal)
 {
     if (jwt->algorithm != verifier->algorithm)
-        return false;
-    if (verifier->algorithm == JWT_HS256)
-        return jwt_verify_hs256(jwt, verifier->secret);
-    return is_signed_by_set(jwt, &verifier->keys);
+        return refuse(refusal, STAGE_READ, "no key of its algorithm");
+    if (verifier->algorithm == JWT_HS256 ? jwt_verify_hs256(jwt, verifier->secret)
+                                         : is_signed_by_set(jwt, &verifier->keys))
+        return 0;
+    if (verifier->algorithm == JWT_RS256 && !has_candidate(jwt, &verifier->keys))
+        return refuse(refusal, STAGE_KEY_FOUND, "no key with that kid");
+    return refuse(refusal, STAGE_KEY_FOUND, "signature");
 }
 
 /* Equal, or for a claim with several values (RFC 7519 section 4.1.3) equal to one of them. */
@@ -90,18 +132,24 @@ static bool claim_has(const struct json *claim, const struct json *wanted)
     return false;
 }
 
-static bool has_required(const struct json *claims, const struct json *require)
+static int check_required(const struct json *claims, const struct json *require,
+                          struct refusal *refusal)
 {
+    char reason[sizeof(refusal->reason)];
     const struct json *wanted;
     void *iterator = NULL;
     struct str name;
     if (require == NULL)
-        return true;
+        return 0;
     while (json_next(require, &iterator, &name, &wanted)) {
-        if (!claim_has(json_get(claims, name.ptr), wanted))
-            return false;
+        const struct json *claim = json_get(claims, name.ptr);
+        if (claim_has(claim, wanted))
+            continue;
+        snprintf(reason, sizeof(reason), "claim %.60s %s", name.ptr,
+                 claim == NULL ? "is missing" : "differs");
+        return refuse(refusal, STAGE_SIGNED, reason);
     }
-    return true;
+    return 0;
 }
 
 static const struct json *find_user_claim(const struct json *claims, struct str name)
@@ -113,20 +161,21 @@ static const struct json *find_user_claim(const struct json *claims, struct str 
     return subject != NULL ? subject : json_get(claims, "user_external_id");
 }
 
-static int set_user_from_claim(struct auth_user *user, const struct json *claim)
+static int set_user_from_claim(struct auth_user *user, const struct json *claim,
+                               struct refusal *refusal)
 {
     struct str text;
     int64_t number;
     if (claim == NULL)
-        return ERR_DENIED;
+        return refuse(refusal, STAGE_SIGNED, "no user claim");
     if (json_as_string(claim, &text))
-        return set_user(user, text);
+        return set_user(user, text, refusal);
     if (!json_as_int(claim, &number))
-        return ERR_DENIED;
+        return refuse(refusal, STAGE_SIGNED, "the user claim is neither text nor a whole number");
     struct buf digits;
     buf_init(&digits, LIMIT_USER_EXTERNAL_ID);
     buf_append_int(&digits, number);
-    int rc = set_user(user, buf_view(&digits));
+    int rc = set_user(user, buf_view(&digits), refusal);
     buf_fini(&digits);
     return rc;
 }
@@ -142,33 +191,41 @@ static bool has_come(const struct jwt *jwt, const char *name, int64_t now_wall)
 /*
  * `exp` is optional in RFC 7519; here it is not, because a token for ever cannot be taken back.
  */
-static int check_times(const struct jwt *jwt, int64_t now_wall, struct auth_user *user)
+static int check_times(const struct jwt *jwt, int64_t now_wall, struct auth_user *user,
+                       struct refusal *refusal)
 {
-    if (jwt_time_claim(jwt, "exp", &user->expires_at) < 0)
-        return ERR_DENIED;
-    if (!has_come(jwt, "nbf", now_wall) || !has_come(jwt, "iat", now_wall))
-        return ERR_DENIED;
-    return user->expires_at > now_wall ? 0 : ERR_EXPIRED;
+    int rc = jwt_time_claim(jwt, "exp", &user->expires_at);
+    if (rc < 0)
+        return refuse(refusal, STAGE_SIGNED, rc == ERR_NOT_FOUND ? "no exp" : "exp is no time");
+    if (!has_come(jwt, "nbf", now_wall))
+        return refuse(refusal, STAGE_SIGNED, "nbf is in the future or no time");
+    if (!has_come(jwt, "iat", now_wall))
+        return refuse(refusal, STAGE_SIGNED, "iat is in the future or no time");
+    return user->expires_at > now_wall ? 0 : refuse(refusal, STAGE_EXPIRED, "expired");
 }
 
 static int check_verifier(const struct jwt *jwt, const struct auth_verifier *verifier,
-                          int64_t now_wall, struct auth_user *user)
+                          int64_t now_wall, struct auth_user *user, struct refusal *refusal)
 {
-    if (!is_signed_by(jwt, verifier) || !has_required(jwt->claims, verifier->require))
-        return ERR_DENIED;
-    int rc = set_user_from_claim(user, find_user_claim(jwt->claims, verifier->user_claim));
-    return rc < 0 ? rc : check_times(jwt, now_wall, user);
+    int rc = check_signature(jwt, verifier, refusal);
+    if (rc == 0)
+        rc = check_required(jwt->claims, verifier->require, refusal);
+    if (rc == 0)
+        rc = set_user_from_claim(user, find_user_claim(jwt->claims, verifier->user_claim), refusal);
+    return rc < 0 ? rc : check_times(jwt, now_wall, user, refusal);
 }
 
 static int check_jwt(const struct auth_project *project, struct str token, int64_t now_wall,
-                     struct auth_user *user)
+                     struct auth_user *user, struct refusal *refusal)
 {
     struct jwt jwt;
     int result = ERR_DENIED;
-    if (jwt_decode(token, &jwt) < 0)
-        return ERR_DENIED;
+    int rc = jwt_decode(token, &jwt);
+    if (rc < 0)
+        return refuse(refusal, STAGE_READ,
+                      rc == ERR_UNSUPPORTED ? "its algorithm is not supported" : "malformed");
     for (size_t i = 0; i < project->settings.verifier_count && result != 0; i++) {
-        int rc = check_verifier(&jwt, &project->settings.verifiers[i], now_wall, user);
+        rc = check_verifier(&jwt, &project->settings.verifiers[i], now_wall, user, refusal);
         if (rc == 0 || rc == ERR_EXPIRED)
             result = rc;
     }
@@ -176,18 +233,30 @@ static int check_jwt(const struct auth_project *project, struct str token, int64
     return result;
 }
 
+static int check_token(struct auth *auth, const struct auth_project *project, struct str token,
+                       int64_t now_wall, struct auth_user *user, struct refusal *refusal)
+{
+    if (token.len == 0 || token.len > LIMIT_TOKEN)
+        return refuse(refusal, STAGE_READ, token.len == 0 ? "no token" : "too long");
+    if (payment_token_recognize(token))
+        return check_payment_token(auth, project->project_id, token, now_wall, user, refusal);
+    return check_jwt(project, token, now_wall, user, refusal);
+}
+
 int auth_user(struct auth *auth, int32_t project_id, struct str token, int64_t now_wall,
               struct auth_user *user)
 {
+    struct refusal refusal = {.reason = "no verifier"};
     const struct auth_project *project;
     int rc = auth_project(auth, project_id, &project);
-    if (rc < 0)
-        return rc;
-    if (token.len == 0 || token.len > LIMIT_TOKEN)
-        return ERR_DENIED;
-    if (payment_token_recognize(token))
-        return check_payment_token(auth, project_id, token, now_wall, user);
-    return check_jwt(project, token, now_wall, user);
+    if (rc == ERR_NOT_FOUND)
+        snprintf(refusal.reason, sizeof(refusal.reason), "no such project");
+    else if (rc == 0)
+        rc = check_token(auth, project, token, now_wall, user, &refusal);
+    if (rc == ERR_DENIED || rc == ERR_EXPIRED || rc == ERR_NOT_FOUND)
+        log_debug("token refused", LOG_INT("project_id", project_id),
+                  LOG_TEXT("reason", refusal.reason));
+    return rc;
 }
 
 static void write_claims(struct buf *out, struct str user_external_id, int64_t now_wall,
