@@ -91,6 +91,14 @@ static enum api_error take(enum order_body_kind kind, const struct json *documen
     return take_json(&body, texts, input, error);
 }
 
+/* A line of a batch is a document of its own: that its line is the first helps nobody. */
+static void drop_line(char *error)
+{
+    static const struct str line = STR_LIT("line 1, ");
+    if (str_starts_with(str_from(error), line))
+        memmove(error, error + line.len, strlen(error) - line.len + 1);
+}
+
 enum api_error order_body_read(enum order_body_kind kind, struct str text, struct arena *texts,
                                struct order_input *input, char error[ORDER_BODY_ERROR_SIZE])
 {
@@ -98,8 +106,11 @@ enum api_error order_body_read(enum order_body_kind kind, struct str text, struc
     input->mode = kind == ORDER_BODY_PATCH ? ORDER_WRITE_PATCH : ORDER_WRITE_CREATE;
     input->expected_seq = -1;
     struct json *document = json_parse(text, error);
-    if (document == NULL)
+    if (document == NULL) {
+        if (kind == ORDER_BODY_BATCH)
+            drop_line(error);
         return API_ERROR_BAD_JSON;
+    }
     enum api_error result = take(kind, document, texts, input, error);
     json_free(&document);
     return result;

@@ -24,6 +24,7 @@ static const struct row rows[] = {
     {ORDER_BODY_PATCH, " {\"status\":\"done\"} ", API_ERROR_NONE, ""},
     {ORDER_BODY_BATCH, "{\"order_id\":1,\"status\":\"done\"}\r", API_ERROR_NONE, ""},
     {ORDER_BODY_CREATE, "", API_ERROR_BAD_JSON, ""},
+    {ORDER_BODY_CREATE, "{\"a\" 1}", API_ERROR_BAD_JSON, "line 1, column 6"},
     {ORDER_BODY_CREATE, "{", API_ERROR_BAD_JSON, ""},
     {ORDER_BODY_CREATE, "{} {}", API_ERROR_BAD_JSON, ""},
     {ORDER_BODY_CREATE, "{\"user_external_id\":\"u1\",\"user_external_id\":\"u2\"}",
@@ -62,6 +63,19 @@ static const struct row rows[] = {
     {ORDER_BODY_PATCH, "{\"order_id\":1}", API_ERROR_INVALID_FIELD, "order_id"},
     {ORDER_BODY_PATCH, "{\"user_external_id\":\"u\"}", API_ERROR_INVALID_FIELD, "user_external_id"},
 };
+
+static void test_a_line_of_a_batch_is_told_by_column_alone(void **state)
+{
+    struct arena texts;
+    struct order_input input;
+    char error[ORDER_BODY_ERROR_SIZE] = "";
+    (void)state;
+    arena_init(&texts);
+    assert_int_equal(order_body_read(ORDER_BODY_BATCH, STR_LIT("{\"a\" 1}"), &texts, &input, error),
+                     API_ERROR_BAD_JSON);
+    assert_memory_equal(error, "column 6: ", 10);
+    arena_fini(&texts);
+}
 
 static void test_rows(void **state)
 {
@@ -141,6 +155,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_rows),
+        cmocka_unit_test(test_a_line_of_a_batch_is_told_by_column_alone),
         cmocka_unit_test(test_fields_are_taken),
         cmocka_unit_test(test_answers),
     };

@@ -24,7 +24,8 @@ static void write_answer(const struct merchant_write *write, size_t i, struct bu
     if (answer->error == API_ERROR_NONE)
         order_body_write(answer, false, STR_LIT(""), out);
     else
-        api_error_write(out, answer->error, write->details[i], STR_LIT(""));
+        api_error_write(out, answer->error, write->details[i],
+                        http_request_transaction(write->http));
     buf_append_byte(out, '\n');
 }
 

@@ -188,12 +188,21 @@ static void count(int status)
         metrics_add(classes[class - 2], 1);
 }
 
+/* 505 is an error of the client, whatever its class says: a stranger must not fill the log. */
+static bool is_ours(int status)
+{
+    return status >= 500 && status != 505;
+}
+
 static void note(const struct http_connection *connection, int status)
 {
+    const char *transaction = connection->transaction;
     count(status);
-    log_debug("request", LOG_STR("method", connection->head.method),
-              LOG_STR("path", connection->request.path), LOG_INT("status", status),
-              LOG_INT("ms", loop_now(connection->server->loop) - connection->started_mono));
+    LOG_WRITE(is_ours(status) ? LOG_LEVEL_WARNING : LOG_LEVEL_DEBUG, "request",
+              LOG_STR("method", connection->head.method), LOG_STR("path", connection->request.path),
+              LOG_INT("status", status),
+              LOG_INT("ms", loop_now(connection->server->loop) - connection->started_mono),
+              LOG_TEXT(transaction[0] != '\0' ? "transaction" : NULL, transaction), {0});
 }
 
 static void answer_with(struct http_connection *connection, const struct http_answer *answer)
@@ -237,17 +246,25 @@ static void append_error_headers(const struct http_connection *connection, enum 
                         "Sec-WebSocket-Version: 13\r\n");
 }
 
+struct str http_request_transaction(struct http_request *request)
+{
+    char *text = request->connection->transaction;
+    uint64_t number;
+    if (text[0] == '\0') {
+        crypto_random(&number, sizeof(number));
+        snprintf(text, sizeof(request->connection->transaction), "%016llx",
+                 (unsigned long long)number);
+    }
+    return str_from(text);
+}
+
 void http_answer_error(struct http_connection *connection, enum api_error error, const char *detail)
 {
-    uint64_t number;
-    char transaction_id[17];
     struct buf headers, body;
     buf_init(&headers, ERROR_HEADERS_MAX);
     buf_init(&body, LIMIT_HTTP_RESPONSE);
-    crypto_random(&number, sizeof(number));
-    snprintf(transaction_id, sizeof(transaction_id), "%016llx", (unsigned long long)number);
     append_error_headers(connection, error, &headers);
-    api_error_write(&body, error, detail, str_from(transaction_id));
+    api_error_write(&body, error, detail, http_request_transaction(&connection->request));
     answer_with(connection, &(struct http_answer){.status = api_error_http_status(error),
                                                   .body = buf_view(&body),
                                                   .headers = buf_view(&headers)});

@@ -214,6 +214,7 @@ static void start_request(struct http_connection *connection)
     connection->match = (struct http_match){0};
     connection->request = (struct http_request){.method = "", .connection = connection};
     connection->unread_body = false;
+    connection->transaction[0] = '\0';
 }
 
 static void take_head(struct http_connection *connection)

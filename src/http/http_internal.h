@@ -113,6 +113,7 @@ struct http_connection {
     int64_t deadline_mono; /* of the phase; 0: none */
     int64_t armed_mono;    /* what the timer is set to; 0: not set */
     int64_t started_mono;  /* when the head was complete */
+    char transaction[17];  /* names the request in an error answer and in the log; "" until then */
     void (*aborted)(void *argument);
     void *aborted_argument;
 };

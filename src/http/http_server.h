@@ -117,6 +117,11 @@ struct http_answer {
 
 /* The request is freed. The body is copied or sent before this returns. */
 void http_respond(struct http_request *request, const struct http_answer *answer);
+/*
+ * The transactionId of error answers to this request, made when it is first asked for; the line of
+ * the log about the request has it too.
+ */
+struct str http_request_transaction(struct http_request *request);
 /* An error of codec/api_errors.def; `detail` may be NULL. Sends WWW-Authenticate, Retry-After where due. */
 void http_respond_error(struct http_request *request, enum api_error error, const char *detail);
 /* `body` is JSON. */

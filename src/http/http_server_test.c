@@ -4,12 +4,14 @@
 
 #include "base/clock.h"
 #include "base/limits.h"
+#include "base/log.h"
 #include "base/metrics.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -170,6 +172,41 @@ static void ask_for_error(const char *prefix, enum api_error error)
     assert_int_equal(client_ask(text), api_error_http_status(error));
 }
 
+/* Whether the log of one refused request names its transactionId, and how it begins. */
+static void expect_logged(enum api_error error, enum log_level level, const char *word)
+{
+    char text[1000];
+    FILE *file = tmpfile();
+    assert_non_null(file);
+    log_set_fd(fileno(file));
+    log_set_level(level);
+    ask_for_error("", error);
+    log_set_fd(-1);
+    log_set_level(LOG_LEVEL_INFO);
+    ssize_t length = pread(fileno(file), text, sizeof(text) - 1, 0);
+    assert_true(length >= 0);
+    text[length] = '\0';
+    fclose(file);
+    const char *id = strstr(last_reply.body.ptr, "\"transactionId\":\"");
+    const char *logged = strstr(text, " transaction=");
+    assert_non_null(id);
+    if (word == NULL) {
+        assert_null(logged);
+        return;
+    }
+    assert_non_null(strstr(text, word));
+    assert_non_null(logged);
+    assert_memory_equal(logged + 13, id + 17, 16);
+}
+
+static void test_an_error_is_found_in_the_log_by_its_transaction(void **state)
+{
+    (void)state;
+    expect_logged(API_ERROR_ORDER_NOT_FOUND, LOG_LEVEL_DEBUG, " debug request ");
+    expect_logged(API_ERROR_ORDER_NOT_FOUND, LOG_LEVEL_INFO, NULL);
+    expect_logged(API_ERROR_SHUTTING_DOWN, LOG_LEVEL_INFO, " warning request ");
+}
+
 static void test_errors(void **state)
 {
     (void)state;
@@ -295,6 +332,7 @@ int main(void)
         TEST(test_common_fields),
         TEST(test_answers_without_body),
         TEST(test_errors),
+        TEST(test_an_error_is_found_in_the_log_by_its_transaction),
         TEST(test_cors),
         TEST(test_requests_are_counted),
         TEST(test_continue),

@@ -70,8 +70,8 @@ static const struct {
     {"{\"url\":null}", "url: required"},
     {"{\"url\":5}", "url: expected a string, got a number"},
     {"{\"url\":\"http://127.0.0.1/\"}",
-     "url: 127.0.0.1 is not an address of the public internet; to call it, add its network to the "
-     "project's webhook_allow_cidrs"},
+     "url: 127.0.0.1 is not an address of the public internet; allow its network for the project "
+     "first: webhook_allow_cidrs, or `orderwire project set P --webhook-allow CIDR`"},
     {"{" GOOD_URL ",\"statusses\":[]}", "statusses: unknown field, did you mean statuses?"},
     {"{" GOOD_URL ",\"secret\":\"x\"}", "secret: unknown field"},
     {"{" GOOD_URL ",\"preset\":\"xsola\"}", "preset: expected standard or xsolla"},

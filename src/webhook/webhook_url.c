@@ -126,8 +126,9 @@ static int check_address(const struct address *address, const struct address_net
         return 0;
     address_format(address, text);
     return refuse(error,
-                  "url: %s is not an address of the public internet; to call it, add its network "
-                  "to the project's webhook_allow_cidrs",
+                  "url: %s is not an address of the public internet; allow its network for the "
+                  "project first: webhook_allow_cidrs, or `orderwire project set P "
+                  "--webhook-allow CIDR`",
                   text);
 }
 
