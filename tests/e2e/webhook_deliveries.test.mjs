@@ -289,7 +289,7 @@ serverTest('a receiver that fails is left alone, probed, and then not buried', {
   const probes = await receiver.count(known + 3, 'three probes');
   for (let i = known + 1; i < known + 3; i++) {
     const pause = probes[i].at - probes[i - 1].answeredAt;
-    assert.ok(pause >= 190, `${pause} ms between two probes`);
+    assert.ok(pause >= 180, `${pause} ms between two probes`);
   }
   const hold = deferred();
   const failed = receiver.all.length;

@@ -147,7 +147,7 @@ serverTest('each of the zoo beside a healthy receiver', PATIENT, async (server, 
       record?.(attempt);
       assert.ok(attempt.duration_ms < TIMEOUT_MS + LATE_MS, `it took ${attempt.duration_ms} ms`);
       if (late) {
-        assert.ok(attempt.duration_ms >= TIMEOUT_MS - 1, `it took ${attempt.duration_ms} ms`);
+        assert.ok(attempt.duration_ms >= TIMEOUT_MS - 50, `it took ${attempt.duration_ms} ms`);
         assert.ok(good.at < receiver.all[0].at + TIMEOUT_MS, 'the healthy one had it long before');
       }
       const { flooded = 0 } = receiver.all[0].socket;
