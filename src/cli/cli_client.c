@@ -61,8 +61,18 @@ void cli_client_fini(struct cli_client *client)
     if (client->authorization != NULL)
         mem_wipe(client->authorization, strlen(client->authorization));
     mem_free(client->authorization);
+    mem_free(client->key_origin);
     mem_free(client->server);
     *client = (struct cli_client){0};
+}
+
+static char *path_of_key(const char *directory)
+{
+    struct buf path;
+    buf_init(&path, LIMIT_HTTP_URL);
+    buf_append_text(&path, directory);
+    buf_append_text(&path, "/admin.key");
+    return buf_detach_text(&path);
 }
 
 static int find_key(struct cli_client *client)
@@ -75,12 +85,14 @@ static int find_key(struct cli_client *client)
         if (strlen(given) > KEY_MAX || str_has_control(str_from(given)))
             return cli_fail("ORDERWIRE_ADMIN_KEY: this is no admin key");
         client->authorization = make_authorization(given);
+        client->key_origin = mem_strdup("ORDERWIRE_ADMIN_KEY");
         return CLI_OK;
     }
     if (admin_key_read(directory, key, error) != 0)
         return cli_fail("the admin key: %s; say where with --data, or set ORDERWIRE_ADMIN_KEY",
                         error);
     client->authorization = make_authorization(key);
+    client->key_origin = path_of_key(directory);
     mem_wipe(key, sizeof(key));
     return CLI_OK;
 }
@@ -97,6 +109,13 @@ int cli_client_report(int http_status, struct str body)
     return CLI_FAILED;
 }
 
+/* Two servers on one machine, or two data directories, are told apart by nothing else. */
+static void hint_at_key(const struct cli_client *client, int http_status)
+{
+    if (http_status == 401 && client->key_origin != NULL)
+        fprintf(stderr, "(the admin key in %s is not this server's?)\n", client->key_origin);
+}
+
 /* Takes over the response's body. */
 static int take(struct cli_client *client, struct http_client_response *response,
                 struct cli_answer *answer)
@@ -106,10 +125,12 @@ static int take(struct cli_client *client, struct http_client_response *response
     *answer = (struct cli_answer){.body = response->body};
     if (response->body.len > 0)
         answer->document = json_parse(buf_view(&answer->body), error);
-    if (response->status < 200 || response->status > 299)
+    if (response->status < 200 || response->status > 299) {
         result = cli_client_report(response->status, buf_view(&answer->body));
-    else if (response->body.len > 0 && answer->document == NULL)
+        hint_at_key(client, response->status);
+    } else if (response->body.len > 0 && answer->document == NULL) {
         result = cli_fail("%s: the answer is not JSON: %s", client->server, error);
+    }
     if (result != CLI_OK)
         cli_answer_fini(answer);
     return result;

@@ -5,8 +5,20 @@
 #include <stdio.h>
 #include <string.h>
 
+/* Of the column in which the commands stand. */
+static int usage_width(void)
+{
+    size_t width = 0;
+    for (size_t i = 0; i < cli_command_count; i++) {
+        size_t length = strlen(cli_commands[i]->name) + 1 + strlen(cli_commands[i]->arguments);
+        width = length > width ? length : width;
+    }
+    return (int)width;
+}
+
 void cli_help_all(void)
 {
+    int width = usage_width();
     printf(
         "Orderwire %s: tells the people who wait for an order what has become of it.\n\n"
         "Usage: orderwire COMMAND [ARGUMENTS] [--FLAGS]\n\n",
@@ -14,7 +26,7 @@ void cli_help_all(void)
     for (size_t i = 0; i < cli_command_count; i++) {
         char usage[80];
         snprintf(usage, sizeof(usage), "%s %s", cli_commands[i]->name, cli_commands[i]->arguments);
-        printf("  %-28s %s\n", usage, cli_commands[i]->sentence);
+        printf("  %-*s %s\n", width, usage, cli_commands[i]->sentence);
     }
     printf("\nEach command explains its flags: orderwire COMMAND --help\n");
 }

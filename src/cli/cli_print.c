@@ -8,6 +8,7 @@
 #include <string.h>
 
 #define COLUMNS_MAX 12
+#define NOTE_MAX 200
 /* Texts come from whoever wrote them: a terminal's control bytes are not passed on. */
 #define REPLACEMENT '?'
 
@@ -58,6 +59,11 @@ static void print(struct buf *out)
 
 void cli_print_object(const struct json *object)
 {
+    cli_print_object_without(object, "");
+}
+
+void cli_print_object_without(const struct json *object, const char *table)
+{
     void *iterator = NULL;
     struct str key;
     const struct json *value;
@@ -68,7 +74,7 @@ void cli_print_object(const struct json *object)
     buf_init(&out, LIMIT_CLIENT_RESPONSE);
     iterator = NULL;
     while (json_next(object, &iterator, &key, &value)) {
-        if (is_list(value))
+        if (is_list(value) || str_equal_text(key, table))
             continue;
         write_padded(&out, key, width + 2);
         write_value(value, &out);
@@ -102,7 +108,56 @@ static void write_cell(struct buf *out, struct str text, bool last, size_t width
         buf_append_byte(out, '\n');
 }
 
+/* Also U+0080 to U+009F, which some terminals obey. */
+static bool is_control(const unsigned char *byte, size_t left)
+{
+    return byte[0] < 0x20 || byte[0] == 0x7f ||
+           (byte[0] == 0xc2 && left > 1 && byte[1] >= 0x80 && byte[1] < 0xa0);
+}
+
+static void write_escaped(struct str text, struct buf *out)
+{
+    const unsigned char *bytes = (const unsigned char *)text.ptr;
+    for (size_t i = 0; i < text.len; i++) {
+        if (!is_control(bytes + i, text.len - i))
+            buf_append_byte(out, text.ptr[i]);
+        else if (bytes[i] == '\n')
+            buf_append_text(out, "\\n");
+        else if (bytes[i] == 0xc2)
+            buf_printf(out, "\\x%02x", bytes[++i]);
+        else
+            buf_printf(out, "\\x%02x", bytes[i]);
+    }
+}
+
+/* At most so many bytes, and no half of a character. */
+static struct str beginning_of(struct str text, size_t max)
+{
+    if (text.len <= max)
+        return text;
+    while (max > 0 && ((unsigned char)text.ptr[max] & 0xc0) == 0x80)
+        max--;
+    return str_make(text.ptr, max);
+}
+
+static void write_note(const struct json *row, const char *note, struct buf *out)
+{
+    struct str text;
+    if (note == NULL || !json_as_string(json_get(row, note), &text) || text.len == 0)
+        return;
+    struct str shown = beginning_of(text, NOTE_MAX);
+    buf_append_text(out, "   ");
+    write_escaped(shown, out);
+    buf_append_text(out, shown.len < text.len ? "...\n" : "\n");
+}
+
 void cli_print_table(const struct json *rows, const char *const *members, const char *empty)
+{
+    cli_print_table_noted(rows, members, NULL, empty);
+}
+
+void cli_print_table_noted(const struct json *rows, const char *const *members, const char *note,
+                           const char *empty)
 {
     size_t widths[COLUMNS_MAX] = {0};
     struct buf out;
@@ -122,6 +177,7 @@ void cli_print_table(const struct json *rows, const char *const *members, const 
             write_value(json_get(json_at(rows, row), members[i]), &cell);
             write_cell(&out, buf_view(&cell), members[i + 1] == NULL, widths[i]);
         }
+        write_note(json_at(rows, row), note, &out);
     }
     buf_fini(&cell);
     print(&out);

@@ -7,10 +7,18 @@
 
 /* The members of one object, a line each. What is an array of objects is left out. */
 void cli_print_object(const struct json *object);
+/* The same without the member `table`, even when it is empty: it is printed by itself. */
+void cli_print_object_without(const struct json *object, const char *table);
 /*
  * An array of objects as a table: a line each under a line of titles. `members` ends with NULL and
  * names the columns. `empty` is what is printed instead of an empty table.
  */
 void cli_print_table(const struct json *rows, const char *const *members, const char *empty);
+/*
+ * The same, and below each row one line with the beginning of its text `note`, where it has one;
+ * what could act upon a terminal is escaped.
+ */
+void cli_print_table_noted(const struct json *rows, const char *const *members, const char *note,
+                           const char *empty);
 
 #endif

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The configuration as serve would take it, without serving. */
-/* The configuration of a server that is not started. */
 #include "cli/cli.h"
 #include "cli/cli_config.h"
 #include "config/config.h"
+#include "net/listener.h"
 
 #include <stdio.h>
 
@@ -11,7 +11,10 @@ static int run(const struct cli_arguments *arguments)
 {
     struct config config;
     struct buf out;
+    char error[LISTENER_ERROR_SIZE];
     int result = cli_config_read(arguments, &config);
+    if (result == CLI_OK && listener_check(config.listen, error) != 0)
+        result = cli_usage(arguments, "listen: %s", error);
     if (result == CLI_OK) {
         buf_init(&out, 65536);
         config_print(&config, cli_has(arguments, "json"), &out);

@@ -280,6 +280,8 @@ static int keep(struct demo *demo, const struct config *config)
         if (result == CLI_OK && !demo->interrupted)
             result = cli_order_create(&demo->orders, order_id + 1, &order_id);
     }
+    if (result == CLI_OK)
+        printf("Stopped.\n");
     return result;
 }
 

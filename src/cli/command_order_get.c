@@ -12,7 +12,7 @@ static void show(const struct json *document)
                                           "status", "synthetic",   NULL};
     static const char *const deliveries[] = {"id",    "endpoint_id",   "type",       "seq",
                                              "state", "attempt_count", "created_at", NULL};
-    cli_print_object(document);
+    cli_print_object_without(document, "deliveries");
     printf("\n");
     cli_print_table(json_get(document, "events"), members, "Nothing has happened to it.");
     if (json_length(json_get(document, "deliveries")) == 0)

@@ -14,7 +14,7 @@ static void show_page(const struct json *document)
                                           "order_id", "seq",        "state",       "attempt_count",
                                           "next_at",  NULL};
     struct str cursor;
-    cli_print_table(json_get(document, "deliveries"), members, "There is no such delivery.");
+    cli_print_table(json_get(document, "deliveries"), members, "No deliveries.");
     if (json_as_string(json_get(document, "next_cursor"), &cursor))
         printf("More: --cursor %.*s\n", STR_ARG(cursor));
 }

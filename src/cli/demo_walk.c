@@ -20,6 +20,7 @@
 #define TICK_MS 5
 #define CELL_SIZE 24
 #define CELL_WIDTH 12
+#define POLL_TITLE "Get order (poll 0.1 s)"
 
 /* The places of the channels: those with a tracker come first. */
 enum { WEBSOCKET, GET_ORDER, WEBHOOK, CHANNELS };
@@ -30,6 +31,7 @@ static const char *const statuses[] = {"new", "paid", "done"};
 
 struct channel {
     const char *title;
+    const char *heading; /* of the column */
     struct tracker_options options;
     pthread_t thread;
     bool started;
@@ -151,6 +153,12 @@ static void wait_for_channels(struct walk *walk, size_t step)
     }
 }
 
+static int width_of(const struct channel *channel)
+{
+    int width = (int)strlen(channel->heading);
+    return width > CELL_WIDTH ? width : CELL_WIDTH;
+}
+
 static void print_step(struct walk *walk, size_t step, int64_t posted_us, int64_t posted_wall)
 {
     char time[CLOCK_TEXT_SIZE];
@@ -164,7 +172,7 @@ static void print_step(struct walk *walk, size_t step, int64_t posted_us, int64_
             snprintf(cell, sizeof(cell), "+%.1f ms",
                      (double)(channel->shown_us[step] - posted_us) / 1000.0);
         pthread_mutex_unlock(&channel->mutex);
-        printf("  %*s", CELL_WIDTH, cell);
+        printf("  %*s", width_of(channel), cell);
     }
     printf("\n");
 }
@@ -190,7 +198,7 @@ static int make_steps(struct walk *walk, int64_t pace)
 {
     printf("  %-8s  %-12s", "status", "posted (UTC)");
     for (size_t i = 0; i < CHANNELS; i++)
-        printf("  %*s", CELL_WIDTH, walk->channels[i].title);
+        printf("  %*s", width_of(&walk->channels[i]), walk->channels[i].heading);
     printf("\n");
     for (size_t step = 0; step < STEPS; step++) {
         if (step > 0 && pace > 0 && !demo_pause(walk->demo, pace))
@@ -241,9 +249,13 @@ int demo_walk(struct demo *demo, int64_t pace)
 {
     struct walk walk = {
         .demo = demo,
-        .channels = {[WEBSOCKET] = {.title = "WebSocket", .options.transport = TRACKER_WEBSOCKET},
-                     [GET_ORDER] = {.title = "Get order", .options.transport = TRACKER_POLL},
-                     [WEBHOOK] = {.title = "Webhook"}},
+        .channels = {[WEBSOCKET] = {.title = "WebSocket",
+                                    .heading = "WebSocket",
+                                    .options.transport = TRACKER_WEBSOCKET},
+                     [GET_ORDER] = {.title = "Get order",
+                                    .heading = POLL_TITLE,
+                                    .options.transport = TRACKER_POLL},
+                     [WEBHOOK] = {.title = "Webhook", .heading = "Webhook"}},
     };
     for (size_t i = 0; i < CHANNELS; i++)
         pthread_mutex_init(&walk.channels[i].mutex, NULL);

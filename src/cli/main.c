@@ -7,6 +7,9 @@
 #include <stdio.h>
 #include <string.h>
 
+/* What is farther from a word than this was not meant by it. */
+#define MISTAKES_MAX 3
+
 const struct cli_command *const cli_commands[] = {
 #define COMMAND(symbol) &command_##symbol,
 #include "cli/commands.def"
@@ -38,18 +41,29 @@ static const struct cli_command *find(int argc, char **argv, int *words)
     return NULL;
 }
 
-static const char *nearest(const char *word)
+static void take_nearer(struct str word, struct str name, struct str *best, size_t *best_distance)
 {
-    const struct cli_command *best = cli_commands[0];
-    size_t best_distance = (size_t)-1;
+    size_t distance = str_distance(word, name);
+    if (distance >= *best_distance)
+        return;
+    *best_distance = distance;
+    *best = name;
+}
+
+/* A command, or the first word of some; empty when nothing is near. */
+static struct str nearest(const char *text)
+{
+    struct str word = str_from(text);
+    struct str best = {0};
+    size_t best_distance = word.len < MISTAKES_MAX + 1 ? word.len : MISTAKES_MAX + 1;
     for (size_t i = 0; i < cli_command_count; i++) {
-        size_t distance = str_distance(str_from(word), str_from(cli_commands[i]->name));
-        if (distance < best_distance) {
-            best_distance = distance;
-            best = cli_commands[i];
-        }
+        struct str rest = str_from(cli_commands[i]->name);
+        struct str first;
+        take_nearer(word, rest, &best, &best_distance);
+        if (str_split(&rest, ' ', &first))
+            take_nearer(word, first, &best, &best_distance);
     }
-    return best->name;
+    return best;
 }
 
 /* "order" alone: says which words may follow. False when none may. */
@@ -82,10 +96,11 @@ static int refuse(int argc, char **argv)
     if (argc == 2 && explain_second_word(argv[1]))
         return CLI_USAGE;
     snprintf(name, sizeof(name), "%s%s%s", argv[1], argc > 2 ? " " : "", argc > 2 ? argv[2] : "");
-    fprintf(stderr,
-            "orderwire: %s: there is no such command; did you mean %s?\n"
-            "See: orderwire --help\n",
-            argv[1], nearest(name));
+    struct str meant = nearest(name);
+    fprintf(stderr, "orderwire: %s: there is no such command", argv[1]);
+    if (meant.len > 0)
+        fprintf(stderr, "; did you mean %.*s?", STR_ARG(meant));
+    fprintf(stderr, "\nSee: orderwire --help\n");
     return CLI_USAGE;
 }
 

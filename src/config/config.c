@@ -211,45 +211,68 @@ int config_set_pair(struct config *config, const char *pair, char error[CONFIG_E
 
 #define ENVIRONMENT_PREFIX "ORDERWIRE_"
 
+#define VARIABLE_SIZE 80
+
 /* "realtime.ping_interval" in the environment is ORDERWIRE_REALTIME_PING_INTERVAL. */
-static const struct option *find_environment(struct str name)
+static void name_variable(const struct option *option, char name[VARIABLE_SIZE])
 {
+    snprintf(name, VARIABLE_SIZE, ENVIRONMENT_PREFIX "%s", option->key);
+    for (char *c = name + sizeof(ENVIRONMENT_PREFIX) - 1; *c != '\0'; c++) {
+        if (*c == '.')
+            *c = '_';
+        else if (*c >= 'a' && *c <= 'z')
+            *c = (char)(*c - 'a' + 'A');
+    }
+}
+
+static const struct option *find_variable(struct str name)
+{
+    char variable[VARIABLE_SIZE];
     for (size_t i = 0; i < ARRAY_LENGTH(options); i++) {
-        const char *key = options[i].key;
-        size_t length = strlen(key);
-        size_t j = 0;
-        while (j < length && j < name.len) {
-            char letter = key[j] == '.' ? '_' : key[j];
-            if (letter >= 'a' && letter <= 'z')
-                letter = (char)(letter - 'a' + 'A');
-            if (letter != name.ptr[j])
-                break;
-            j++;
-        }
-        if (j == length && j == name.len)
+        name_variable(&options[i], variable);
+        if (str_equal_text(name, variable))
             return &options[i];
     }
     return NULL;
 }
 
+/* A variable that belongs to nobody is perhaps an option misspelt. */
+static void warn_of_variable(struct str name)
+{
+    static const char *const others[] = {"ADMIN_KEY", "SERVER", "CONFIG", "BINARY",
+                                         "FAULT",     "LOAD",   "SEED",   "SHORT"};
+    struct str rest = str_make(name.ptr + sizeof(ENVIRONMENT_PREFIX) - 1,
+                               name.len - (sizeof(ENVIRONMENT_PREFIX) - 1));
+    char variable[VARIABLE_SIZE];
+    char best[VARIABLE_SIZE] = "";
+    size_t best_distance = SIZE_MAX;
+    for (size_t i = 0; i < ARRAY_LENGTH(others); i++)
+        if (str_equal_text(rest, others[i]))
+            return;
+    for (size_t i = 0; i < ARRAY_LENGTH(options); i++) {
+        name_variable(&options[i], variable);
+        size_t distance = str_distance(name, str_from(variable));
+        if (distance < best_distance) {
+            best_distance = distance;
+            memcpy(best, variable, sizeof(best));
+        }
+    }
+    log_warning("environment variable is no option", LOG_STR("name", name),
+                LOG_TEXT(best[0] != '\0' ? "nearest" : NULL, best));
+}
+
 int config_load_environment(struct config *config, char error[CONFIG_ERROR_SIZE])
 {
-    static const char *const others[] = {"ADMIN_KEY", "SERVER", "CONFIG", "BINARY"};
     for (char **entry = environ; *entry != NULL; entry++) {
         struct str value = str_from(*entry);
         struct str name;
         if (!str_starts_with(value, STR_LIT(ENVIRONMENT_PREFIX)) ||
             !str_split(&value, '=', &name) || value.ptr == NULL)
             continue;
-        name.ptr += sizeof(ENVIRONMENT_PREFIX) - 1;
-        name.len -= sizeof(ENVIRONMENT_PREFIX) - 1;
-        const struct option *option = find_environment(name);
-        bool known = option != NULL;
-        for (size_t i = 0; i < ARRAY_LENGTH(others); i++)
-            known = known || str_equal_text(name, others[i]);
-        if (!known)
-            log_warning("environment variable is no option", LOG_STR("name", name));
-        if (option != NULL && set_option(config, option, value, error) != 0)
+        const struct option *option = find_variable(name);
+        if (option == NULL)
+            warn_of_variable(name);
+        else if (set_option(config, option, value, error) != 0)
             return ERR_INVALID;
     }
     config->store.directory = config->data;

@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "base/err.h"
+#include "base/log.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -129,6 +130,33 @@ static void test_later_sources_win(void **state)
     config_fini(&config);
 }
 
+static void test_an_unknown_variable_is_told_with_the_nearest(void **state)
+{
+    struct config config;
+    char error[CONFIG_ERROR_SIZE];
+    char text[1000];
+    FILE *file = tmpfile();
+    (void)state;
+    assert_non_null(file);
+    config_init(&config);
+    setenv("ORDERWIRE_REALTIME_MAX_LIFETIM", "5s", 1);
+    setenv("ORDERWIRE_FAULT", "", 1);
+    log_set_fd(fileno(file));
+    assert_int_equal(config_load_environment(&config, error), 0);
+    log_set_fd(-1);
+    unsetenv("ORDERWIRE_REALTIME_MAX_LIFETIM");
+    unsetenv("ORDERWIRE_FAULT");
+    ssize_t length = pread(fileno(file), text, sizeof(text) - 1, 0);
+    assert_true(length > 0);
+    text[length] = '\0';
+    fclose(file);
+    assert_non_null(strstr(text,
+                           "name=ORDERWIRE_REALTIME_MAX_LIFETIM "
+                           "nearest=ORDERWIRE_REALTIME_MAX_LIFETIME"));
+    assert_null(strstr(text, "ORDERWIRE_FAULT"));
+    config_fini(&config);
+}
+
 static void test_reload_takes_what_may_change(void **state)
 {
     struct config live;
@@ -181,6 +209,7 @@ int main(void)
         cmocka_unit_test(test_pairs),
         cmocka_unit_test(test_file),
         cmocka_unit_test(test_later_sources_win),
+        cmocka_unit_test(test_an_unknown_variable_is_told_with_the_nearest),
         cmocka_unit_test(test_reload_takes_what_may_change),
         cmocka_unit_test(test_printed_form_is_read_back),
     };

@@ -184,20 +184,38 @@ static int bind_first(const struct addrinfo *list, int count, int *descriptors,
     return ERR_IO;
 }
 
-int listener_bind(const char *host_port, int count, int *descriptors,
-                  char address[LISTENER_ADDRESS_SIZE], char error[LISTENER_ERROR_SIZE])
+/* On success `*list` is to be freed. */
+static int resolve(const char *host_port, char port[8], struct addrinfo **list,
+                   char error[LISTENER_ERROR_SIZE])
 {
     char host[LISTENER_ADDRESS_SIZE];
-    char port[8];
+    struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICSERV};
     if (!split_host_port(host_port, host, port))
         return complain(error, ERR_INVALID, host_port,
                         "an address is HOST:PORT, [IPV6]:PORT or :PORT, with a port up to 65535");
-    struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICSERV};
+    int refusal = getaddrinfo(host, port, &hints, list);
+    return refusal == 0 ? 0 : complain(error, ERR_INVALID, host_port, gai_strerror(refusal));
+}
+
+int listener_check(const char *host_port, char error[LISTENER_ERROR_SIZE])
+{
+    char port[8];
     struct addrinfo *list;
-    int refusal = getaddrinfo(host, port, &hints, &list);
-    if (refusal != 0)
-        return complain(error, ERR_INVALID, host_port, gai_strerror(refusal));
-    int result = bind_first(list, count, descriptors, address);
+    int result = resolve(host_port, port, &list, error);
+    if (result == 0)
+        freeaddrinfo(list);
+    return result;
+}
+
+int listener_bind(const char *host_port, int count, int *descriptors,
+                  char address[LISTENER_ADDRESS_SIZE], char error[LISTENER_ERROR_SIZE])
+{
+    char port[8];
+    struct addrinfo *list;
+    int result = resolve(host_port, port, &list, error);
+    if (result != 0)
+        return result;
+    result = bind_first(list, count, descriptors, address);
     int reason = errno;
     freeaddrinfo(list);
     if (result == ERR_IO && host_port[0] == ':' && reason == EAFNOSUPPORT) {

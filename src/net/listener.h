@@ -24,6 +24,9 @@ struct listener;
 NODISCARD int listener_bind(const char *host_port, int count, int *descriptors,
                             char address[LISTENER_ADDRESS_SIZE], char error[LISTENER_ERROR_SIZE]);
 
+/* Whether listener_bind would understand the address; opens nothing. 0, or ERR_INVALID. */
+NODISCARD int listener_check(const char *host_port, char error[LISTENER_ERROR_SIZE]);
+
 /*
  * Gets each accepted connection: a non-blocking descriptor with TCP_NODELAY that becomes its own,
  * and the peer's numeric address.

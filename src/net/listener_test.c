@@ -184,7 +184,8 @@ static void test_malformed_addresses(void **state)
     for (size_t i = 0; i < ARRAY_LENGTH(malformed); i++) {
         char address[LISTENER_ADDRESS_SIZE], error[LISTENER_ERROR_SIZE] = "";
         int fd;
-        if (listener_bind(malformed[i], 1, &fd, address, error) != ERR_INVALID)
+        if (listener_check(malformed[i], error) != ERR_INVALID ||
+            listener_bind(malformed[i], 1, &fd, address, error) != ERR_INVALID)
             fail_msg("accepted: %s", malformed[i]);
         assert_true(strlen(error) > 20);
     }

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import net from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -123,6 +123,12 @@ serverTest('projects, keys and tokens', {}, async (server, t) => {
     assert.match((await run(words, { ORDERWIRE_SERVER: server.url })).stderr, /admin\.key: No such file/);
     const wrong = await run(words, { ...environment, ORDERWIRE_ADMIN_KEY: 'owa_wrong_wrong_wrong' });
     assert.deepEqual([wrong.code, /1020/.test(wrong.stderr)], [1, true]);
+    assert.match(wrong.stderr, /\n\(the admin key in ORDERWIRE_ADMIN_KEY is not this server's\?\)\n$/);
+    const other = path.join(server.data, 'other');
+    await mkdir(other);
+    await writeFile(path.join(other, 'admin.key'), `owa_${'0'.repeat(40)}\n`, { mode: 0o600 });
+    const strange = await run(['project', 'list', '--data', other], { ORDERWIRE_SERVER: server.url });
+    assert.ok(strange.stderr.endsWith(`(the admin key in ${other}/admin.key is not this server's?)\n`), strange.stderr);
   });
 });
 
@@ -147,6 +153,9 @@ serverTest('orders made, moved, listed and tracked', {}, async (server) => {
   assert.match(await ask(server, ['order', 'set', '7', 'paid', ...inProject], { code: 1 }), /final/);
   const order = JSON.parse(await ask(server, ['order', 'get', '7', '--json', ...inProject]));
   assert.deepEqual([order.cancel_reason, order.user_external_id, order.events.length], ['refund', 'u 1&x', 4]);
+  const shown = await ask(server, ['order', 'get', '7', ...inProject]);
+  assert.match(shown, /^order_id +7\n/m);
+  assert.doesNotMatch(shown, /deliveries/);
   const late = server.own(new Track(server, ['7', '--user', 'u 1&x', ...inProject]));
   assert.equal(await late.end(), 2, 'canceled');
   assert.match(await ask(server, ['track', '8', '--user', 'u 1&x', ...inProject], { code: 1 }), /Order not found/);
@@ -170,7 +179,7 @@ test('the demo walks on every channel, and cleans up', async () => {
     for (const words of [['demo', '--listen', '127.0.0.1:0'], kept, kept, ['demo', '--once']]) {
       const { code, stdout, stderr } = await run(words, { TMPDIR: folder, ORDERWIRE_LISTEN: listen });
       assert.equal(code, 0, stdout + stderr);
-      assert.match(stdout, / WebSocket +Get order +Webhook\n.* new .*ms.*ms.*ms\n.* paid .*ms.*ms.*ms\n.* done .*ms.*ms.*ms\n\nEvery channel showed every status, in order\.\n$/);
+      assert.match(stdout, / WebSocket +Get order \(poll 0\.1 s\) +Webhook\n.* new .*ms.*ms.*ms\n.* paid .*ms.*ms.*ms\n.* done .*ms.*ms.*ms\n\nEvery channel showed every status, in order\.\n$/);
       assert.equal(stdout.includes('taking another port'), words.length === 2, stdout);
       assert.deepEqual(await readdir(folder), words === kept || words.length === 2 ? ['kept'] : []);
     }
@@ -189,6 +198,8 @@ test('what is not understood says so with exit code 64', async () => {
     [['oder'], 'did you mean'],
     [['order'], 'create, set, get, list'],
     [['order', 'sett'], 'did you mean order set'],
+    [['foo'], 'no such command\nSee'],
+    [['check-config', '--listen', '8000'], 'listen: 8000: an address is HOST:PORT'],
     [['order', 'set', '1'], 'expected: orderwire order set ORDER_ID STATUS'],
     [['order', 'get', '0', '--project', '1'], 'ORDER_ID: expected a number'],
     [['version', '--nonsense'], 'no such flag'],
@@ -200,4 +211,7 @@ test('what is not understood says so with exit code 64', async () => {
   }
   for (const words of [['--help'], ['help'], ['order', 'create', '--help'], ['version'], ['--version']])
     assert.equal((await run(words)).code, 0, words.join(' '));
+  const commands = (await run(['--help'])).stdout.split('\n').filter((line) => line.startsWith('  '));
+  const column = commands[0].search(/ [A-Z]/);
+  assert.ok(commands.every((line) => /^ [A-Z]/.test(line.slice(column))), commands.join('\n'));
 });

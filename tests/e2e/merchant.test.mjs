@@ -196,6 +196,10 @@ serverTest('conditions, idempotency, batches, lists', {}, async (server, t) => {
     assert.equal(answers.length, 8);
     assert.deepEqual(answers.map((one) => one.statusCode ?? one.status),
       ['paid', 400, 422, 422, 'done', 409, 400, 'new']);
+    assert.match(answers[1].errorMessage, /: column 1[0-9]: /);
+    const refused = answers.filter((one) => one.statusCode);
+    assert.match(refused[0].transactionId, /^[0-9a-f]{16}$/);
+    assert.ok(refused.every((one) => one.transactionId === refused[0].transactionId));
     assert.equal((await project.request('GET', '/orders/100')).json.events.length, 3);
   });
 

@@ -119,6 +119,7 @@ serverTest('the commands of webhooks', {}, async (server, t) => {
   });
 
   await step(t, server, 'tried with an example', async () => {
+    assert.match(await webhook('deliveries', '--state', 'dead'), /^No deliveries\.\n$/);
     assert.match(await webhook('test', '1'), /state +delivered\n[^]*\n1 +.* 200 +127\.0\.0\.1:/);
     const { id, json: body } = await receiver.find((one) => one.json.type === 'order.paid');
     assert.equal(body.data.custom_parameters.example, true);
@@ -157,9 +158,10 @@ serverTest('the commands of webhooks', {}, async (server, t) => {
     await webhook('retry', id);
     await until(async () => (await json('deliveries', id)).attempts.length === 2, 'the second attempt');
     await read('delivered');
-    receiver.script = { status: 404 };
+    receiver.script = { status: 404, body: `no\n\u001b[31mway ${'x'.repeat(300)}` };
     await webhook('retry', id);
     assert.deepEqual((await read('dead')).attempts.map((one) => one.status), [200, 200, 404, 404]);
+    assert.match(await webhook('deliveries', id), /\n4 .*\n {3}no\\n\\x1b\[31mway x{188}\.\.\.\n$/);
     receiver.script = {};
     const { replay_id: replay } = await json('replay', '1', '--since', '1h');
     const done = await until(async () => {
@@ -171,7 +173,15 @@ serverTest('the commands of webhooks', {}, async (server, t) => {
     assert.equal(receiver.ofOrder(order).every((one) => one.id === held[0].message_id), true);
     assert.match(await ask(server, ['order', 'get', String(order), ...inProject]), /order\.new +1 +delivered +5 /);
     assert.match(await webhook('deliveries', '--limit', '1'), /More: --cursor /);
+    await webhook('pause', '1');
+    const { order_id: last } = await project.create('u1');
+    const [unsent] = (await json('deliveries', '--order', String(last))).deliveries;
+    assert.match(await webhook('deliveries', String(unsent.id)), /\n\nIt has not been tried yet\.\n$/);
     await webhook('delete', '1');
+    await until(async () => (await json('deliveries', String(unsent.id))).state === 'dead', 'the end of the delivery');
+    const shown = await webhook('deliveries', String(unsent.id));
+    assert.match(shown, /\n\nIt was never tried: its webhook was deleted\.\n$/);
+    assert.doesNotMatch(shown, /^attempts/m);
     assert.match(await webhook('list'), /^There is no webhook\./);
   });
   receiver.check();
