@@ -589,6 +589,20 @@ static void test_emulation_while_draining(void **state)
     await(late, "HTTP/1.1 503 ");
 }
 
+/* A session that began now would not hear of the drain. */
+static void test_body_that_comes_while_draining(void **state)
+{
+    struct world *world = *state;
+    struct wire *wire = dial(world, 0);
+    say(wire, STR_LIT("POST /connection/http_stream HTTP/1.1\r\nHost: a\r\n"
+                      "Expect: 100-continue\r\nContent-Length: 1\r\n\r\n"));
+    await(wire, "HTTP/1.1 100 ");
+    http_server_drain(world->servers[0]);
+    say(wire, STR_LIT("x"));
+    await(wire, "HTTP/1.1 503 ");
+    assert_int_equal(realtime_sessions(world->realtimes[0]), 0);
+}
+
 static void test_preflight(void **state)
 {
     static const char *const paths[] = {"/connection/http_stream", "/connection/sse",
@@ -630,6 +644,7 @@ int main(void)
         TEST(test_emulation_statuses),
         TEST(test_emulation_of_a_busy_worker),
         TEST(test_emulation_while_draining),
+        TEST(test_body_that_comes_while_draining),
         TEST(test_preflight),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
