@@ -281,7 +281,7 @@ static int keep(struct demo *demo, const struct config *config)
             result = cli_order_create(&demo->orders, order_id + 1, &order_id);
     }
     if (result == CLI_OK)
-        printf("Stopped.\n");
+        printf("\nStopped.\n");
     return result;
 }
 
