@@ -13,28 +13,85 @@
 
 #include <centrifuge.pb-c.h>
 
+/* How a field's value is written on the wire. */
+enum { WIRE_VARINT = 0, WIRE_FIXED64 = 1, WIRE_BYTES = 2, WIRE_FIXED32 = 5 };
+
 enum {
     DATA_MAX = 64,   /* {"order_id":2147483647,"status":"canceled"} */
     VARINT_MAX = 10, /* bytes of 64 bits */
     VARINT_BITS = 7,
 };
 
-/* Takes a length off the front of `*rest`. */
-static int take_length(struct str *rest, size_t *length)
+/* Takes a varint off the front of `*rest`. */
+static bool take_varint(struct str *rest, uint64_t *value)
 {
-    uint64_t value = 0;
+    *value = 0;
     for (size_t i = 0; i < rest->len && i < VARINT_MAX; i++) {
         uint8_t byte = (uint8_t)rest->ptr[i];
-        value |= (uint64_t)(byte & 0x7f) << (VARINT_BITS * i);
-        if (value > LIMIT_REALTIME_COMMAND)
-            return ERR_TOO_LARGE;
+        *value |= (uint64_t)(byte & 0x7f) << (VARINT_BITS * i);
         if ((byte & 0x80) == 0) {
             *rest = str_make(rest->ptr + i + 1, rest->len - i - 1);
-            *length = (size_t)value;
-            return *length <= rest->len ? 0 : ERR_INVALID;
+            return true;
         }
     }
-    return ERR_INVALID;
+    return false;
+}
+
+/* Takes the length of a message off the front of `*rest`, which holds all of it. */
+static int take_length(struct str *rest, size_t *length)
+{
+    uint64_t value;
+    if (!take_varint(rest, &value))
+        return ERR_INVALID;
+    if (value > LIMIT_REALTIME_COMMAND)
+        return ERR_TOO_LARGE;
+    *length = (size_t)value;
+    return *length <= rest->len ? 0 : ERR_INVALID;
+}
+
+static bool skip(struct str *rest, uint64_t length)
+{
+    if (length > rest->len)
+        return false;
+    *rest = str_make(rest->ptr + length, rest->len - (size_t)length);
+    return true;
+}
+
+static bool skip_value(struct str *rest, unsigned wire_type)
+{
+    uint64_t value;
+    switch (wire_type) {
+    case WIRE_VARINT:
+        return take_varint(rest, &value);
+    case WIRE_FIXED64:
+        return skip(rest, sizeof(uint64_t));
+    case WIRE_BYTES:
+        return take_varint(rest, &value) && skip(rest, value);
+    case WIRE_FIXED32:
+        return skip(rest, sizeof(uint32_t));
+    default:
+        return false;
+    }
+}
+
+/*
+ * Whether a command names each request at most once, as every encoder does. A decoder merges those
+ * that come again, at a cost that grows with the square of their number.
+ */
+static bool is_singular(struct str message)
+{
+    uint64_t seen = 0;
+    uint64_t tag;
+    while (message.len > 0) {
+        if (!take_varint(&message, &tag) || !skip_value(&message, (unsigned)(tag & 7)))
+            return false;
+        uint64_t field = tag >> 3;
+        uint64_t bit = field < 64 ? UINT64_C(1) << field : 0;
+        if ((seen & bit) != 0)
+            return false;
+        seen |= bit;
+    }
+    return true;
 }
 
 static int take_offset(uint64_t given, int64_t *offset)
@@ -159,6 +216,8 @@ static int next_command(struct str *rest,
     int rc = take_length(rest, &length);
     if (rc < 0)
         return rc;
+    if (!is_singular(str_make(rest->ptr, length)))
+        return ERR_INVALID;
     Wire__Command *wire = wire__command__unpack(NULL, length, (const uint8_t *)rest->ptr);
     if (wire == NULL)
         return ERR_INVALID;

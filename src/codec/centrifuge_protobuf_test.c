@@ -95,10 +95,14 @@ static const struct row rows[] = {
     {"", ERR_INVALID, ""},
     {"05 0801", ERR_INVALID, ""},
     {"80", ERR_INVALID, ""},
-    {"ffffffffffffffffffff01", ERR_TOO_LARGE, ""},
+    {"ffffffffffffffffff01", ERR_TOO_LARGE, ""},
+    {"ffffffffffffffffffff01", ERR_INVALID, ""},
     {"8180 04", ERR_TOO_LARGE, ""},
     {"02 08ff", ERR_INVALID, ""},
     {"02 2205", ERR_INVALID, ""},
+    {"06 0801 2200 2200", ERR_INVALID, ""}, /* connect twice */
+    {"04 0801 0801", ERR_INVALID, ""},
+    {"08 0801 9a0601 78 2200", 0, "id=1 method=0 project=0[][];"}, /* field 99 is not ours */
     {"12 0802 520e 420c 08ffffffffffffffffff01 1200", ERR_INVALID, ""},
 };
 
