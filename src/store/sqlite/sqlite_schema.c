@@ -397,7 +397,7 @@ static int check_database(sqlite3 *db, const char *path, char error[STORE_ERROR_
     bool whole = file_size(path, "") < CHECK_WHOLE_SIZE;
     int code = sqlite_schema_query(
         db,
-        whole ? "SELECT count(*) FROM pragma_quick_check(1) WHERE quick_check <> 'ok'"
+        whole ? "SELECT count(*) FROM pragma_quick_check WHERE quick_check <> 'ok'"
               : "SELECT count(*) = 0 FROM sqlite_schema",
         &value);
     if (code != SQLITE_OK)
