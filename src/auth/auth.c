@@ -220,9 +220,7 @@ static int check_basic(struct auth *auth, int32_t project_id, struct str authori
     /* What is not Basic keeps the reason that it is no admin key either. */
     if (url_basic_credentials(authorization, &credentials, &name, &password) == 0)
         rc = check_merchant(auth, project_id, name, password, project, reason);
-    if (credentials.ptr != NULL)
-        mem_wipe(credentials.ptr, credentials.capacity);
-    buf_fini(&credentials);
+    buf_wipe(&credentials);
     return rc;
 }
 

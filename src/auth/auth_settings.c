@@ -415,9 +415,7 @@ int auth_settings_merge(struct str text, const struct json *changes, struct buf 
     int rc = merge(stored, changes, &merged, error);
     if (rc == 0)
         buf_append_str(out, buf_view(&merged));
-    if (merged.ptr != NULL)
-        mem_wipe(merged.ptr, merged.capacity);
-    buf_fini(&merged);
+    buf_wipe(&merged);
     json_free(&stored);
     return rc;
 }

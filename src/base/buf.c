@@ -25,6 +25,13 @@ void buf_fini(struct buf *b)
     buf_init(b, b->max);
 }
 
+void buf_wipe(struct buf *b)
+{
+    if (b->ptr != NULL)
+        mem_wipe(b->ptr, b->capacity);
+    buf_fini(b);
+}
+
 void buf_clear(struct buf *b)
 {
     b->len = 0;

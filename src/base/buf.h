@@ -21,6 +21,8 @@ struct buf {
 void buf_init(struct buf *b, size_t max);
 /* Frees the memory; the buffer is then as after buf_init. */
 void buf_fini(struct buf *b);
+/* The same after overwriting what it held, for secrets. Growing may have left copies behind. */
+void buf_wipe(struct buf *b);
 /* Forgets the contents and the overflow, keeps the memory. */
 void buf_clear(struct buf *b);
 

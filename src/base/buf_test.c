@@ -170,9 +170,25 @@ static void test_detach(void **state)
     buf_fini(&b);
 }
 
+static void test_wiped_is_as_new(void **state)
+{
+    (void)state;
+    struct buf b;
+    buf_init(&b, 64);
+    buf_wipe(&b);
+    buf_append_text(&b, "secret");
+    buf_wipe(&b);
+    assert_null(b.ptr);
+    assert_int_equal(b.len, 0);
+    buf_append_text(&b, "again");
+    assert_true(str_equal_text(buf_view(&b), "again"));
+    buf_fini(&b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_wiped_is_as_new),
         cmocka_unit_test(test_appends),
         cmocka_unit_test(test_integers),
         cmocka_unit_test(test_overflow_changes_nothing_and_stays),

@@ -164,9 +164,7 @@ int cli_client_call(struct cli_client *client, const char *method, const char *p
 void cli_answer_fini(struct cli_answer *answer)
 {
     json_free(&answer->document);
-    if (answer->body.ptr != NULL)
-        mem_wipe(answer->body.ptr, answer->body.capacity);
-    buf_fini(&answer->body);
+    buf_wipe(&answer->body);
 }
 
 int cli_client_token(struct cli_client *client, int32_t project_id, const char *user, int64_t ttl,

@@ -7,7 +7,6 @@
 
 #include "base/clock.h"
 #include "base/limits.h"
-#include "base/mem.h"
 #include "cli/cli_input.h"
 #include "codec/json.h"
 #include "config/config.h"
@@ -49,9 +48,7 @@ static int write_file(const struct cli_arguments *arguments, const char *flag, c
         result = cli_usage(arguments, "--%s: %s is not a text", flag, path);
     if (result == CLI_OK)
         json_write_text(object, name, buf_view(&text));
-    if (text.ptr != NULL)
-        mem_wipe(text.ptr, text.capacity);
-    buf_fini(&text);
+    buf_wipe(&text);
     return result;
 }
 
@@ -82,9 +79,7 @@ int cli_webhook_secret(const struct cli_arguments *arguments, struct buf *object
         result = cli_usage(arguments, "--secret: expected a text or @FILE");
     if (result == CLI_OK)
         json_write_text(object, "secret", secret);
-    if (text.ptr != NULL)
-        mem_wipe(text.ptr, text.capacity);
-    buf_fini(&text);
+    buf_wipe(&text);
     return result;
 }
 

@@ -134,9 +134,7 @@ static void release(struct demo_receiver *receiver)
     listener_free(&receiver->listener);
     http_server_free(&receiver->http);
     loop_free(&receiver->loop);
-    if (receiver->key.ptr != NULL)
-        mem_wipe(receiver->key.ptr, receiver->key.capacity);
-    buf_fini(&receiver->key);
+    buf_wipe(&receiver->key);
     pthread_mutex_destroy(&receiver->mutex);
     mem_free(receiver);
 }

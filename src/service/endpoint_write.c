@@ -36,20 +36,13 @@ struct endpoint_write *endpoint_write_new(struct service *service, enum endpoint
     return write;
 }
 
-static void wipe(struct buf *b)
-{
-    if (b->ptr != NULL)
-        mem_wipe(b->ptr, b->capacity);
-    buf_fini(b);
-}
-
 void endpoint_write_free(struct endpoint_write **write)
 {
     if (*write == NULL)
         return;
-    wipe(&(*write)->settings);
-    wipe(&(*write)->secret);
-    wipe(&(*write)->answer);
+    buf_wipe(&(*write)->settings);
+    buf_wipe(&(*write)->secret);
+    buf_wipe(&(*write)->answer);
     mem_free(*write);
     *write = NULL;
 }

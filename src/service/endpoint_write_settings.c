@@ -6,19 +6,11 @@
  */
 #include "base/err.h"
 #include "base/limits.h"
-#include "base/mem.h"
 #include "codec/json.h"
 #include "service/delivery.h"
 #include "service/endpoint_write_internal.h"
 #include "service/service.h"
 #include "webhook/webhook_endpoint.h"
-
-static void wipe(struct buf *b)
-{
-    if (b->ptr != NULL)
-        mem_wipe(b->ptr, b->capacity);
-    buf_fini(b);
-}
 
 static void changed(struct endpoint_step *step)
 {
@@ -129,7 +121,7 @@ static int add(struct endpoint_step *step, struct str client_key)
         json_write_text(answer, "secret", buf_view(&secret));
         buf_append_byte(answer, '}');
     }
-    wipe(&secret);
+    buf_wipe(&secret);
     return rc;
 }
 
@@ -255,7 +247,7 @@ int endpoint_write_rotate(struct endpoint_step *step)
     choose_secret(step, endpoint.preset, &secret);
     if (step->write->error == API_ERROR_NONE)
         rc = replace_secret(step, &endpoint, buf_view(&secret));
-    wipe(&secret);
+    buf_wipe(&secret);
     webhook_endpoint_fini(&endpoint);
     return rc;
 }

@@ -39,19 +39,12 @@ struct project_write *project_write_new(struct service *service, enum project_wr
     return write;
 }
 
-static void wipe(struct buf *b)
-{
-    if (b->ptr != NULL)
-        mem_wipe(b->ptr, b->capacity);
-    buf_fini(b);
-}
-
 void project_write_free(struct project_write **write)
 {
     if (*write == NULL)
         return;
-    wipe(&(*write)->settings);
-    wipe(&(*write)->answer);
+    buf_wipe(&(*write)->settings);
+    buf_wipe(&(*write)->answer);
     mem_free(*write);
     *write = NULL;
 }
@@ -167,8 +160,8 @@ static int create(struct project_write *write, struct writer_transaction *transa
     rc = 0;
     if (merge_settings(write, buf_view(&made), &merged))
         rc = store_created(write, transaction, buf_view(&merged));
-    wipe(&made);
-    wipe(&merged);
+    buf_wipe(&made);
+    buf_wipe(&merged);
     return rc;
 }
 
@@ -220,7 +213,7 @@ static int change(struct project_write *write, struct writer_transaction *transa
             rc = poke_endpoints(transaction, write->project_id);
         writer_project_changed(transaction);
     }
-    wipe(&merged);
+    buf_wipe(&merged);
     return rc;
 }
 

@@ -9,7 +9,6 @@
 #include "base/clock.h"
 #include "base/crypto.h"
 #include "base/err.h"
-#include "base/mem.h"
 #include "codec/base64.h"
 #include "codec/json_fields.h"
 #include "webhook/webhook_policy.h"
@@ -230,9 +229,7 @@ static int read_secrets(struct str sealed, const uint8_t *key, struct webhook_en
         rc = refuse(error, "the sealed secrets cannot be read");
     else
         endpoint->secrets_document = json_parse(buf_view(&plain), error);
-    if (plain.ptr != NULL)
-        mem_wipe(plain.ptr, plain.capacity);
-    buf_fini(&plain);
+    buf_wipe(&plain);
     if (rc < 0)
         return rc;
     const struct json *secrets = endpoint->secrets_document;
@@ -409,8 +406,7 @@ void webhook_endpoint_seal(struct str secret, struct str previous, int64_t previ
         out->overflow = true;
     else
         crypto_seal(key, buf_view(&plain), out);
-    mem_wipe(plain.ptr, plain.capacity);
-    buf_fini(&plain);
+    buf_wipe(&plain);
 }
 
 /* Whole seconds without a fraction. */

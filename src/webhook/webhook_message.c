@@ -272,9 +272,7 @@ static void sign_standard(struct str secret, struct str signed_text, struct buf 
         buf_append_byte(out, ' ');
     buf_append_text(out, "v1,");
     base64_encode(str_make((const char *)digest, sizeof(digest)), out);
-    if (key.ptr != NULL)
-        mem_wipe(key.ptr, key.capacity);
-    buf_fini(&key);
+    buf_wipe(&key);
 }
 
 static void add_standard(struct str secret, struct str previous_secret, const char *id,
