@@ -70,6 +70,7 @@ struct session {
     int64_t ping_mono;  /* when the next ping goes out */
     int64_t pong_mono;  /* 3012 at this time; INT64_MAX while no ping waits for its pong */
     int64_t drain_mono; /* 3001 at this time */
+    int64_t check_mono; /* when the position is compared with the store */
     int32_t project_id;
     int32_t position; /* offset of the last publication that was sent or known */
     char *channel;    /* "orders:<project_id>#<user>"; NULL until the user is known */
@@ -99,6 +100,11 @@ void session_drain(struct session *session, int64_t drain_mono);
 
 /* Names the user; the hub's events of its stream come from now on. */
 void session_subscribe(struct session *session, int32_t project_id, struct str user_external_id);
+/*
+ * `duration` less a random part of up to `share`, both in ms, so that what begins in one burst does
+ * not come back in one.
+ */
+int64_t session_spread(int64_t duration, int64_t share);
 /* The user's stream stands at `position`; the session lives until `ends_mono` at most. */
 void session_connect(struct session *session, int32_t position, int64_t ends_mono);
 /* The session is connected, and `channel` is the one it was told of. */

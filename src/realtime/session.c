@@ -121,19 +121,25 @@ void session_push(struct session *session, const struct store_publication *publi
 
 /* The stream. */
 
-static void catch_up(struct session *session)
+/* ERR_NOT_FOUND: the store cannot fill the gap, or never was that far; the session is closed. */
+static int compare_with_store(struct session *session)
 {
     struct buyer_stream_view view = {0};
     int result = buyer_stream_missed(session->realtime->service, session->project_id,
                                      session_user(session), session->position, &view);
-    if (result < 0) {
-        session_close(session,
-                      result == ERR_NOT_FOUND ? CLOSE_INSUFFICIENT_STATE : CLOSE_SERVER_ERROR);
-        return;
-    }
-    metrics_add(METRIC_CATCH_UPS, 1);
+    if (result == ERR_NOT_FOUND)
+        session_close(session, CLOSE_INSUFFICIENT_STATE);
+    if (view.publication_count > 0)
+        metrics_add(METRIC_CATCH_UPS, 1);
     session_push(session, view.publications, view.publication_count);
     buyer_stream_view_fini(&view);
+    return result;
+}
+
+static void catch_up(struct session *session)
+{
+    if (compare_with_store(session) < 0)
+        session_close(session, CLOSE_SERVER_ERROR);
 }
 
 static void on_event(struct hub_subscriber *subscriber, const struct hub_event *event)
@@ -199,6 +205,7 @@ static void set_timer(struct session *session)
 {
     int64_t nearest = earlier(earlier(session->ends_mono, session->ping_mono),
                               earlier(session->pong_mono, session->drain_mono));
+    nearest = earlier(nearest, session->check_mono);
     if (nearest == INT64_MAX)
         loop_timer_cancel(&session->timer);
     else
@@ -225,6 +232,16 @@ static void send_ping(struct session *session, int64_t now)
     note_sent(session, session->transport->ping(session));
 }
 
+/*
+ * Nothing says that an event is missing; so a store that does not answer now is asked again later,
+ * and no healthy session ends for it.
+ */
+static void check_position(struct session *session, int64_t now)
+{
+    session->check_mono = session_deadline(now, session->realtime->options->position_interval);
+    (void)compare_with_store(session);
+}
+
 static void on_timer(struct loop_timer *timer)
 {
     struct session *session = CONTAINER_OF(timer, struct session, timer);
@@ -232,8 +249,10 @@ static void on_timer(struct loop_timer *timer)
     enum close_code code = due_close(session, now);
     if (code != CLOSE_NONE)
         session_close(session, code);
-    else if (now >= session->ping_mono)
+    if (session->state != SESSION_CLOSING && now >= session->ping_mono)
         send_ping(session, now);
+    if (session->state != SESSION_CLOSING && now >= session->check_mono)
+        check_position(session, now);
     if (session->state != SESSION_CLOSING)
         set_timer(session);
 }
@@ -248,14 +267,21 @@ void session_drain(struct session *session, int64_t drain_mono)
 
 /* Commands. */
 
+int64_t session_spread(int64_t duration, int64_t share)
+{
+    return duration - crypto_random_below((uint32_t)earlier(share, UINT32_MAX - 1) + 1);
+}
+
 void session_connect(struct session *session, int32_t position, int64_t ends_mono)
 {
-    int64_t interval = session->realtime->options->ping_interval;
-    uint32_t half = (uint32_t)earlier(interval / 2, UINT32_MAX - 1);
-    int64_t first = interval - crypto_random_below(half + 1);
+    const struct realtime_options *options = session->realtime->options;
+    int64_t now = loop_now(session->realtime->service->loop);
+    int64_t ping = session_spread(options->ping_interval, options->ping_interval / 2);
+    int64_t check = session_spread(options->position_interval, options->position_interval / 2);
     session->position = position;
     session->ends_mono = ends_mono;
-    session->ping_mono = session_deadline(loop_now(session->realtime->service->loop), first);
+    session->ping_mono = session_deadline(now, ping);
+    session->check_mono = session_deadline(now, check);
     session_set_state(session, SESSION_CONNECTED);
     set_timer(session);
 }
@@ -340,6 +366,7 @@ void session_init(struct session *session, struct realtime *realtime,
     session->ping_mono = INT64_MAX;
     session->pong_mono = INT64_MAX;
     session->drain_mono = INT64_MAX;
+    session->check_mono = INT64_MAX;
     list_append(&realtime->sessions, &session->node);
     realtime->session_count++;
     loop_timer_init(&session->timer, realtime->service->loop, on_timer);

@@ -85,6 +85,7 @@ void fixture_init(struct fixture *fixture)
     fixture->options = (struct realtime_options){.ping_interval = 25 * 1000,
                                                  .pong_timeout = 8 * 1000,
                                                  .connect_timeout = 10 * 1000,
+                                                 .position_interval = 40 * 1000,
                                                  .max_lifetime = 300 * 1000,
                                                  .latest_on_connect = true,
                                                  .terminal_refusal_json = true};

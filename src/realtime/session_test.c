@@ -381,6 +381,58 @@ static void test_gap_that_the_store_cannot_fill(void **state)
     client_fini(&client);
 }
 
+static void test_event_that_the_hub_lost(void **state)
+{
+    struct fixture *fixture = *state;
+    struct client client;
+    int64_t catch_ups = metrics_value(METRIC_CATCH_UPS);
+    fixture->options.position_interval = 2;
+    client_connect(&client, fixture);
+    (void)fixture_commit(fixture, "u1", 7, ORDER_NEW);
+    client_await(&client, PUSH(7, "new", 1));
+    struct hub_event late = fixture_commit(fixture, "u1", 7, ORDER_PAID);
+    client_await(&client, PUSH(7, "paid", 2));
+    hub_publish(fixture->hub, &late);
+    assert_string_equal(client_log(&client), PUSH(7, "new", 1) PUSH(7, "paid", 2));
+    assert_int_equal(metrics_value(METRIC_CATCH_UPS), catch_ups + 2);
+    client_fini(&client);
+}
+
+static void test_position_that_the_store_does_not_know(void **state)
+{
+    struct fixture *fixture = *state;
+    struct client behind, ahead;
+    fixture->options.position_interval = 2;
+    fixture->store_options.history_max_events = 1;
+    client_connect(&behind, fixture);
+    (void)fixture_commit(fixture, "u1", 7, ORDER_PAID);
+    (void)fixture_commit(fixture, "u1", 7, ORDER_DONE);
+    fixture_prune(fixture);
+    client_await(&behind, "close 3010 insufficient state\n");
+    client_fini(&behind);
+
+    client_connect(&ahead, fixture);
+    ahead.session.position = 3;
+    client_await(&ahead, "close 3010 insufficient state\n");
+    client_fini(&ahead);
+}
+
+static void test_check_while_the_store_fails(void **state)
+{
+    struct fixture *fixture = *state;
+    struct client client;
+    fixture->options.position_interval = 1;
+    fixture->options.ping_interval = 20;
+    client_connect(&client, fixture);
+    (void)fixture_commit(fixture, "u1", 7, ORDER_NEW);
+    fixture_break_store(true);
+    client_await(&client, "{}\n");
+    fixture_break_store(false);
+    client_await(&client, PUSH(7, "new", 1));
+    assert_int_equal(client.closes, 0);
+    client_fini(&client);
+}
+
 static void test_store_that_fails(void **state)
 {
     struct fixture *fixture = *state;
@@ -456,21 +508,38 @@ static void test_pings(void **state)
     client_fini(&client);
 }
 
-static void test_first_ping_comes_at_a_random_time(void **state)
+/* Where the times of many sessions lie. */
+struct range {
+    int64_t lowest, highest;
+};
+
+static void widen(struct range *range, int64_t deadline)
+{
+    range->lowest = deadline < range->lowest ? deadline : range->lowest;
+    range->highest = deadline > range->highest ? deadline : range->highest;
+}
+
+static void assert_spread(const struct range *range, int64_t from, int64_t to)
+{
+    assert_in_range(range->lowest, from, from + (to - from) / 4);
+    assert_in_range(range->highest, to - (to - from) / 4, to);
+}
+
+static void test_deadlines_of_a_burst_are_spread(void **state)
 {
     struct fixture *fixture = *state;
-    int64_t interval = fixture->options.ping_interval;
-    int64_t lowest = INT64_MAX, highest = 0;
-    for (int i = 0; i < 50; i++) {
+    const struct realtime_options *options = &fixture->options;
+    int64_t now = loop_now(fixture->loop);
+    struct range pings = {INT64_MAX, 0}, checks = {INT64_MAX, 0};
+    for (int i = 0; i < 100; i++) {
         struct client client;
         client_connect(&client, fixture);
-        int64_t delay = client.session.ping_mono - loop_now(fixture->loop);
-        lowest = delay < lowest ? delay : lowest;
-        highest = delay > highest ? delay : highest;
+        widen(&pings, client.session.ping_mono - now);
+        widen(&checks, client.session.check_mono - now);
         client_fini(&client);
     }
-    assert_in_range(lowest, interval / 2, interval * 5 / 8);
-    assert_in_range(highest, interval * 7 / 8, interval);
+    assert_spread(&pings, options->ping_interval / 2, options->ping_interval);
+    assert_spread(&checks, options->position_interval / 2, options->position_interval);
 }
 
 static void test_stale_session(void **state)
@@ -571,11 +640,14 @@ int main(void)
         TEST(test_pushes),
         TEST(test_resync),
         TEST(test_gap_that_the_store_cannot_fill),
+        TEST(test_event_that_the_hub_lost),
+        TEST(test_position_that_the_store_does_not_know),
+        TEST(test_check_while_the_store_fails),
         TEST(test_store_that_fails),
         TEST(test_slow_client),
         TEST(test_client_that_goes_by_itself),
         TEST(test_pings),
-        TEST(test_first_ping_comes_at_a_random_time),
+        TEST(test_deadlines_of_a_burst_are_spread),
         TEST(test_stale_session),
         TEST(test_lifetime),
         TEST(test_token_that_ends_ends_the_session),
