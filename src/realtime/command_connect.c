@@ -77,7 +77,9 @@ static int64_t end_of_life(const struct session *session, const struct auth_user
 {
     struct loop *loop = session->realtime->service->loop;
     int64_t lifetime = session->realtime->options->max_lifetime;
-    int64_t ends = lifetime > 0 ? session_deadline(session->opened_mono, lifetime) : INT64_MAX;
+    int64_t ends = INT64_MAX;
+    if (lifetime > 0)
+        ends = session_deadline(session->opened_mono, session_spread(lifetime, lifetime / 10));
     int64_t token_ends = user->expires_at == INT64_MAX
                              ? INT64_MAX
                              : session_deadline(loop_now(loop), user->expires_at - loop_wall(loop));
