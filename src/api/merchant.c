@@ -5,26 +5,33 @@
 #include "base/crypto.h"
 #include "base/err.h"
 #include "base/mem.h"
+#include "base/quota.h"
+#include "loop/loop.h"
 #include "service/service.h"
 
 #include <limits.h>
 #include <string.h>
 
-void merchant_respond_failure(struct http_request *http, int result, enum api_error not_found)
+static enum api_error error_of(int result, enum api_error not_found)
 {
     switch (result) {
+    case 0:
+        return API_ERROR_NONE;
     case ERR_NOT_FOUND:
-        http_respond_error(http, not_found, NULL);
-        break;
+        return not_found;
     case ERR_DENIED:
-        http_respond_error(http, API_ERROR_UNAUTHORIZED, NULL);
-        break;
+        return API_ERROR_UNAUTHORIZED;
     case ERR_TOO_LARGE:
-        http_respond_error(http, API_ERROR_INTERNAL, "The answer is too large");
-        break;
+        return API_ERROR_INTERNAL;
     default:
-        http_respond_error(http, API_ERROR_STORE_UNAVAILABLE, NULL);
+        return API_ERROR_STORE_UNAVAILABLE;
     }
+}
+
+void merchant_respond_failure(struct http_request *http, int result, enum api_error not_found)
+{
+    http_respond_error(http, error_of(result, not_found),
+                       result == ERR_TOO_LARGE ? "The answer is too large" : NULL);
 }
 
 void merchant_respond_read(struct http_request *http, int result, const struct buf *body,
@@ -36,18 +43,40 @@ void merchant_respond_read(struct http_request *http, int result, const struct b
         merchant_respond_failure(http, result, not_found);
 }
 
-const struct auth_project *merchant_project(struct http_request *http)
+static enum api_error find_project(struct http_request *http, const struct auth_project **project)
 {
     struct service *service = http->context;
-    const struct auth_project *project;
     int64_t id;
     int result = ERR_NOT_FOUND;
     if (str_to_int64(http->params[0], 1, INT32_MAX, &id))
         result = auth_merchant(service->auth, (int32_t)id,
-                               http_request_header(http, "authorization"), &project);
-    if (result == 0)
+                               http_request_header(http, "authorization"), project);
+    return error_of(result, API_ERROR_PROJECT_NOT_FOUND);
+}
+
+enum api_error merchant_admit(struct http_request *http)
+{
+    const struct auth_project *project;
+    return find_project(http, &project);
+}
+
+static enum api_error take_turn(struct service *service, const struct auth_project *project)
+{
+    struct str key = str_make((const char *)&project->project_id, sizeof(project->project_id));
+    int64_t wait = quota_take(service->quota, QUOTA_PROJECT_REQUESTS, key,
+                              service->options->requests_per_project, loop_now(service->loop));
+    return wait == 0 ? API_ERROR_NONE : API_ERROR_TOO_MANY_REQUESTS;
+}
+
+const struct auth_project *merchant_project(struct http_request *http)
+{
+    const struct auth_project *project;
+    enum api_error error = find_project(http, &project);
+    if (error == API_ERROR_NONE)
+        error = take_turn(http->context, project);
+    if (error == API_ERROR_NONE)
         return project;
-    merchant_respond_failure(http, result, API_ERROR_PROJECT_NOT_FOUND);
+    http_respond_error(http, error, NULL);
     return NULL;
 }
 

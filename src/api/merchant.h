@@ -20,6 +20,8 @@ struct merchant_write {
  * answer has been sent.
  */
 const struct auth_project *merchant_project(struct http_request *http);
+/* For the routes with large bodies: who is calling, before the body is read. */
+enum api_error merchant_admit(struct http_request *http);
 
 /* "{order}" of the path; 0 after an error answer has been sent. */
 int32_t merchant_order_id(struct http_request *http);

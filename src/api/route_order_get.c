@@ -8,6 +8,7 @@
 #include "auth/auth.h"
 #include "base/err.h"
 #include "base/mem.h"
+#include "base/quota.h"
 #include "codec/url.h"
 #include "hub/hub.h"
 #include "loop/loop.h"
@@ -166,6 +167,17 @@ static bool read_wait(struct str query, int64_t *seconds)
     return good;
 }
 
+/* The same user in another project has another key: the projects' numbers come first. */
+static bool is_too_fast(struct service *service, int32_t project_id, const struct auth_user *user)
+{
+    char key[sizeof(project_id) + LIMIT_USER_EXTERNAL_ID];
+    memcpy(key, &project_id, sizeof(project_id));
+    memcpy(key + sizeof(project_id), user->user_external_id.ptr, user->user_external_id.len);
+    return quota_take(service->quota, QUOTA_USER_REQUESTS,
+                      str_make(key, sizeof(project_id) + user->user_external_id.len),
+                      service->options->requests_per_user, loop_now(service->loop)) != 0;
+}
+
 void route_order_get(struct http_request *http)
 {
     struct service *service = http->context;
@@ -188,6 +200,8 @@ void route_order_get(struct http_request *http)
         http_respond_error(http, API_ERROR_PROJECT_NOT_FOUND, NULL);
     else if (result != 0)
         respond_failure(http, result);
+    else if (is_too_fast(service, (int32_t)project_id, &user))
+        http_respond_error(http, API_ERROR_TOO_MANY_REQUESTS, NULL);
     else if (!str_to_int64(http->params[1], 1, INT32_MAX, &order_id))
         http_respond_error(http, API_ERROR_ORDER_NOT_FOUND, NULL);
     else if (!read_wait(http->query, &seconds))

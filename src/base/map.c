@@ -1,16 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Chained buckets under SipHash-1-3 (Aumasson and Bernstein, 2012). User ids and idempotency keys
- * come from outside; with a hash that they can predict, a few thousand keys in one bucket would
- * stop a worker.
+ * Chained buckets. User ids and idempotency keys come from outside; with a hash that they can
+ * predict, a few thousand keys in one bucket would stop a worker.
  */
 #include "base/map.h"
 
-#include "base/crypto.h"
+#include "base/hash.h"
 #include "base/mem.h"
 
 #include <assert.h>
-#include <pthread.h>
 #include <string.h>
 
 enum { FIRST_BUCKETS = 16 };
@@ -22,66 +20,6 @@ struct map_entry {
     size_t length;
     char key[];
 };
-
-static pthread_once_t hash_key_once = PTHREAD_ONCE_INIT;
-static uint64_t hash_key[2];
-
-static void draw_hash_key(void)
-{
-    crypto_random(hash_key, sizeof(hash_key));
-}
-
-static uint64_t rotate(uint64_t x, unsigned bits)
-{
-    return x << bits | x >> (64 - bits);
-}
-
-static void sip_round(uint64_t v[4])
-{
-    v[0] += v[1];
-    v[1] = rotate(v[1], 13) ^ v[0];
-    v[0] = rotate(v[0], 32);
-    v[2] += v[3];
-    v[3] = rotate(v[3], 16) ^ v[2];
-    v[0] += v[3];
-    v[3] = rotate(v[3], 21) ^ v[0];
-    v[2] += v[1];
-    v[1] = rotate(v[1], 17) ^ v[2];
-    v[2] = rotate(v[2], 32);
-}
-
-static void sip_word(uint64_t v[4], uint64_t word)
-{
-    v[3] ^= word;
-    sip_round(v);
-    v[0] ^= word;
-}
-
-static uint64_t hash_of(struct str key)
-{
-    pthread_once(&hash_key_once, draw_hash_key);
-    uint64_t v[4] = {
-        hash_key[0] ^ UINT64_C(0x736f6d6570736575),
-        hash_key[1] ^ UINT64_C(0x646f72616e646f6d),
-        hash_key[0] ^ UINT64_C(0x6c7967656e657261),
-        hash_key[1] ^ UINT64_C(0x7465646279746573),
-    };
-    /* Words in the machine's byte order: the hash never leaves the process. */
-    uint64_t word;
-    size_t i = 0;
-    for (; key.len - i >= sizeof(word); i += sizeof(word)) {
-        memcpy(&word, key.ptr + i, sizeof(word));
-        sip_word(v, word);
-    }
-    word = (uint64_t)key.len << 56;
-    for (unsigned shift = 0; i < key.len; i++, shift += 8)
-        word |= (uint64_t)(uint8_t)key.ptr[i] << shift;
-    sip_word(v, word);
-    v[2] ^= 0xff;
-    for (int round = 0; round < 3; round++)
-        sip_round(v);
-    return v[0] ^ v[1] ^ v[2] ^ v[3];
-}
 
 void map_init(struct map *m)
 {
@@ -119,7 +57,7 @@ void *map_get(const struct map *m, struct str key)
 {
     if (m->count == 0)
         return NULL;
-    struct map_entry *entry = *find(m, key, hash_of(key));
+    struct map_entry *entry = *find(m, key, hash_keyed(key));
     return entry != NULL ? entry->value : NULL;
 }
 
@@ -147,7 +85,7 @@ void *map_put(struct map *m, struct str key, void *value)
     assert(value != NULL);
     if (m->count >= m->bucket_count)
         grow(m);
-    uint64_t hash = hash_of(key);
+    uint64_t hash = hash_keyed(key);
     struct map_entry **link = find(m, key, hash);
     if (*link != NULL) {
         void *previous = (*link)->value;
@@ -167,7 +105,7 @@ void *map_remove(struct map *m, struct str key)
 {
     if (m->count == 0)
         return NULL;
-    struct map_entry **link = find(m, key, hash_of(key));
+    struct map_entry **link = find(m, key, hash_keyed(key));
     struct map_entry *entry = *link;
     if (entry == NULL)
         return NULL;

@@ -219,12 +219,17 @@ static void answer_with(struct http_connection *connection, const struct http_an
 
 void http_respond(struct http_request *request, const struct http_answer *answer)
 {
-    answer_with(request->connection, answer);
+    /* What was done is not denied; the answer to a write is no longer than its body. */
+    bool is_read = strcmp(request->method, "GET") == 0;
+    if (is_read && !http_connection_reserve(request->connection, answer->body.len))
+        http_respond_error(request, API_ERROR_BUSY, NULL);
+    else
+        answer_with(request->connection, answer);
 }
 
 void http_respond_json(struct http_request *request, int status, struct str body)
 {
-    answer_with(request->connection, &(struct http_answer){.status = status, .body = body});
+    http_respond(request, &(struct http_answer){.status = status, .body = body});
 }
 
 static void append_error_headers(const struct http_connection *connection, enum api_error error,

@@ -9,6 +9,7 @@
 
 #include "base/err.h"
 #include "base/mem.h"
+#include "base/quota.h"
 #include "codec/url.h"
 #include "net/stream.h"
 
@@ -34,8 +35,25 @@ static void set_phase(struct http_connection *connection, enum http_phase phase)
     connection->deadline_mono = timeout > 0 ? loop_now(connection->server->loop) + timeout : 0;
 }
 
+bool http_connection_reserve(struct http_connection *connection, uint64_t bytes)
+{
+    if (bytes <= LIMIT_LARGE_BODY)
+        return true;
+    if (!quota_reserve(connection->server->quota, bytes))
+        return false;
+    connection->reserved += bytes;
+    return true;
+}
+
+static void give_back(struct http_connection *connection)
+{
+    quota_give_back(connection->server->quota, connection->reserved);
+    connection->reserved = 0;
+}
+
 static void release(struct http_connection *connection)
 {
+    give_back(connection);
     loop_timer_cancel(&connection->timer);
     list_remove(&connection->node);
     connection->server->count--;
@@ -147,7 +165,11 @@ static void hand_over(struct http_connection *connection)
 static void begin_body(struct http_connection *connection)
 {
     const struct http_route *route = connection->match.route;
-    enum api_error error = http_body_begin(&connection->body, &connection->head, route->body_max);
+    const struct http_head *head = &connection->head;
+    enum api_error error = http_body_begin(&connection->body, head, route->body_max);
+    uint64_t length = head->chunked ? route->body_max : head->content_length;
+    if (error == API_ERROR_NONE && !http_connection_reserve(connection, length))
+        error = API_ERROR_BUSY;
     if (error != API_ERROR_NONE) {
         refuse(connection, error, NULL);
         return;
@@ -181,6 +203,8 @@ static void begin_request(struct http_connection *connection)
     enum api_error error = route_error(connection);
     if (error == API_ERROR_NONE)
         error = decode_params(connection);
+    if (error == API_ERROR_NONE && match->route->admit != NULL)
+        error = match->route->admit(request);
     if (error != API_ERROR_NONE)
         http_answer_error(connection, error, NULL);
     else
@@ -311,6 +335,7 @@ static void on_later(struct loop_message *message)
 
 static void await_request(struct http_connection *connection)
 {
+    give_back(connection);
     set_phase(connection, HTTP_PHASE_HEAD);
     if (connection->rest.len > 0)
         settle_later(connection);

@@ -46,6 +46,15 @@ static void handle_echo(struct http_request *request)
     world_answer(request, 200, request->body);
 }
 
+static void handle_length(struct http_request *request)
+{
+    struct buf text;
+    buf_init(&text, 20);
+    buf_append_int(&text, (int64_t)request->body.len);
+    world_answer(request, 200, buf_view(&text));
+    buf_fini(&text);
+}
+
 static void handle_field(struct http_request *request)
 {
     world_answer(request, http_request_has_header(request, "X-TEST") ? 200 : 404,
@@ -130,11 +139,17 @@ static void handle_stream(struct http_request *request)
     buf_fini(&body);
 }
 
+static enum api_error admit_friends(struct http_request *request)
+{
+    return http_request_has_header(request, "x-friend") ? API_ERROR_NONE : API_ERROR_UNAUTHORIZED;
+}
+
 static const struct http_route routes[] = {
     {"GET", "/show", handle_show, 0, 0},
     {"GET", "/show/{a}/{b}", handle_show, 0, 0},
     {"POST", "/echo", handle_echo, 100, 0},
     {"POST", "/show", handle_show, 0, 0},
+    {"POST", "/much", handle_length, 2 * LIMIT_LARGE_BODY, 0, admit_friends},
     {"GET", "/field", handle_field, 0, 0},
     {"GET", "/hold", handle_hold, 0, 0},
     {"POST", "/hold", handle_hold, 100, 0},

@@ -78,7 +78,8 @@ struct http_server {
     struct list connections;
     size_t count;
     bool draining;
-    struct buf scratch; /* the answer being written */
+    struct quota *quota; /* NULL: no limits */
+    struct buf scratch;  /* the answer being written */
     int64_t date_second;
     char date[32];
 };
@@ -108,6 +109,7 @@ struct http_connection {
     struct buf decoded; /* of params */
     struct str input;   /* received and not taken; valid while `proceeding` */
     struct buf rest;    /* kept until the present request is answered */
+    size_t reserved;    /* bytes of the quota's stock for the present body and answer */
     struct loop_timer timer;
     struct loop_message later;
     int64_t deadline_mono; /* of the phase; 0: none */
@@ -125,6 +127,12 @@ void http_connection_lost(struct http_connection *connection);
 void http_connection_drain(struct http_connection *connection);
 /* The present request has its answer, of which all that could be was written. */
 void http_connection_answered(struct http_connection *connection, bool keep_alive);
+
+/*
+ * Room for a body or an answer of this many bytes until the answer has been taken by the peer. False
+ * when all connections together hold too much.
+ */
+NODISCARD bool http_connection_reserve(struct http_connection *connection, uint64_t bytes);
 
 /* The answer to a request that no handler gets; closes when it cannot be followed by another. */
 void http_answer_error(struct http_connection *connection, enum api_error error,

@@ -30,6 +30,11 @@ struct http_server *http_server_new(struct loop *loop, const struct http_route_t
     return server;
 }
 
+void http_server_use_quota(struct http_server *server, struct quota *quota)
+{
+    server->quota = quota;
+}
+
 void http_server_free(struct http_server **owner)
 {
     struct http_server *server = *owner;

@@ -21,6 +21,7 @@
 struct http_connection;
 struct http_server;
 struct loop;
+struct quota;
 struct stream;
 
 #define HTTP_PARAMS_MAX 4
@@ -56,6 +57,11 @@ struct http_route {
     http_handler_fn *handle;
     size_t body_max; /* 0: a request with a body is refused with 413 */
     unsigned flags;
+    /*
+     * Asked when the head is there, so that a stranger cannot send a large body; an error answers
+     * the request. NULL: nobody is asked.
+     */
+    enum api_error (*admit)(struct http_request *request);
 };
 
 struct http_options {
@@ -76,6 +82,8 @@ struct http_route_table {
  */
 struct http_server *http_server_new(struct loop *loop, const struct http_route_table *tables,
                                     const struct http_options *options);
+/* Before the first connection; it outlives the server. Without it nothing is limited. */
+void http_server_use_quota(struct http_server *server, struct quota *quota);
 /* All connections have ended. */
 void http_server_free(struct http_server **server);
 

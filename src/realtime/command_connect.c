@@ -145,7 +145,11 @@ void command_connect(struct session *session, const struct centrifuge_command *c
         refuse(session, command->id, refusal);
         return;
     }
-    session_subscribe(session, (int32_t)command->credentials.project_id, user.user_external_id);
+    if (session_subscribe(session, (int32_t)command->credentials.project_id,
+                          user.user_external_id) != 0) {
+        refuse(session, command->id, CLOSE_TOO_MANY_REQUESTS);
+        return;
+    }
     struct buyer_stream_query query = {
         .project_id = session->project_id,
         .user_external_id = session_user(session),

@@ -22,13 +22,15 @@ struct realtime_peers;
 struct service;
 
 struct realtime_options {
-    int64_t ping_interval;      /* ms, whole seconds are told to the client (at least 1) */
-    int64_t pong_timeout;       /* ms; below ping_interval */
-    int64_t connect_timeout;    /* ms from the opening to a successful connect command, else 3502 */
-    int64_t position_interval;  /* ms between two looks whether the hub has lost an event */
-    int64_t max_lifetime;       /* ms from the opening, less up to a tenth; then 3005; 0: no end */
-    bool latest_on_connect;     /* tell a fresh connection where its user's orders stand */
-    bool terminal_refusal_json; /* refused credentials: 3500, else 3499 */
+    int64_t ping_interval;     /* ms, whole seconds are told to the client (at least 1) */
+    int64_t pong_timeout;      /* ms; below ping_interval */
+    int64_t connect_timeout;   /* ms from the opening to a successful connect command, else 3502 */
+    int64_t position_interval; /* ms between two looks whether the hub has lost an event */
+    int64_t max_lifetime;      /* ms from the opening, less up to a tenth; then 3005; 0: no end */
+    int64_t connections_per_user;   /* at once; more end with 3013; 0: no limit */
+    int64_t commands_per_second;    /* of one connection; more end with 3013; 0: no limit */
+    bool latest_on_connect;         /* tell a fresh connection where its user's orders stand */
+    bool terminal_refusal_json;     /* refused credentials: 3500, else 3499 */
     bool terminal_refusal_protobuf; /* the same; 3500 leaves Android's tracker stuck */
 };
 

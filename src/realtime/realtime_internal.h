@@ -75,7 +75,9 @@ struct session {
     int32_t position; /* offset of the last publication that was sent or known */
     char *channel;    /* "orders:<project_id>#<user>"; NULL until the user is known */
     uint32_t channel_length;
-    uint32_t user_start; /* where the user_external_id begins in it */
+    uint32_t user_start;        /* where the user_external_id begins in it */
+    int64_t commands_earned_us; /* of quota_rate_take */
+    bool counted;               /* among the sessions of its user */
 };
 
 /* For transports. */
@@ -98,8 +100,12 @@ void session_drain(struct session *session, int64_t drain_mono);
 
 /* For commands. */
 
-/* Names the user; the hub's events of its stream come from now on. */
-void session_subscribe(struct session *session, int32_t project_id, struct str user_external_id);
+/*
+ * Names the user; the hub's events of its stream come from now on. ERR_BUSY when the user has
+ * connections_per_user already.
+ */
+NODISCARD int session_subscribe(struct session *session, int32_t project_id,
+                                struct str user_external_id);
 /*
  * `duration` less a random part of up to `share`, both in ms, so that what begins in one burst does
  * not come back in one.

@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/metrics.h"
+#include "base/quota.h"
 #include "service/buyer_stream.h"
 #include "service/service.h"
 
@@ -162,7 +163,7 @@ static void on_resync(struct hub_subscriber *subscriber)
     catch_up(CONTAINER_OF(subscriber, struct session, subscriber));
 }
 
-void session_subscribe(struct session *session, int32_t project_id, struct str user_external_id)
+int session_subscribe(struct session *session, int32_t project_id, struct str user_external_id)
 {
     static const struct hub_subscriber_ops ops = {.event = on_event, .resync = on_resync};
     struct buf channel;
@@ -174,8 +175,14 @@ void session_subscribe(struct session *session, int32_t project_id, struct str u
     session->channel_length = (uint32_t)channel.len;
     session->channel = mem_dup(channel.ptr, channel.len);
     buf_fini(&channel);
+    session->counted =
+        quota_enter(session->realtime->service->quota, QUOTA_SESSIONS, session_channel(session),
+                    session->realtime->options->connections_per_user);
+    if (!session->counted)
+        return ERR_BUSY;
     hub_subscribe(session->realtime->service->hub, project_id, session_user(session),
                   &session->subscriber, &ops);
+    return 0;
 }
 
 struct str session_channel(const struct session *session)
@@ -326,12 +333,22 @@ static command_fn *find_command(const struct session *session,
     return commands[command->method];
 }
 
+/* Pongs count as well: answering nothing, they still cost. */
+static bool is_too_fast(struct session *session)
+{
+    const struct realtime *realtime = session->realtime;
+    return quota_rate_take(&session->commands_earned_us, realtime->options->commands_per_second,
+                           loop_now(realtime->service->loop)) != 0;
+}
+
 /* ERR_CLOSED once the session is over, so that the rest of the message is not looked at. */
 static int take_command(void *argument, const struct centrifuge_command *command)
 {
     struct session *session = argument;
     command_fn *run = find_command(session, command);
-    if (run)
+    if (is_too_fast(session))
+        session_close(session, CLOSE_TOO_MANY_REQUESTS);
+    else if (run)
         run(session, command);
     else if (session->state == SESSION_CONNECTED && command->method == CENTRIFUGE_PONG)
         take_pong(session);
@@ -378,6 +395,8 @@ void session_fini(struct session *session)
     session_set_state(session, SESSION_CLOSING);
     list_remove(&session->node);
     session->realtime->session_count--;
+    if (session->counted)
+        quota_leave(session->realtime->service->quota, QUOTA_SESSIONS, session_channel(session));
     mem_free(session->channel);
     session->channel = NULL;
 }

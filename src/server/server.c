@@ -12,6 +12,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/quota.h"
 #include "net/listener.h"
 #include "realtime/realtime.h"
 #include "server/admin_key.h"
@@ -39,6 +40,7 @@ struct server {
     struct delivery_recorder *recorder;
     struct writer *writer;
     struct realtime_peers *peers;
+    struct quota *quota;
     struct worker *workers[WORKERS_MAX];
     struct hub_feed *feeds[WORKERS_MAX];
     int worker_count;
@@ -119,9 +121,15 @@ static int open_store(struct server *server, char *error)
 static int make_workers(struct server *server, char *error)
 {
     int count = worker_count_of(server->config);
+    const struct worker_shared shared = {
+        .store = server->store,
+        .auth = &server->auth,
+        .secrets_key = server->secrets_key,
+        .peers = server->peers,
+        .quota = server->quota,
+    };
     for (int i = 0; i < count; i++) {
-        server->workers[i] = worker_new(server->config, server->store, &server->auth,
-                                        server->secrets_key, server->peers);
+        server->workers[i] = worker_new(server->config, &shared);
         if (server->workers[i] == NULL) {
             snprintf(error, SERVER_ERROR_SIZE, "a worker cannot be made; the log says why");
             return ERR_IO;
@@ -181,6 +189,7 @@ struct server *server_start(const struct config *config, const struct server_ext
     struct server *server = mem_zalloc(sizeof(*server));
     server->config = config;
     server->peers = realtime_peers_new();
+    server->quota = quota_new();
     pthread_mutex_init(&server->mutex, NULL);
     pthread_cond_init(&server->changed, NULL);
     if (open_store(server, error) != 0 || make_workers(server, error) != 0 ||
@@ -272,6 +281,7 @@ void server_stop(struct server **owner, int64_t drain_time)
     for (int i = 0; i < server->worker_count; i++)
         worker_free(&server->workers[i]);
     realtime_peers_free(&server->peers);
+    quota_free(&server->quota);
     if (server->store != NULL)
         store_close(&server->store);
     pthread_cond_destroy(&server->changed);

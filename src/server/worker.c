@@ -43,26 +43,26 @@ struct worker {
     void *drained_argument;
 };
 
-struct worker *worker_new(const struct config *config, struct store *store,
-                          struct auth_shared *auth, const uint8_t *secrets_key,
-                          struct realtime_peers *peers)
+struct worker *worker_new(const struct config *config, const struct worker_shared *shared)
 {
     struct worker *worker = mem_zalloc(sizeof(*worker));
     struct service *service = &worker->service;
     worker->http_options = config->http;
     worker->realtime_options = config->realtime;
     service->options = &config->service;
-    service->store = store;
-    service->webhook_key = secrets_key;
+    service->store = shared->store;
+    service->webhook_key = shared->secrets_key;
+    service->quota = shared->quota;
     service->loop = loop_new();
-    if (service->loop == NULL || store_connect(store, STORE_READER, &service->reader) != 0) {
+    if (service->loop == NULL ||
+        store_connect(shared->store, STORE_READER, &service->reader) != 0) {
         worker_free(&worker);
         return NULL;
     }
     service->hub = hub_new();
-    service->auth = auth_new(store, service->reader, auth);
+    service->auth = auth_new(shared->store, service->reader, shared->auth);
     worker->feed = hub_feed_new(service->hub, service->loop);
-    worker->realtime = realtime_new(service, &worker->realtime_options, peers);
+    worker->realtime = realtime_new(service, &worker->realtime_options, shared->peers);
     worker->listen = listen_new(service);
     return worker;
 }
@@ -98,6 +98,7 @@ int worker_start(struct worker *worker, struct writer *writer, int descriptor,
         tables[4].routes = admin_page_routes;
     worker->service.writer = writer;
     worker->http = http_server_new(worker->service.loop, tables, &worker->http_options);
+    http_server_use_quota(worker->http, worker->service.quota);
     worker->listener = listener_new(worker->service.loop, descriptor, accept_connection, worker);
     if (worker->listener == NULL)
         return ERR_IO;

@@ -9,17 +9,25 @@
 /* Opaque types. */
 struct auth_shared;
 struct hub_feed;
+struct quota;
 struct realtime_peers;
+struct store;
 struct worker;
 struct writer;
 
+/* What all workers have in common; all of it outlives them. */
+struct worker_shared {
+    struct store *store;
+    struct auth_shared *auth;
+    const uint8_t *secrets_key; /* seals the secrets of webhooks */
+    struct realtime_peers *peers;
+    struct quota *quota;
+};
+
 /*
- * Makes what the store thread needs to know of it: loop, hub and feed. `secrets_key` seals the
- * secrets of webhooks; it and `peers` outlive the worker. NULL when the system refuses.
+ * Makes what the store thread needs to know of it: loop, hub and feed. NULL when the system refuses.
  */
-struct worker *worker_new(const struct config *config, struct store *store,
-                          struct auth_shared *auth, const uint8_t *secrets_key,
-                          struct realtime_peers *peers);
+struct worker *worker_new(const struct config *config, const struct worker_shared *shared);
 struct hub_feed *worker_feed(const struct worker *worker);
 /* Takes the listening descriptor over and starts the thread. */
 NODISCARD int worker_start(struct worker *worker, struct writer *writer, int descriptor,

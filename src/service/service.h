@@ -24,6 +24,7 @@
 struct auth;
 struct hub;
 struct loop;
+struct quota;
 struct store;
 struct store_connection;
 struct writer;
@@ -33,6 +34,9 @@ struct service_options {
     int64_t idempotency_ttl;   /* ms */
     int64_t latest_window;     /* ms: a finished order counts as just finished */
     int64_t prune_interval;    /* ms between small steps of clearing */
+    /* A second, in the long run; 0: no limit. */
+    int64_t requests_per_project; /* of a merchant */
+    int64_t requests_per_user;    /* Get order */
 };
 
 struct service {
@@ -42,6 +46,7 @@ struct service {
     struct hub *hub;
     struct auth *auth;
     struct writer *writer;
+    struct quota *quota; /* of the process; NULL: no limits */
     const struct service_options *options;
     const uint8_t *webhook_key; /* 32 bytes: seals the secrets of endpoints */
 };

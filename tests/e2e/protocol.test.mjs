@@ -513,7 +513,7 @@ serverTest('WebSocket frames', { 'realtime.latest_on_connect': 'false' }, async 
   });
 });
 
-serverTest('a client that asks and never reads', {}, async (server) => {
+serverTest('a client that asks and never reads', { 'limits.commands_per_second': 0 }, async (server) => {
   const project = await Project.create(server);
   const user = 'slow';
   const auth = project.token(user);

@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What strangers, and all connections together, may take of the server. */
+#include "base/limits.h"
+#include "base/quota.h"
+#include "http/http_fixture.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static struct quota *quota;
+
+static int set_up(void **state)
+{
+    quota = quota_new();
+    world_set_up(state);
+    http_server_use_quota(world->server, quota);
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    world_tear_down(state);
+    /* Whatever happened, all was given back. */
+    assert_true(quota_reserve(quota, LIMIT_LARGE_BYTES));
+    quota_free(&quota);
+    return 0;
+}
+
+static void test_a_stranger_sends_no_body(void **state)
+{
+    (void)state;
+    assert_int_equal(client_ask("POST /much HTTP/1.1\r\n" HOST "Content-Length: 9\r\n\r\n"), 401);
+    client_assert_ended();
+    client_dial();
+    assert_int_equal(client_ask("POST /much HTTP/1.1\r\n" HOST "Expect: 100-continue\r\n"
+                                "Content-Length: 9\r\n\r\n"),
+                     401);
+    client_assert_ended();
+    client_dial();
+    assert_int_equal(client_ask("POST /much HTTP/1.1\r\n" HOST "X-Friend: 1\r\n"
+                                "Content-Length: 9\r\n\r\n123456789"),
+                     200);
+    reply_assert_body("9");
+    assert_int_equal(world->handled, 1);
+}
+
+static int send_much(size_t length)
+{
+    static char text[2 * LIMIT_LARGE_BODY];
+    int head = snprintf(text, sizeof(text),
+                        "POST /much HTTP/1.1\r\n" HOST "X-Friend: 1\r\nContent-Length: %zu\r\n\r\n",
+                        length);
+    memset(text + head, 'x', length);
+    client_say(str_make(text, (size_t)head + length), 0);
+    return client_take_reply(false);
+}
+
+static void test_large_bodies_share_a_stock(void **state)
+{
+    (void)state;
+    assert_true(quota_reserve(quota, LIMIT_LARGE_BYTES - LIMIT_LARGE_BODY));
+    assert_int_equal(send_much(LIMIT_LARGE_BODY), 200);
+    assert_int_equal(send_much(LIMIT_LARGE_BODY + 1), 503);
+    assert_true(reply_has_line("Retry-After: 1"));
+    client_assert_ended();
+    client_dial();
+    assert_int_equal(client_ask("POST /much HTTP/1.1\r\n" HOST "X-Friend: 1\r\n"
+                                "Transfer-Encoding: chunked\r\n\r\n"),
+                     503);
+    client_dial();
+    quota_give_back(quota, LIMIT_LARGE_BYTES - LIMIT_LARGE_BODY);
+    assert_int_equal(send_much(LIMIT_LARGE_BODY + 1), 200);
+    assert_int_equal(send_much(LIMIT_LARGE_BODY + 1), 200);
+}
+
+static void test_large_answers_share_a_stock(void **state)
+{
+    (void)state;
+    size_t rest = BIG + 100;
+    assert_true(quota_reserve(quota, LIMIT_LARGE_BYTES - rest));
+    world->client.reading = false;
+    client_say_text("GET /big HTTP/1.1\r\n" HOST "\r\n");
+    while (world->handled == 0)
+        world_run_dry();
+    assert_false(quota_reserve(quota, 101));
+    world->client.reading = true;
+    loop_watch_set(world->client.watch, LOOP_READABLE);
+    /* The peer has taken it: it is given back before the connection ends. */
+    assert_int_equal(client_take_reply(false), 200);
+    world_run_dry();
+    assert_true(quota_reserve(quota, rest));
+    assert_int_equal(client_ask("GET /big HTTP/1.1\r\n" HOST "\r\n"), 503);
+    assert_int_equal(client_ask("GET /show HTTP/1.1\r\n" HOST "\r\n"), 200);
+    quota_give_back(quota, LIMIT_LARGE_BYTES);
+}
+
+static void test_a_lost_client_gives_back(void **state)
+{
+    (void)state;
+    world->client.reading = false;
+    client_say_text("GET /big HTTP/1.1\r\n" HOST "\r\n");
+    while (world->handled == 0)
+        world_run_dry();
+    assert_false(quota_reserve(quota, LIMIT_LARGE_BYTES));
+    client_hang_up();
+    world_wait_until_empty();
+    assert_true(quota_reserve(quota, LIMIT_LARGE_BYTES));
+    quota_give_back(quota, LIMIT_LARGE_BYTES);
+}
+
+#define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(test_a_stranger_sends_no_body),
+        TEST(test_large_bodies_share_a_stock),
+        TEST(test_large_answers_share_a_stock),
+        TEST(test_a_lost_client_gives_back),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
