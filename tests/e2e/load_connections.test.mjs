@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // As many connections as the file limit allows, up to 10,000, each of another user: every one receives
 // every event of the run exactly once and in order, and the server's memory stays where it was.
-// The client's side reads bytes by hand, so that one process of node keeps up. ORDERWIRE_LOAD=full
-// makes the run a minute long.
+// ORDERWIRE_LOAD=full makes the run a minute long.
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
-import net from 'node:net';
 import { Project } from './lib/api.mjs';
 import { deferred, short, within } from './lib/events.mjs';
+import { eventAt, isNext, LightConnection } from './lib/light.mjs';
 import { frame, handshake } from './lib/raw.mjs';
 import { serverTest } from './lib/server.mjs';
 
@@ -15,8 +14,6 @@ const RUN_MS = process.env.ORDERWIRE_LOAD === 'full' ? 60_000 : short ? 8_000 : 
 const WANTED = short ? 2_000 : 10_000;
 const AT_ONCE = 100;
 const BATCH = 1_000;
-const FIRST_ORDER = 1_000_000;
-const STATUSES = ['new', 'paid', 'done'];
 const WARM_UP = 0.25;
 const GROWTH_MAX_KIB = 8 * 1024;
 
@@ -26,92 +23,43 @@ function fileLimit(pid) {
   return Number(/^Max open files\s+(\d+)/m.exec(limits)[1]);
 }
 
-/** What user `u` is told at an offset: each order takes three events. */
-const orderOf = (u, offset, users) => FIRST_ORDER + u + Math.floor((offset - 1) / STATUSES.length) * users;
-const statusOf = (offset) => STATUSES[(offset - 1) % STATUSES.length];
-
 const PUSH = Buffer.from('{"push":');
-const PING = Buffer.from('{}');
-const PONG = frame('{}');
 
 /** One user's connection. `run.take()` is called for each event. */
 class Connection {
   offset = 0;
-  #rest = null;
   #opened = deferred();
 
   constructor(server, project, u, run) {
     Object.assign(this, { u, run });
-    const { bytes } = handshake(server);
     const data = { auth: project.token(`user-${u}`), project_id: project.id };
-    this.socket = net.connect({ port: server.port, host: '127.0.0.1', noDelay: true });
-    this.socket.on('data', (chunk) => this.#read(chunk));
-    this.socket.on('error', (error) => this.#fail(error));
-    this.socket.on('close', () => this.#fail(new Error(`user ${u}: the connection ended`)));
-    this.socket.write(bytes);
-    this.socket.write(frame(JSON.stringify({ connect: { data }, id: 1 })));
+    const connect = frame(JSON.stringify({ connect: { data }, id: 1 }));
+    this.link = new LightConnection(server.port, Buffer.concat([Buffer.from(handshake(server).bytes), connect]), {
+      message: (payload) => this.#message(payload),
+      failed: (error) => this.#fail(error.message),
+    });
   }
 
   opened() {
     return within(this.#opened.promise, `the connection of user ${this.u}`);
   }
 
-  destroy() {
-    this.over = true;
-    this.socket.destroy();
-  }
-
-  #fail(error) {
-    if (this.over) return;
+  #fail(reason) {
+    const error = new Error(`user ${this.u} at offset ${this.offset}: ${reason}`);
     this.#opened.reject(error);
     this.run.fail(error);
   }
 
-  #read(chunk) {
-    let bytes = this.#rest ? Buffer.concat([this.#rest, chunk]) : chunk;
-    this.#rest = null;
-    if (!this.upgraded) {
-      const end = bytes.indexOf('\r\n\r\n');
-      if (end >= 0) {
-        this.upgraded = true;
-        bytes = bytes.subarray(end + 4);
-      }
-    }
-    if (this.upgraded) bytes = this.#frames(bytes);
-    if (bytes.length > 0) this.#rest = Buffer.from(bytes);
-  }
-
-  /** Takes whole frames; what is left. */
-  #frames(bytes) {
-    for (;;) {
-      if (bytes.length < 2) return bytes;
-      const long = bytes[1] === 126;
-      if (long && bytes.length < 4) return bytes;
-      const start = long ? 4 : 2;
-      const end = start + (long ? bytes.readUInt16BE(2) : bytes[1]);
-      if (bytes.length < end) return bytes;
-      if (bytes[0] !== 0x81 || bytes[1] > 126) {
-        this.#fail(new Error(`user ${this.u}: a frame of another kind: ${bytes.subarray(0, 40).toString('latin1')}`));
-        return bytes.subarray(end);
-      }
-      this.#message(bytes.subarray(start, end));
-      bytes = bytes.subarray(end);
-    }
-  }
-
   #message(payload) {
-    if (payload.equals(PING)) {
-      this.socket.write(PONG);
-    } else if (payload.subarray(0, PUSH.length).equals(PUSH)) {
-      const { data, offset } = JSON.parse(payload).push.pub;
-      if (offset !== this.offset + 1 || data.order_id !== this.run.orderOf(this.u, offset) || data.status !== statusOf(offset))
-        this.#fail(new Error(`user ${this.u} at offset ${this.offset} got ${payload}`));
-      this.offset = offset;
+    if (payload.subarray(0, PUSH.length).equals(PUSH)) {
+      const { pub } = JSON.parse(payload).push;
+      if (!isNext(pub, this.u, this.offset, this.run.users)) this.#fail(`got ${payload}`);
+      this.offset = pub.offset;
       this.run.take();
     } else if (JSON.parse(payload).connect) {
       this.#opened.resolve();
     } else {
-      this.#fail(new Error(`user ${this.u} got ${payload}`));
+      this.#fail(`got ${payload}`);
     }
   }
 }
@@ -125,10 +73,6 @@ class Run {
 
   constructor(users) {
     this.users = users;
-  }
-
-  orderOf(u, offset) {
-    return orderOf(u, offset, this.users);
   }
 
   take() {
@@ -152,7 +96,7 @@ class Run {
   }
 
   destroy() {
-    for (const connection of this.connections) connection.destroy();
+    for (const connection of this.connections) connection.link.destroy();
   }
 }
 
@@ -171,7 +115,7 @@ async function round(project, run, offset) {
   for (let u = 0; u < run.users; u += BATCH) {
     const lines = [];
     for (let i = u; i < Math.min(u + BATCH, run.users); i++)
-      lines.push({ order_id: run.orderOf(i, offset), user_external_id: `user-${i}`, status: statusOf(offset) });
+      lines.push({ ...eventAt(i, offset, run.users), user_external_id: `user-${i}` });
     await run.guard(project.batch(lines));
   }
 }
