@@ -31,6 +31,7 @@ enum {
 struct settings_input {
     struct str name;
     bool strict;
+    bool legacy_socket;
     struct str user_token_secret;
     struct str webhook_secret;
     const struct json *webhook_allow_cidrs;
@@ -55,6 +56,7 @@ struct verifier_input {
 static const struct json_field settings_fields[] = {
     SETTING(name, JSON_FIELD_TEXT, 0, NAME_MAX_BYTES),
     SETTING(strict, JSON_FIELD_BOOL, 0, 0),
+    SETTING(legacy_socket, JSON_FIELD_BOOL, 0, 0),
     SETTING(user_token_secret, JSON_FIELD_TEXT, SECRET_MIN, SECRET_MAX),
     SETTING(webhook_secret, JSON_FIELD_TEXT, SECRET_MIN, SECRET_MAX),
     SETTING(webhook_allow_cidrs, JSON_FIELD_ARRAY, 0, 0),
@@ -327,6 +329,7 @@ static int read_settings(struct str text, bool lenient, struct auth_settings *se
     }
     settings->name = input.name;
     settings->strict = input.strict;
+    settings->legacy_socket = input.legacy_socket;
     settings->user_token_secret = input.user_token_secret;
     settings->webhook_secret = input.webhook_secret;
     return 0;
@@ -450,6 +453,7 @@ void auth_settings_show(const struct auth_settings *settings, struct buf *out)
     buf_append_byte(out, '{');
     json_write_text(out, "name", settings->name);
     json_write_bool(out, "strict", settings->strict);
+    json_write_bool(out, "legacy_socket", settings->legacy_socket);
     json_write_key(out, "webhook_allow_cidrs");
     if (cidrs != NULL)
         json_dump(cidrs, out);

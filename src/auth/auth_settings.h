@@ -3,7 +3,7 @@
  * A project's settings. They are one JSON object in the store:
  *
  *   {"name":"My shop","strict":false,"user_token_secret":"…","webhook_secret":"…",
- *    "webhook_allow_cidrs":["127.0.0.0/8"],
+ *    "webhook_allow_cidrs":["127.0.0.0/8"],"legacy_socket":false,
  *    "verifiers":[{"type":"hs256","secret":"…"},
  *                 {"type":"jwks","keys":[…]}, {"type":"jwks_file","path":"/etc/orderwire/login.json"}]}
  *
@@ -30,6 +30,7 @@ struct auth_settings {
     struct json *document; /* owns the texts */
     struct str name;
     bool strict;
+    bool legacy_socket; /* /sub/order/status tells anyone the status of an order */
     struct str user_token_secret;
     struct str webhook_secret;
     struct auth_verifier *verifiers; /* user_token_secret's first, when there is one */

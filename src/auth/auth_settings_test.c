@@ -27,7 +27,8 @@
 static void whole_settings_are_read(void **state)
 {
     static const char text[] =
-        "{\"name\":\"My shop\",\"strict\":true,\"user_token_secret\":\"" SECRET
+        "{\"name\":\"My "
+        "shop\",\"strict\":true,\"legacy_socket\":true,\"user_token_secret\":\"" SECRET
         "\","
         "\"webhook_secret\":\"whsec_" SECRET
         "\",\"webhook_allow_cidrs\":[\"127.0.0.0/8\"],"
@@ -40,6 +41,7 @@ static void whole_settings_are_read(void **state)
     assert_int_equal(auth_settings_read(str_from(text), &settings, error), 0);
     assert_true(str_equal_text(settings.name, "My shop"));
     assert_true(settings.strict);
+    assert_true(settings.legacy_socket);
     assert_true(str_equal_text(settings.user_token_secret, SECRET));
     assert_true(str_equal_text(settings.webhook_secret, "whsec_" SECRET));
     assert_int_equal(settings.verifier_count, 3);
@@ -234,7 +236,8 @@ static void secrets_are_not_shown(void **state)
         "\"},{\"type\":\"jwks\","
         "\"keys\":[" KEY "],\"user_claim\":\"uid\",\"require\":{\"iss\":\"x\"}}]}";
     static const char shown[] =
-        "{\"name\":\"My shop\",\"strict\":false,\"webhook_allow_cidrs\":[],\"verifiers\":["
+        "{\"name\":\"My shop\",\"strict\":false,\"legacy_socket\":false,"
+        "\"webhook_allow_cidrs\":[],\"verifiers\":["
         "{\"type\":\"hs256\"},{\"type\":\"jwks\",\"user_claim\":\"uid\",\"require\":{\"iss\":\"x\"}"
         ","
         "\"key_count\":1}]}";

@@ -148,14 +148,15 @@ int cli_read_query(const struct cli_arguments *arguments, const struct cli_param
     return path->overflow ? cli_usage(arguments, "the filters are too long") : CLI_OK;
 }
 
-static int read_strict(const struct cli_arguments *arguments, struct buf *object)
+static int read_bool(const struct cli_arguments *arguments, const char *flag, const char *member,
+                     struct buf *object)
 {
-    const char *strict = cli_value(arguments, "strict");
-    if (strict == NULL)
+    const char *word = cli_value(arguments, flag);
+    if (word == NULL)
         return CLI_OK;
-    if (strcmp(strict, "true") != 0 && strcmp(strict, "false") != 0)
-        return cli_usage(arguments, "--strict: expected true or false");
-    json_write_bool(object, "strict", strcmp(strict, "true") == 0);
+    if (strcmp(word, "true") != 0 && strcmp(word, "false") != 0)
+        return cli_usage(arguments, "--%s: expected true or false", flag);
+    json_write_bool(object, member, strcmp(word, "true") == 0);
     return CLI_OK;
 }
 
@@ -203,7 +204,9 @@ int cli_read_settings(const struct cli_arguments *arguments, struct buf *object)
     if (name != NULL && result == CLI_OK)
         json_write_text(object, "name", str_from(name));
     if (result == CLI_OK)
-        result = read_strict(arguments, object);
+        result = read_bool(arguments, "strict", "strict", object);
+    if (result == CLI_OK)
+        result = read_bool(arguments, "legacy-socket", "legacy_socket", object);
     if (result == CLI_OK)
         result = read_cidrs(arguments, object);
     if (result == CLI_OK)

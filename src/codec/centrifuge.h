@@ -164,5 +164,11 @@ extern const struct centrifuge_encoding centrifuge_json;
 /* Unidirectional, its first message is the connect command's request alone: {"data":{…}}. */
 extern const struct centrifuge_encoding centrifuge_json_one_way;
 extern const struct centrifuge_encoding centrifuge_protobuf;
+/*
+ * Not Centrifuge's: the application's JSON alone, {"order_id":…,"status":…}, as the older socket of
+ * xsolla-sdks.md 1.11 wants it. Clients say nothing, and are told nothing else: only
+ * write_publication is there.
+ */
+extern const struct centrifuge_encoding centrifuge_status;
 
 #endif

@@ -375,3 +375,16 @@ const struct centrifuge_encoding centrifuge_json_one_way = {
     .write_ping = write_ping,
     .write_disconnect = write_bare_disconnect,
 };
+
+static void write_status(struct buf *out, struct str channel,
+                         const struct centrifuge_publication *publication)
+{
+    (void)channel;
+    centrifuge_data_write(out, publication);
+}
+
+const struct centrifuge_encoding centrifuge_status = {
+    .name = "status",
+    .one_way = true,
+    .write_publication = write_status,
+};

@@ -428,6 +428,17 @@ static void test_write_for_streams(void **state)
     buf_fini(&out);
 }
 
+static void test_write_status(void **state)
+{
+    (void)state;
+    static const struct centrifuge_publication publication = {59614241, "paid", 4};
+    struct buf out;
+    buf_init(&out, OUT_MAX);
+    centrifuge_status.write_publication(&out, STR_LIT("CH"), &publication);
+    assert_true(str_equal_text(buf_view(&out), "{\"order_id\":59614241,\"status\":\"paid\"}"));
+    buf_fini(&out);
+}
+
 static int describe_emulation(void *argument, const struct centrifuge_emulation *request)
 {
     struct buf *out = argument;
@@ -539,7 +550,8 @@ int main(void)
         cmocka_unit_test(test_handler_decides),   cmocka_unit_test(test_limits),
         cmocka_unit_test(test_write_connect),     cmocka_unit_test(test_write_others),
         cmocka_unit_test(test_write_for_streams), cmocka_unit_test(test_read_emulation),
-        cmocka_unit_test(test_one_way_command),   cmocka_unit_test(test_vocabularies),
+        cmocka_unit_test(test_write_status),      cmocka_unit_test(test_one_way_command),
+        cmocka_unit_test(test_vocabularies),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

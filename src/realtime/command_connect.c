@@ -73,17 +73,12 @@ static void find_position(const struct session *session, const struct centrifuge
     }
 }
 
-static int64_t end_of_life(const struct session *session, const struct auth_user *user)
+static int64_t end_of_token(const struct session *session, const struct auth_user *user)
 {
     struct loop *loop = session->realtime->service->loop;
-    int64_t lifetime = session->realtime->options->max_lifetime;
-    int64_t ends = INT64_MAX;
-    if (lifetime > 0)
-        ends = session_deadline(session->opened_mono, session_spread(lifetime, lifetime / 10));
-    int64_t token_ends = user->expires_at == INT64_MAX
-                             ? INT64_MAX
-                             : session_deadline(loop_now(loop), user->expires_at - loop_wall(loop));
-    return ends < token_ends ? ends : token_ends;
+    if (user->expires_at == INT64_MAX)
+        return INT64_MAX;
+    return session_deadline(loop_now(loop), user->expires_at - loop_wall(loop));
 }
 
 /* A client whose transport carries one direction is told where to send the other. */
@@ -161,7 +156,7 @@ void command_connect(struct session *session, const struct centrifuge_command *c
         return;
     }
     count_connect(&query, &view);
-    session_connect(session, view.top, end_of_life(session, &user));
+    session_connect(session, view.top, end_of_token(session, &user));
     reply(session, command->id, &query, &view);
     if (!view.recovered && session->realtime->options->latest_on_connect)
         session_push(session, view.publications, view.publication_count);

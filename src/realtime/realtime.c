@@ -7,6 +7,7 @@
 
 const struct http_route realtime_routes[] = {
     {.method = "GET", .pattern = "/connection/websocket", .handle = transport_websocket_open},
+    {.method = "GET", .pattern = "/sub/order/status", .handle = legacy_status_open},
     {"POST", "/connection/http_stream", transport_stream_open, LIMIT_HTTP_BODY, HTTP_ROUTE_CORS},
     {"GET", "/connection/sse", transport_stream_open_sse, 0, HTTP_ROUTE_CORS},
     {"POST", "/connection/sse", transport_stream_open_sse, LIMIT_HTTP_BODY, HTTP_ROUTE_CORS},

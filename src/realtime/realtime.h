@@ -8,6 +8,7 @@
  * command_history.c      the stream's past
  * command_other.c        what this server refuses, and how
  * transport_websocket.c  /connection/websocket
+ * legacy_status.c        /sub/order/status
  * transport_stream.c     /connection/http_stream, /connection/sse, and the same one-way
  * emulation.c            POST /emulation: what clients of those say, whichever worker hears it
  */

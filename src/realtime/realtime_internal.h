@@ -73,6 +73,7 @@ struct session {
     int64_t check_mono; /* when the position is compared with the store */
     int32_t project_id;
     int32_t position; /* offset of the last publication that was sent or known */
+    int32_t order_id; /* the one order whose publications are sent; 0: all of the user */
     char *channel;    /* "orders:<project_id>#<user>"; NULL until the user is known */
     uint32_t channel_length;
     uint32_t user_start;        /* where the user_external_id begins in it */
@@ -111,7 +112,7 @@ NODISCARD int session_subscribe(struct session *session, int32_t project_id,
  * not come back in one.
  */
 int64_t session_spread(int64_t duration, int64_t share);
-/* The user's stream stands at `position`; the session lives until `ends_mono` at most. */
+/* The user's stream stands at `position`; the session lives for max_lifetime, until `ends_mono` at most. */
 void session_connect(struct session *session, int32_t position, int64_t ends_mono);
 /* The session is connected, and `channel` is the one it was told of. */
 bool session_has_channel(const struct session *session, struct str channel);
@@ -139,7 +140,14 @@ command_fn command_other;
 
 /* GET /connection/websocket, and the ping frame of its sessions. */
 http_handler_fn transport_websocket_open;
+/* Takes the request over, or answers it with an error: then NULL. `subprotocol` is echoed. */
+struct session *transport_websocket_upgrade(struct http_request *request,
+                                            const struct centrifuge_encoding *encoding,
+                                            struct str subprotocol);
 void transport_websocket_write_ping(const struct centrifuge_encoding *encoding, struct buf *out);
+
+/* GET /sub/order/status */
+http_handler_fn legacy_status_open;
 
 /* Those of transport_stream.c: http_stream, sse, uni_http_stream, uni_sse. */
 http_handler_fn transport_stream_open;

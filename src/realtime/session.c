@@ -104,19 +104,25 @@ struct centrifuge_publication *session_publications(const struct store_publicati
     return wire;
 }
 
+static void push(struct session *session, const struct store_publication *stored)
+{
+    struct centrifuge_publication publication = publication_of(stored);
+    session->encoding->write_publication(session_begin(session), session_channel(session),
+                                         &publication);
+    session_send(session);
+    if (session->state == SESSION_CONNECTED)
+        metrics_add(METRIC_PUBLICATIONS, 1);
+}
+
 void session_push(struct session *session, const struct store_publication *publications,
                   size_t count)
 {
-    for (size_t i = 0; i < count; i++) {
-        struct centrifuge_publication publication = publication_of(&publications[i]);
-        session->encoding->write_publication(session_begin(session), session_channel(session),
-                                             &publication);
-        session_send(session);
-        if (session->state != SESSION_CONNECTED)
-            return;
-        metrics_add(METRIC_PUBLICATIONS, 1);
-        if (publication.offset > 0)
-            session->position = publication.offset;
+    for (size_t i = 0; i < count && session->state == SESSION_CONNECTED; i++) {
+        const struct store_publication *publication = &publications[i];
+        if (session->order_id == 0 || session->order_id == publication->order_id)
+            push(session, publication);
+        if (publication->offset > 0)
+            session->position = publication->offset;
     }
 }
 
@@ -279,6 +285,14 @@ int64_t session_spread(int64_t duration, int64_t share)
     return duration - crypto_random_below((uint32_t)earlier(share, UINT32_MAX - 1) + 1);
 }
 
+static int64_t end_of_life(const struct session *session)
+{
+    int64_t lifetime = session->realtime->options->max_lifetime;
+    if (lifetime == 0)
+        return INT64_MAX;
+    return session_deadline(session->opened_mono, session_spread(lifetime, lifetime / 10));
+}
+
 void session_connect(struct session *session, int32_t position, int64_t ends_mono)
 {
     const struct realtime_options *options = session->realtime->options;
@@ -286,7 +300,7 @@ void session_connect(struct session *session, int32_t position, int64_t ends_mon
     int64_t ping = session_spread(options->ping_interval, options->ping_interval / 2);
     int64_t check = session_spread(options->position_interval, options->position_interval / 2);
     session->position = position;
-    session->ends_mono = ends_mono;
+    session->ends_mono = earlier(end_of_life(session), ends_mono);
     session->ping_mono = session_deadline(now, ping);
     session->check_mono = session_deadline(now, check);
     session_set_state(session, SESSION_CONNECTED);

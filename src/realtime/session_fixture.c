@@ -44,7 +44,8 @@ static void put_project(struct fixture *fixture, int32_t project_id)
 {
     char settings[128];
     snprintf(settings, sizeof(settings),
-             "{\"user_token_secret\":\"a secret of 32 bytes, no. %06d\"}", project_id);
+             "{\"user_token_secret\":\"a secret of 32 bytes, no. %06d\",\"legacy_socket\":%s}",
+             project_id, project_id == 1 ? "true" : "false");
     struct store_project project = {
         .project_id = project_id, .merchant_id = project_id, .settings = str_from(settings)};
     MUST(store_begin(fixture->writer) == 0);

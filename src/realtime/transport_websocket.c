@@ -28,11 +28,15 @@ static int send_message(struct session *session, struct str message)
     return websocket_send(connection_of(session)->websocket, session->encoding->binary, message);
 }
 
+/* Clients that know no ping of the conversation get WebSocket's, which their libraries answer. */
 static int send_ping(struct session *session)
 {
+    static const struct str control_ping = STR_LIT("\x89\0");
+    const struct centrifuge_encoding *encoding = session->encoding;
     const struct buf *pings = session->realtime->websocket_pings;
     return websocket_send_frame(connection_of(session)->websocket,
-                                buf_view(&pings[session->encoding->binary]));
+                                encoding->write_ping ? buf_view(&pings[encoding->binary])
+                                                     : control_ping);
 }
 
 static void send_close(struct session *session, enum close_code code)
@@ -65,7 +69,8 @@ static const struct session_transport transport = {
 static void on_message(void *owner, struct str message)
 {
     struct connection *connection = owner;
-    session_message(&connection->session, message);
+    if (connection->session.encoding->next_command)
+        session_message(&connection->session, message);
 }
 
 static void on_closed(void *owner)
@@ -130,38 +135,48 @@ static void refuse(struct http_request *request, int reason)
         http_respond_error(request, API_ERROR_BAD_REQUEST, "The WebSocket handshake is malformed");
 }
 
-static void take_over(struct realtime *realtime, struct stream *stream, struct str early,
-                      const struct centrifuge_encoding *encoding)
+static struct session *take_over(struct realtime *realtime, struct stream *stream, struct str early,
+                                 const struct centrifuge_encoding *encoding)
 {
     struct connection *connection = mem_zalloc(sizeof(*connection));
     connection->websocket = websocket_new(stream, LIMIT_WEBSOCKET_MESSAGE, LIMIT_REALTIME_QUEUE,
                                           early, &handlers, connection);
     session_init(&connection->session, realtime, &transport, encoding);
+    return &connection->session;
 }
 
-void transport_websocket_open(struct http_request *request)
+struct session *transport_websocket_upgrade(struct http_request *request,
+                                            const struct centrifuge_encoding *encoding,
+                                            struct str subprotocol)
 {
     struct realtime *realtime = request->context;
+    struct session *session = NULL;
     const struct websocket_handshake handshake = {
         .connection = http_request_header(request, "Connection"),
         .upgrade = http_request_header(request, "Upgrade"),
         .version = http_request_header(request, "Sec-WebSocket-Version"),
         .key = http_request_header(request, "Sec-WebSocket-Key"),
     };
-    struct choice choice = choose(request);
     struct buf headers, early;
     buf_init(&headers, HEADERS_MAX);
     buf_init(&early, 0);
-    int result = websocket_accept(&handshake, choice.subprotocol, &headers);
+    int result = websocket_accept(&handshake, subprotocol, &headers);
     if (result < 0) {
         refuse(request, result);
     } else {
         struct stream *stream = http_upgrade(request, buf_view(&headers), &early);
         if (stream)
-            take_over(realtime, stream, buf_view(&early), choice.encoding);
+            session = take_over(realtime, stream, buf_view(&early), encoding);
     }
     buf_fini(&headers);
     buf_fini(&early);
+    return session;
+}
+
+void transport_websocket_open(struct http_request *request)
+{
+    struct choice choice = choose(request);
+    (void)transport_websocket_upgrade(request, choice.encoding, choice.subprotocol);
 }
 
 void transport_websocket_write_ping(const struct centrifuge_encoding *encoding, struct buf *out)

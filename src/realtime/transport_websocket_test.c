@@ -23,6 +23,12 @@
 #define KEY "dGhlIHNhbXBsZSBub25jZQ=="
 #define ACCEPT "\r\nSec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n"
 #define GET(more) GET_WITH("13", KEY, more)
+#define LEGACY(query)                                                                              \
+    "GET /sub/order/status" query                                                                  \
+    " HTTP/1.1\r\nHost: shop\r\nConnection: Upgrade\r\n"                                           \
+    "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Protocol: wss\r\n"           \
+    "Sec-WebSocket-Key: " KEY "\r\n\r\n"
+#define STATUS(order, status) "{\"order_id\":" order ",\"status\":\"" status "\"}"
 #define CONNECT "{\"id\":1,\"connect\":{\"data\":{\"auth\":\"$T\",\"project_id\":1}}}"
 
 /* A browser's end of a connection. */
@@ -298,16 +304,130 @@ static void test_bad_key(void **state)
     assert_int_equal(realtime_sessions(world->fixture.realtime), 0);
 }
 
+/* The older socket. */
+
+static void follow_order(struct world *world)
+{
+    fixture_commit(&world->fixture, "u1", 7, ORDER_NEW);
+    say(world, STR_LIT(LEGACY("?order_id=7&project_id=1")));
+    await_text(world, STATUS("7", "new"));
+}
+
+static void assert_input(struct world *world, const char *bytes, size_t length)
+{
+    if (world->input.len != length || memcmp(world->input.ptr, bytes, length) != 0)
+        fail_msg("got: %.*s", STR_ARG(buf_view(&world->input)));
+}
+
+/* Frames of text, each one status of the order; nothing of other orders, and nothing twice. */
+static void test_legacy_status(void **state)
+{
+    struct world *world = *state;
+    follow_order(world);
+    await_text(world, "HTTP/1.1 101 ");
+    await_text(world, "\r\n\r\n\x81\x1d" STATUS("7", "new"));
+    assert_false(has(world, STR_LIT("Sec-WebSocket-Protocol")));
+    assert_int_equal(realtime_sessions(world->fixture.realtime), 1);
+
+    buf_clear(&world->input);
+    fixture_publish(&world->fixture, "u1", 8, ORDER_NEW);
+    struct hub_event paid = fixture_commit(&world->fixture, "u1", 7, ORDER_PAID);
+    hub_publish(world->fixture.hub, &paid);
+    hub_publish(world->fixture.hub, &paid);
+    fixture_publish(&world->fixture, "u2", 9, ORDER_DONE);
+    fixture_commit(&world->fixture, "u1", 7, ORDER_DONE);
+    fixture_commit(&world->fixture, "u1", 8, ORDER_DONE);
+    hub_resync(world->fixture.hub);
+    fixture_commit(&world->fixture, "u1", 8, ORDER_CANCELED);
+    fixture_publish(&world->fixture, "u1", 7, ORDER_CANCELED);
+    await_text(world, STATUS("7", "canceled"));
+    static const char frames[] = "\x81\x1e" STATUS("7", "paid") "\x81\x1e" STATUS(
+        "7", "done") "\x81\x22" STATUS("7", "canceled");
+    assert_input(world, frames, sizeof(frames) - 1);
+}
+
+/* What the client says is nobody's business; a Ping is answered, one of ours is WebSocket's. */
+static void test_legacy_frames_of_the_client(void **state)
+{
+    struct world *world = *state;
+    world->fixture.options.ping_interval = 10;
+    world->fixture.options.pong_timeout = 1;
+    follow_order(world);
+    buf_clear(&world->input);
+    say(world, STR_LIT("\x81\x80\0\0\0\0\x81\x85\0\0\0\0hello"));
+    say(world, STR_LIT("\x89\x82\0\0\0\0hi"));
+    await_text(world, "\x8a\x02hi");
+    buf_clear(&world->input);
+    wait_until(world, STR_LIT("\x89\0\x89\0"));
+    assert_input(world, "\x89\0\x89\0", 4);
+}
+
+static void test_legacy_end(void **state)
+{
+    struct world *world = *state;
+    world->fixture.options.max_lifetime = 1;
+    follow_order(world);
+    await_text(world,
+               "\x88\x14\x0b\xbd"
+               "connection expired");
+}
+
+static void test_legacy_drain(void **state)
+{
+    struct world *world = *state;
+    follow_order(world);
+    realtime_drain(world->fixture.realtime, 0);
+    await_text(world,
+               "\x88\x0a\x0b\xb9"
+               "shutdown");
+}
+
+static void test_legacy_refused(void **state)
+{
+    static const struct {
+        const char *request, *status, *code;
+    } rows[] = {
+        {LEGACY("?order_id=7&project_id=2"), "404", "1040"}, /* not allowed there */
+        {LEGACY("?order_id=7&project_id=3"), "404", "1040"},
+        {LEGACY("?order_id=7"), "404", "1040"},
+        {LEGACY(""), "404", "1040"},
+        {LEGACY("?project_id=1&order_id=8"), "404", "9001"},
+        {LEGACY("?project_id=1&order_id=0"), "404", "9001"},
+        {LEGACY("?project_id=1&order_id=4294967303"), "404", "9001"},
+        {LEGACY("?project_id=1"), "404", "9001"},
+        {"GET /sub/order/status?order_id=7&project_id=1 HTTP/1.1\r\nHost: a\r\n\r\n", "426",
+         "1260"},
+    };
+    for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
+        char code[16], status[16];
+        void *one;
+        assert_int_equal(set_up(&one), 0);
+        struct world *world = one;
+        fixture_commit(&world->fixture, "u1", 7, ORDER_NEW);
+        say(world, str_from(rows[i].request));
+        snprintf(status, sizeof(status), "HTTP/1.1 %s ", rows[i].status);
+        snprintf(code, sizeof(code), "[0401-%s]", rows[i].code);
+        await_text(world, code);
+        await_text(world, status);
+        assert_int_equal(realtime_sessions(world->fixture.realtime), 0);
+        tear_down(&one);
+    }
+    (void)state;
+}
+
 #define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_conversation), TEST(test_ping_is_two_bytes_in_a_text_frame),
-        TEST(test_close_frame),  TEST(test_client_that_goes),
-        TEST(test_subprotocols), TEST(test_other_version),
-        TEST(test_no_upgrade),   TEST(test_head),
-        TEST(test_http_1_0),     TEST(test_bad_key),
+        TEST(test_conversation),   TEST(test_ping_is_two_bytes_in_a_text_frame),
+        TEST(test_close_frame),    TEST(test_client_that_goes),
+        TEST(test_subprotocols),   TEST(test_other_version),
+        TEST(test_no_upgrade),     TEST(test_head),
+        TEST(test_legacy_status),  TEST(test_legacy_frames_of_the_client),
+        TEST(test_legacy_end),     TEST(test_legacy_drain),
+        TEST(test_legacy_refused), TEST(test_http_1_0),
+        TEST(test_bad_key),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -195,6 +195,34 @@ int buyer_stream_open(struct service *service, const struct buyer_stream_query *
     return finish(service, view, rc);
 }
 
+static int read_order(struct service *service, int32_t project_id, int32_t order_id,
+                      struct buf *user_external_id, struct buyer_stream_view *view)
+{
+    struct store_order order;
+    struct store_user user;
+    int rc = store_order_get(service->reader, project_id, order_id, &order);
+    if (rc < 0)
+        return rc;
+    buf_append_str(user_external_id, order.user_external_id);
+    view->publications = mem_zalloc(sizeof(struct store_publication));
+    view->publications[0].order_id = order_id;
+    view->publications[0].status = order.status;
+    view->publication_count = 1;
+    rc = find_user(service->reader, project_id, buf_view(user_external_id), &user);
+    view->top = user.top;
+    return rc;
+}
+
+int buyer_stream_open_order(struct service *service, int32_t project_id, int32_t order_id,
+                            struct buf *user, struct buyer_stream_view *view)
+{
+    *view = (struct buyer_stream_view){0};
+    int rc = store_begin(service->reader);
+    if (rc == 0)
+        rc = read_order(service, project_id, order_id, user, view);
+    return finish(service, view, rc);
+}
+
 static int32_t clamp(int64_t offset)
 {
     if (offset < 0)

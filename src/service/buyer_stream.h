@@ -10,6 +10,7 @@
 #ifndef ORDERWIRE_SERVICE_BUYER_STREAM_H
 #define ORDERWIRE_SERVICE_BUYER_STREAM_H
 
+#include "base/buf.h"
 #include "store/store.h"
 
 /* Opaque types. */
@@ -38,6 +39,12 @@ struct buyer_stream_view {
 /* `now_wall` bounds "just finished". The view is freed by buyer_stream_view_fini. */
 NODISCARD int buyer_stream_open(struct service *service, const struct buyer_stream_query *query,
                                 struct buyer_stream_view *view);
+/*
+ * For one who follows a single order: appends its user to `user`; `publications` is the order's
+ * status alone, offset 0. ERR_NOT_FOUND.
+ */
+NODISCARD int buyer_stream_open_order(struct service *service, int32_t project_id, int32_t order_id,
+                                      struct buf *user, struct buyer_stream_view *view);
 void buyer_stream_view_fini(struct buyer_stream_view *view);
 
 /* All of centrifuge-protocol.md A.6. */

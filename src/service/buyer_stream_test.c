@@ -86,6 +86,29 @@ static void a_fresh_client_is_told_the_latest(void **state)
     buyer_stream_view_fini(&view);
 }
 
+static void one_order_is_followed(void **state)
+{
+    struct service_fixture *fixture = *state;
+    struct buyer_stream_view view;
+    struct buf user;
+    buf_init(&user, LIMIT_USER_EXTERNAL_ID);
+    put_five(fixture);
+    assert_int_equal(buyer_stream_open_order(&fixture->service, PROJECT, 1, &user, &view), 0);
+    assert_true(str_equal_text(buf_view(&user), "u1"));
+    assert_int_equal(view.top, 5);
+    assert_int_equal(view.publication_count, 1);
+    assert_int_equal(view.publications[0].order_id, 1);
+    assert_int_equal(view.publications[0].status, ORDER_PAID);
+    assert_int_equal(view.publications[0].offset, 0);
+    buyer_stream_view_fini(&view);
+    assert_int_equal(buyer_stream_open_order(&fixture->service, PROJECT, 4, &user, &view),
+                     ERR_NOT_FOUND);
+    assert_int_equal(buyer_stream_open_order(&fixture->service, PROJECT + 1, 1, &user, &view),
+                     ERR_NOT_FOUND);
+    assert_null(view.publications);
+    buf_fini(&user);
+}
+
 /* Order 1 last moved before the part of the stream that is looked at. */
 static void an_old_open_order_comes_first(void **state)
 {
@@ -272,6 +295,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_stranger_has_an_empty_stream, service_fixture_setup,
                                         service_fixture_teardown),
         cmocka_unit_test_setup_teardown(a_fresh_client_is_told_the_latest, service_fixture_setup,
+                                        service_fixture_teardown),
+        cmocka_unit_test_setup_teardown(one_order_is_followed, service_fixture_setup,
                                         service_fixture_teardown),
         cmocka_unit_test_setup_teardown(an_old_open_order_comes_first, service_fixture_setup,
                                         service_fixture_teardown),
