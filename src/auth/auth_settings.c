@@ -82,9 +82,18 @@ static const struct json_field verifier_fields[] = {
 
 /* What the reader of one verifier needs to know. */
 struct context {
+    const struct verifier_type *type; /* NULL until it is known */
     bool lenient; /* a file that cannot be read leaves the verifier without keys */
     size_t index; /* in "verifiers" */
     char *error;
+};
+
+struct verifier_type {
+    const char *word;
+    const char *members; /* that belong to this type */
+    int (*read)(const struct verifier_input *input, const struct context *context,
+                struct auth_verifier *verifier);
+    enum jwt_algorithm algorithm; /* of a secret */
 };
 
 static int refuse(char *error, const char *format, ...) PRINTF_LIKE(2, 3);
@@ -103,13 +112,12 @@ static int refuse_verifier(const struct context *context, const char *sentence)
     return refuse(context->error, "verifiers[%zu]: %s", context->index, sentence);
 }
 
-static int read_hs256(const struct verifier_input *input, const struct context *context,
-                      struct auth_verifier *verifier)
+static int read_secret(const struct verifier_input *input, const struct context *context,
+                       struct auth_verifier *verifier)
 {
     if (input->secret.len == 0)
         return refuse_verifier(context, "secret: required");
-    verifier->algorithm = JWT_HS256;
-    verifier->secret = input->secret;
+    jwks_init_secret(&verifier->keys, input->secret, context->type->algorithm);
     return 0;
 }
 
@@ -117,7 +125,7 @@ static int read_key_set(const struct json *document, const struct context *conte
                         struct auth_verifier *verifier)
 {
     char sentence[JSON_ERROR_SIZE] = "";
-    int rc = jwks_read(document, &verifier->keys, sentence);
+    int rc = jwks_read(document, true, &verifier->keys, sentence);
     if (rc == ERR_TOO_LARGE)
         refuse(context->error, "verifiers[%zu]: more than %d keys", context->index,
                LIMIT_JWKS_KEYS);
@@ -131,7 +139,6 @@ static int read_jwks(const struct verifier_input *input, const struct context *c
 {
     if (input->keys == NULL)
         return refuse_verifier(context, "keys: required");
-    verifier->algorithm = JWT_RS256;
     return read_key_set(input->keys, context, verifier);
 }
 
@@ -178,7 +185,6 @@ static int read_jwks_file(const struct verifier_input *input, const struct conte
     int rc = ERR_INVALID;
     if (input->path.len == 0)
         return refuse_verifier(context, "path: required");
-    verifier->algorithm = JWT_RS256;
     struct json *document = read_json_file(input->path, sentence);
     if (document == NULL)
         refuse(context->error, "verifiers[%zu]: the file in \"path\": %s", context->index,
@@ -194,15 +200,12 @@ static int read_jwks_file(const struct verifier_input *input, const struct conte
     return rc;
 }
 
-static const struct verifier_type {
-    const char *word;
-    const char *members; /* that belong to this type */
-    int (*read)(const struct verifier_input *input, const struct context *context,
-                struct auth_verifier *verifier);
-} verifier_types[] = {
-    {"hs256", "secret", read_hs256},
-    {"jwks", "keys", read_jwks},
-    {"jwks_file", "path", read_jwks_file},
+static const struct verifier_type verifier_types[] = {
+    {"hs256", "secret", read_secret, JWT_HS256},
+    {"hs384", "secret", read_secret, JWT_HS384},
+    {"hs512", "secret", read_secret, JWT_HS512},
+    {"jwks", "keys", read_jwks, JWT_ALGORITHM_COUNT},
+    {"jwks_file", "path", read_jwks_file, JWT_ALGORITHM_COUNT},
 };
 
 static const struct verifier_type *find_type(struct str word)
@@ -215,9 +218,9 @@ static const struct verifier_type *find_type(struct str word)
 }
 
 /* A member of another type is a mistake that would leave a door open or shut unnoticed. */
-static int check_members(const struct json *object, const struct verifier_type *type,
-                         const struct context *context)
+static int check_members(const struct json *object, const struct context *context)
 {
+    const struct verifier_type *type = context->type;
     static const char *const members[] = {"secret", "keys", "path"};
     for (size_t i = 0; i < ARRAY_LENGTH(members); i++) {
         if (strcmp(members[i], type->members) != 0 && json_get_non_null(object, members[i]) != NULL)
@@ -241,7 +244,7 @@ static int check_require(const struct json *require, const struct context *conte
     return 0;
 }
 
-static int read_verifier(const struct json *object, const struct context *context,
+static int read_verifier(const struct json *object, struct context *context,
                          struct auth_verifier *verifier)
 {
     char sentence[JSON_FIELDS_ERROR_SIZE];
@@ -249,17 +252,17 @@ static int read_verifier(const struct json *object, const struct context *contex
     int rc = json_fields_read(object, verifier_fields, &input, sentence);
     if (rc < 0)
         return refuse_verifier(context, sentence);
-    const struct verifier_type *type = find_type(input.type);
-    if (type == NULL)
-        return refuse_verifier(context, "type: must be hs256, jwks or jwks_file");
-    rc = check_members(object, type, context);
+    context->type = find_type(input.type);
+    if (context->type == NULL)
+        return refuse_verifier(context, "type: must be hs256, hs384, hs512, jwks or jwks_file");
+    rc = check_members(object, context);
     if (rc == 0 && input.require != NULL)
         rc = check_require(input.require, context);
     if (rc < 0)
         return rc;
     verifier->user_claim = input.user_claim;
     verifier->require = input.require;
-    return type->read(&input, context, verifier);
+    return context->type->read(&input, context, verifier);
 }
 
 static int read_verifiers(const struct settings_input *input, bool lenient,
@@ -271,10 +274,8 @@ static int read_verifiers(const struct settings_input *input, bool lenient,
         return refuse(error, "verifiers: more than %d", LIMIT_VERIFIERS);
     settings->verifiers = mem_zalloc((given + 1) * sizeof(struct auth_verifier));
     if (implied)
-        settings->verifiers[settings->verifier_count++] = (struct auth_verifier){
-            .algorithm = JWT_HS256,
-            .secret = input->user_token_secret,
-        };
+        jwks_init_secret(&settings->verifiers[settings->verifier_count++].keys,
+                         input->user_token_secret, JWT_HS256);
     for (size_t i = 0; i < given; i++) {
         struct context context = {.lenient = lenient, .index = i, .error = error};
         struct auth_verifier *verifier = &settings->verifiers[settings->verifier_count++];
@@ -439,7 +440,7 @@ static void show_verifier(const struct auth_verifier *verifier, const struct jso
         json_write_key(out, "require");
         json_dump(verifier->require, out);
     }
-    if (verifier->algorithm == JWT_RS256)
+    if (json_get_non_null(object, "secret") == NULL)
         json_write_int(out, "key_count", (int64_t)verifier->keys.count);
     buf_append_byte(out, '}');
 }

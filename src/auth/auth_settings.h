@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A project's settings. They are one JSON object in the store:
+ * A project's settings; one thread at a time may use them, as the keys in them. They are one JSON
+ * object in the store:
  *
  *   {"name":"My shop","strict":false,"user_token_secret":"…","webhook_secret":"…",
  *    "webhook_allow_cidrs":["127.0.0.0/8"],"legacy_socket":false,
- *    "verifiers":[{"type":"hs256","secret":"…"},
+ *    "verifiers":[{"type":"hs256","secret":"…"}, {"type":"hs384",…}, {"type":"hs512",…},
  *                 {"type":"jwks","keys":[…]}, {"type":"jwks_file","path":"/etc/orderwire/login.json"}]}
  *
  * A verifier may also have "user_claim" ("sub" or "user_external_id" or another name; by default
@@ -19,9 +20,7 @@
 #include "codec/jwt.h"
 
 struct auth_verifier {
-    enum jwt_algorithm algorithm;
-    struct str secret;          /* hs256; a view of the document */
-    struct jwks keys;           /* rs256 */
+    struct jwks keys;           /* of a secret: one */
     struct str user_claim;      /* empty: sub, else user_external_id */
     const struct json *require; /* an object, or NULL */
 };

@@ -32,7 +32,7 @@ static void whole_settings_are_read(void **state)
         "\","
         "\"webhook_secret\":\"whsec_" SECRET
         "\",\"webhook_allow_cidrs\":[\"127.0.0.0/8\"],"
-        "\"verifiers\":[{\"type\":\"hs256\",\"secret\":\"" SECRET
+        "\"verifiers\":[{\"type\":\"hs512\",\"secret\":\"" SECRET
         "2\",\"user_claim\":\"uid\"},"
         "{\"type\":\"jwks\",\"keys\":[" KEY "," KEY "],\"require\":{\"iss\":\"x\"}}]}";
     struct auth_settings settings;
@@ -45,10 +45,10 @@ static void whole_settings_are_read(void **state)
     assert_true(str_equal_text(settings.user_token_secret, SECRET));
     assert_true(str_equal_text(settings.webhook_secret, "whsec_" SECRET));
     assert_int_equal(settings.verifier_count, 3);
-    assert_true(str_equal_text(settings.verifiers[0].secret, SECRET));
-    assert_true(str_equal_text(settings.verifiers[1].secret, SECRET "2"));
+    assert_int_equal(settings.verifiers[0].keys.count, 1);
+    assert_int_equal(settings.verifiers[0].keys.keys[0].algorithm, JWT_HS256);
+    assert_int_equal(settings.verifiers[1].keys.keys[0].algorithm, JWT_HS512);
     assert_true(str_equal_text(settings.verifiers[1].user_claim, "uid"));
-    assert_int_equal(settings.verifiers[2].algorithm, JWT_RS256);
     assert_int_equal(settings.verifiers[2].keys.count, 2);
     assert_non_null(settings.verifiers[2].require);
     auth_settings_fini(&settings);

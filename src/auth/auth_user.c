@@ -72,50 +72,30 @@ static int check_payment_token(struct auth *auth, int32_t project_id, struct str
     return set_user(user, order.user_external_id, refusal);
 }
 
-static bool is_signed_by_named(const struct jwt *jwt, const struct jwks *keys)
-{
-    for (size_t i = 0; i < keys->count; i++) {
-        bool is_named = str_equal_text(jwt->key_id, keys->keys[i].key_id);
-        if (is_named && jwt_verify_rs256(jwt, keys->keys[i].rsa))
-            return true;
-    }
-    return false;
-}
-
 /* By the key the token names; where one of the two has no name, by any that has none. */
-static bool is_signed_by_set(const struct jwt *jwt, const struct jwks *keys)
+static bool is_candidate(const struct jwks_key *key, const struct jwt *jwt)
 {
-    if (jwt->key_id.len > 0 && is_signed_by_named(jwt, keys))
-        return true;
-    for (size_t i = 0; i < keys->count; i++) {
-        bool is_unnamed = jwt->key_id.len == 0 || keys->keys[i].key_id[0] == '\0';
-        if (is_unnamed && jwt_verify_rs256(jwt, keys->keys[i].rsa))
-            return true;
-    }
-    return false;
+    return jwt->key_id.len == 0 || key->key_id[0] == '\0' ||
+           str_equal_text(jwt->key_id, key->key_id);
 }
 
-static bool has_candidate(const struct jwt *jwt, const struct jwks *keys)
+static int check_signature(const struct jwt *jwt, const struct jwks *keys, struct refusal *refusal)
 {
+    bool has_kind = false;
+    bool has_candidate = false;
     for (size_t i = 0; i < keys->count; i++) {
-        const char *key_id = keys->keys[i].key_id;
-        if (jwt->key_id.len == 0 || key_id[0] == '\0' || str_equal_text(jwt->key_id, key_id))
-            return true;
+        const struct jwks_key *key = &keys->keys[i];
+        bool serves = jwks_key_serves(key, jwt);
+        has_kind |= serves;
+        if (!serves || !is_candidate(key, jwt))
+            continue;
+        has_candidate = true;
+        if (jwks_key_verify(key, jwt))
+            return 0;
     }
-    return false;
-}
-
-static int check_signature(const struct jwt *jwt, const struct auth_verifier *verifier,
-                           struct refusal *refusal)
-{
-    if (jwt->algorithm != verifier->algorithm)
+    if (!has_kind)
         return refuse(refusal, STAGE_READ, "no key of its algorithm");
-    if (verifier->algorithm == JWT_HS256 ? jwt_verify_hs256(jwt, verifier->secret)
-                                         : is_signed_by_set(jwt, &verifier->keys))
-        return 0;
-    if (verifier->algorithm == JWT_RS256 && !has_candidate(jwt, &verifier->keys))
-        return refuse(refusal, STAGE_KEY_FOUND, "no key with that kid");
-    return refuse(refusal, STAGE_KEY_FOUND, "signature");
+    return refuse(refusal, STAGE_KEY_FOUND, has_candidate ? "signature" : "no key with that kid");
 }
 
 /* Equal, or for a claim with several values (RFC 7519 section 4.1.3) equal to one of them. */
@@ -207,7 +187,7 @@ static int check_times(const struct jwt *jwt, int64_t now_wall, struct auth_user
 static int check_verifier(const struct jwt *jwt, const struct auth_verifier *verifier,
                           int64_t now_wall, struct auth_user *user, struct refusal *refusal)
 {
-    int rc = check_signature(jwt, verifier, refusal);
+    int rc = check_signature(jwt, &verifier->keys, refusal);
     if (rc == 0)
         rc = check_required(jwt->claims, verifier->require, refusal);
     if (rc == 0)

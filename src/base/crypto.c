@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Random bytes, hashes, signatures and sealing over OpenSSL 3. Looking an algorithm up by its name costs
+ * Random bytes, hashes and sealing over OpenSSL 3. Looking an algorithm up by its name costs
  * more there than hashing a token, so each is fetched once and kept for the life of the process. A
  * call that cannot fail with these arguments and fails nevertheless ends the process.
  */
@@ -21,16 +21,13 @@
 #include <openssl/crypto.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
-#include <openssl/param_build.h>
-
-enum { RSA_MIN_BITS = 2048, RSA_MAX_BITS = 8192 };
 
 /* A sealed text: version, nonce, ciphertext, tag. */
 enum { SEAL_VERSION = 1, NONCE_SIZE = 12, TAG_SIZE = 16, SEAL_HEAD = 1 + NONCE_SIZE };
 _Static_assert(SEAL_HEAD + TAG_SIZE == CRYPTO_SEAL_SIZE, "the size that the header promises");
 
 static pthread_once_t fetch_once = PTHREAD_ONCE_INIT;
-static EVP_MD *sha256;
+static EVP_MD *hashes[CRYPTO_SHA512 + 1];
 static EVP_MD *sha1;
 static EVP_CIPHER *aes;
 static EVP_MAC *hmac;
@@ -46,11 +43,15 @@ static void must(bool done, const char *what)
 
 static void fetch_all(void)
 {
-    sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
+    hashes[CRYPTO_SHA256] = EVP_MD_fetch(NULL, "SHA256", NULL);
+    hashes[CRYPTO_SHA384] = EVP_MD_fetch(NULL, "SHA384", NULL);
+    hashes[CRYPTO_SHA512] = EVP_MD_fetch(NULL, "SHA512", NULL);
     sha1 = EVP_MD_fetch(NULL, "SHA1", NULL);
     hmac = EVP_MAC_fetch(NULL, "HMAC", NULL);
     aes = EVP_CIPHER_fetch(NULL, "AES-256-GCM", NULL);
-    must(sha256 != NULL && sha1 != NULL && hmac != NULL && aes != NULL, "fetch");
+    must(hashes[CRYPTO_SHA256] != NULL && hashes[CRYPTO_SHA384] != NULL &&
+             hashes[CRYPTO_SHA512] != NULL && sha1 != NULL && hmac != NULL && aes != NULL,
+         "fetch");
     hmac_sha256 = EVP_MAC_CTX_new(hmac);
     char digest[] = "SHA256";
     const OSSL_PARAM parameters[] = {
@@ -119,10 +120,18 @@ void crypto_uuid(char out[37])
     *to = '\0';
 }
 
+size_t crypto_digest(enum crypto_hash hash, struct str data, uint8_t out[CRYPTO_DIGEST_MAX])
+{
+    unsigned int length = 0;
+    pthread_once(&fetch_once, fetch_all);
+    must(EVP_Digest(data.ptr, data.len, out, &length, hashes[hash], NULL) == 1, "digest");
+    return length;
+}
+
 void crypto_sha256(struct str data, uint8_t out[CRYPTO_SHA256_SIZE])
 {
     pthread_once(&fetch_once, fetch_all);
-    must(EVP_Digest(data.ptr, data.len, out, NULL, sha256, NULL) == 1, "sha256");
+    must(EVP_Digest(data.ptr, data.len, out, NULL, hashes[CRYPTO_SHA256], NULL) == 1, "sha256");
 }
 
 void crypto_sha1(struct str data, uint8_t out[CRYPTO_SHA1_SIZE])
@@ -213,87 +222,4 @@ int crypto_open(const uint8_t key[CRYPTO_KEY_SIZE], struct str sealed, struct bu
     if (length > 0)
         buf_wrote(out, length);
     return 0;
-}
-
-struct crypto_rsa {
-    EVP_PKEY *key;
-};
-
-/* Without the zeros in front, so that the length is the number's. */
-static BIGNUM *number_of(struct str bytes)
-{
-    while (bytes.len > 0 && bytes.ptr[0] == '\0') {
-        bytes.ptr++;
-        bytes.len--;
-    }
-    if (bytes.len == 0 || bytes.len > RSA_MAX_BITS / 8)
-        return NULL;
-    return BN_bin2bn((const unsigned char *)bytes.ptr, (int)bytes.len, NULL);
-}
-
-/* An even modulus or exponent, or the exponent 1, makes signatures that anybody can forge. */
-static bool is_sound(const BIGNUM *n, const BIGNUM *e)
-{
-    return n != NULL && e != NULL && BN_num_bits(n) >= RSA_MIN_BITS && BN_is_odd(n) &&
-           BN_is_odd(e) && !BN_is_one(e) && BN_cmp(e, n) < 0;
-}
-
-static EVP_PKEY *public_key(const BIGNUM *n, const BIGNUM *e)
-{
-    EVP_PKEY *key = NULL;
-    OSSL_PARAM *parameters = NULL;
-    EVP_PKEY_CTX *context = EVP_PKEY_CTX_new_from_name(NULL, "RSA", NULL);
-    OSSL_PARAM_BLD *builder = OSSL_PARAM_BLD_new();
-    if (context == NULL || builder == NULL ||
-        OSSL_PARAM_BLD_push_BN(builder, OSSL_PKEY_PARAM_RSA_N, n) != 1 ||
-        OSSL_PARAM_BLD_push_BN(builder, OSSL_PKEY_PARAM_RSA_E, e) != 1)
-        goto out;
-    parameters = OSSL_PARAM_BLD_to_param(builder);
-    if (parameters == NULL || EVP_PKEY_fromdata_init(context) != 1 ||
-        EVP_PKEY_fromdata(context, &key, EVP_PKEY_PUBLIC_KEY, parameters) != 1)
-        key = NULL;
-out:
-    OSSL_PARAM_free(parameters);
-    OSSL_PARAM_BLD_free(builder);
-    EVP_PKEY_CTX_free(context);
-    return key;
-}
-
-struct crypto_rsa *crypto_rsa_new(struct str modulus, struct str exponent)
-{
-    struct crypto_rsa *rsa = NULL;
-    BIGNUM *n = number_of(modulus);
-    BIGNUM *e = number_of(exponent);
-    EVP_PKEY *key = is_sound(n, e) ? public_key(n, e) : NULL;
-    if (key != NULL) {
-        rsa = mem_alloc(sizeof(*rsa));
-        rsa->key = key;
-    }
-    BN_free(e);
-    BN_free(n);
-    ERR_clear_error();
-    return rsa;
-}
-
-void crypto_rsa_free(struct crypto_rsa **key)
-{
-    if (*key == NULL)
-        return;
-    EVP_PKEY_free((*key)->key);
-    mem_free(*key);
-    *key = NULL;
-}
-
-bool crypto_rsa_verify_sha256(const struct crypto_rsa *key, struct str data, struct str signature)
-{
-    pthread_once(&fetch_once, fetch_all);
-    EVP_MD_CTX *context = EVP_MD_CTX_new();
-    must(context != NULL, "verify");
-    /* The padding that an RSA key starts with is PKCS #1 v1.5. */
-    bool valid = EVP_DigestVerifyInit(context, NULL, sha256, NULL, key->key) == 1 &&
-                 EVP_DigestVerify(context, (const unsigned char *)signature.ptr, signature.len,
-                                  (const unsigned char *)data.ptr, data.len) == 1;
-    EVP_MD_CTX_free(context);
-    ERR_clear_error();
-    return valid;
 }

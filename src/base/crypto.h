@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Random bytes, hashes, signatures and sealing. The only folder that knows OpenSSL's libcrypto. */
+/* Random bytes, hashes and sealing. The only folder that knows OpenSSL's libcrypto. */
 #ifndef ORDERWIRE_BASE_CRYPTO_H
 #define ORDERWIRE_BASE_CRYPTO_H
 
@@ -7,6 +7,9 @@
 
 #define CRYPTO_SHA256_SIZE 32
 #define CRYPTO_SHA1_SIZE 20
+#define CRYPTO_DIGEST_MAX 64
+
+enum crypto_hash { CRYPTO_SHA256, CRYPTO_SHA384, CRYPTO_SHA512 };
 
 /* From the system's generator. Ends the process if that fails. */
 void crypto_random(void *out, size_t length);
@@ -18,6 +21,8 @@ void crypto_random_text(char *out, size_t length);
 /* A random UUID, version 4 (RFC 9562), as 36 characters and a NUL. */
 void crypto_uuid(char out[37]);
 
+/* Returns how many bytes of `out` it fills. */
+size_t crypto_digest(enum crypto_hash hash, struct str data, uint8_t out[CRYPTO_DIGEST_MAX]);
 void crypto_sha256(struct str data, uint8_t out[CRYPTO_SHA256_SIZE]);
 void crypto_sha1(struct str data, uint8_t out[CRYPTO_SHA1_SIZE]);
 void crypto_hmac_sha256(struct str key, struct str data, uint8_t out[CRYPTO_SHA256_SIZE]);
@@ -39,14 +44,5 @@ void crypto_seal(const uint8_t key[CRYPTO_KEY_SIZE], struct str plain, struct bu
  * as it was.
  */
 NODISCARD int crypto_open(const uint8_t key[CRYPTO_KEY_SIZE], struct str sealed, struct buf *out);
-
-/* An RSA public key, parsed once and kept. Any thread may verify with it. */
-struct crypto_rsa;
-
-/* From big-endian modulus and exponent. NULL when it is no RSA key of 2048 to 8192 bits. */
-struct crypto_rsa *crypto_rsa_new(struct str modulus, struct str exponent);
-void crypto_rsa_free(struct crypto_rsa **key);
-/* RSASSA-PKCS1-v1_5 with SHA-256 (RFC 7518 section 3.3, "RS256"). */
-bool crypto_rsa_verify_sha256(const struct crypto_rsa *key, struct str data, struct str signature);
 
 #endif

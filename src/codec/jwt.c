@@ -28,6 +28,21 @@ static int decode_object(struct str text, struct json **object)
     return rc;
 }
 
+static int find_algorithm(struct str name, enum jwt_algorithm *algorithm)
+{
+    static const char *const names[] = {
+#define JWT_ALGORITHM(id, word, scheme, hash) word,
+#include "codec/jwt_algorithms.def"
+    };
+    for (size_t i = 0; i < ARRAY_LENGTH(names); i++) {
+        if (str_equal_text(name, names[i])) {
+            *algorithm = (enum jwt_algorithm)i;
+            return 0;
+        }
+    }
+    return ERR_UNSUPPORTED;
+}
+
 static int read_header(struct jwt *jwt)
 {
     struct str algorithm;
@@ -36,13 +51,7 @@ static int read_header(struct jwt *jwt)
         return ERR_INVALID;
     if (key_id && !json_as_string(key_id, &jwt->key_id))
         return ERR_INVALID;
-    if (str_equal_text(algorithm, "HS256"))
-        jwt->algorithm = JWT_HS256;
-    else if (str_equal_text(algorithm, "RS256"))
-        jwt->algorithm = JWT_RS256;
-    else
-        return ERR_UNSUPPORTED;
-    return 0;
+    return find_algorithm(algorithm, &jwt->algorithm);
 }
 
 static int decode_parts(struct str token, struct jwt *jwt)
@@ -80,21 +89,6 @@ void jwt_fini(struct jwt *jwt)
     json_free(&jwt->header);
     json_free(&jwt->claims);
     buf_fini(&jwt->signature);
-}
-
-bool jwt_verify_hs256(const struct jwt *jwt, struct str secret)
-{
-    uint8_t mac[CRYPTO_SHA256_SIZE];
-    if (jwt->algorithm != JWT_HS256 || secret.len == 0 || jwt->signature.len != sizeof mac)
-        return false;
-    crypto_hmac_sha256(secret, jwt->signed_part, mac);
-    return crypto_equal(mac, jwt->signature.ptr, sizeof mac);
-}
-
-bool jwt_verify_rs256(const struct jwt *jwt, const struct crypto_rsa *key)
-{
-    return jwt->algorithm == JWT_RS256 &&
-           crypto_rsa_verify_sha256(key, jwt->signed_part, buf_view(&jwt->signature));
 }
 
 int jwt_time_claim(const struct jwt *jwt, const char *name, int64_t *wall_ms)

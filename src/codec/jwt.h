@@ -9,9 +9,13 @@
 #include "codec/json.h"
 
 /* Opaque types. */
-struct crypto_rsa;
+struct crypto_key;
 
-enum jwt_algorithm { JWT_HS256, JWT_RS256 };
+enum jwt_algorithm {
+#define JWT_ALGORITHM(id, name, scheme, hash) JWT_##id,
+#include "codec/jwt_algorithms.def"
+    JWT_ALGORITHM_COUNT, /* for a key: any that is of its kind */
+};
 
 struct jwt {
     enum jwt_algorithm algorithm;
@@ -30,10 +34,6 @@ struct jwt {
 NODISCARD int jwt_decode(struct str token, struct jwt *jwt);
 void jwt_fini(struct jwt *jwt);
 
-/* False too when the token's algorithm is not the key's: an RSA key never serves as HMAC secret. */
-bool jwt_verify_hs256(const struct jwt *jwt, struct str secret);
-bool jwt_verify_rs256(const struct jwt *jwt, const struct crypto_rsa *key);
-
 /* The `exp`, `nbf`, `iat` claims (seconds, fractions cut) in ms. ERR_NOT_FOUND, ERR_INVALID. */
 NODISCARD int jwt_time_claim(const struct jwt *jwt, const char *name, int64_t *wall_ms);
 
@@ -43,21 +43,35 @@ void jwt_encode_hs256(struct str claims, struct str secret, struct buf *out);
 /* One key of a key set. */
 struct jwks_key {
     char *key_id; /* "" when absent */
-    struct crypto_rsa *rsa;
+    enum jwt_algorithm algorithm;
+    struct crypto_key *key;
 };
 
+/* Used by one thread at a time, as its keys are. */
 struct jwks {
     struct jwks_key *keys;
     size_t count;
 };
 
 /*
- * Reads a key set: {"keys":[…]} (RFC 7517) or a bare array (xsolla-sdks.md section 4). RSA keys
- * only; keys of other types, uses and algorithms are passed over. n and e may be base64url or, as
- * Xsolla Login gives them, hexadecimal. ERR_INVALID with a sentence in `error` (JSON_ERROR_SIZE
- * bytes) when it is malformed or leaves no key; ERR_TOO_LARGE over LIMIT_JWKS_KEYS.
+ * Reads a key set: {"keys":[…]} (RFC 7517) or a bare array (xsolla-sdks.md section 4). RSA keys, points
+ * of P-256 and P-384, and Ed25519 keys; those of other types, curves, uses and algorithms are passed
+ * over, secrets ("oct") too. n and e may be base64url or, as Xsolla Login gives them, hexadecimal.
+ * ERR_INVALID with a sentence in `error` (JSON_ERROR_SIZE bytes) when it is malformed or leaves no
+ * key; ERR_TOO_LARGE over LIMIT_JWKS_KEYS. A key that is bad (RSA below 2048 bits, say) makes the set
+ * malformed when `strict`, and is passed over otherwise.
  */
-NODISCARD int jwks_read(const struct json *document, struct jwks *set, char *error);
+NODISCARD int jwks_read(const struct json *document, bool strict, struct jwks *set, char *error);
+/* A set of one key without an id: a secret, which is not empty, for one of the HMAC algorithms. */
+void jwks_init_secret(struct jwks *set, struct str secret, enum jwt_algorithm algorithm);
 void jwks_fini(struct jwks *set);
+
+/*
+ * Whether the key may sign such a token: the algorithm that the token names is the key's own, or of
+ * its kind when the key has none. So an RSA key never serves as an HMAC secret.
+ */
+bool jwks_key_serves(const struct jwks_key *key, const struct jwt *jwt);
+/* False too when the key does not serve. */
+bool jwks_key_verify(const struct jwks_key *key, const struct jwt *jwt);
 
 #endif
