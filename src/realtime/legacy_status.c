@@ -47,7 +47,10 @@ static void follow(struct http_request *request, int32_t project_id, struct str 
     if (!session)
         return;
     session->order_id = view->publications[0].order_id;
-    session_subscribe(session, project_id, user);
+    if (session_subscribe(session, project_id, user) != 0) {
+        session_close(session, CLOSE_TOO_MANY_REQUESTS);
+        return;
+    }
     session_connect(session, view->top, INT64_MAX);
     session_push(session, view->publications, view->publication_count);
 }
