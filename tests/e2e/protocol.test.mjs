@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// The Centrifuge protocol and WebSocket itself, frame by frame: what is answered, what is refused and
-// with which code. Rows name the rule they hold.
+// The Centrifuge protocol, message by message: what is answered, what is refused and with which code.
+// Rows name the rule they hold.
 import assert from 'node:assert/strict';
 import net from 'node:net';
 import { Project } from './lib/api.mjs';
 import { event, until } from './lib/events.mjs';
-import { closePayload, frame, handshake, OPCODE, RawWebSocket } from './lib/raw.mjs';
+import { frame, handshake, RawWebSocket } from './lib/raw.mjs';
 import { serverTest, step } from './lib/server.mjs';
 
 const BAD_REQUEST = { code: 3501, reason: 'bad request' };
@@ -379,138 +379,6 @@ serverTest('the opening handshake', {}, async (server, t) => {
       socket.destroy();
     });
   }
-});
-
-serverTest('WebSocket frames', { 'realtime.latest_on_connect': 'false' }, async (server, t) => {
-  const { data, open } = await prepare(server);
-  const rpc = '{"id":2,"rpc":{}}';
-  const control = (opcode, payload = '', options = {}) => frame(payload, { opcode, ...options });
-  const invalid = Buffer.from([0x22, 0xc3, 0x28, 0x22]);
-  const half = Buffer.from('{"id":2,"rpc":{"data":"ä"}}');
-  const cut = half.indexOf(0xc3) + 1;
-
-  const good = {
-    'in a binary frame': [frame(rpc, { opcode: OPCODE.binary })],
-    'in three fragments': [
-      frame('{"id"', { fin: false }),
-      frame(':2,"r', { opcode: OPCODE.continuation, fin: false }),
-      frame('pc":{}}', { opcode: OPCODE.continuation }),
-    ],
-    'a ping between fragments': [
-      frame('{"id":2,', { fin: false }),
-      control(OPCODE.ping, 'now'),
-      frame('"rpc":{}}', { opcode: OPCODE.continuation }),
-    ],
-    'an empty fragment': [
-      frame('', { fin: false }),
-      frame('', { opcode: OPCODE.continuation, fin: false }),
-      frame(rpc, { opcode: OPCODE.continuation }),
-    ],
-    'a letter cut by a fragment': [
-      frame(half.subarray(0, cut), { fin: false }),
-      frame(half.subarray(cut), { opcode: OPCODE.continuation }),
-    ],
-    'a pong that nobody asked for': [control(OPCODE.pong, 'hello'), frame(rpc)],
-    'many pings': [...Array.from({ length: 50 }, (_, i) => control(OPCODE.ping, String(i))), frame(rpc)],
-    'a ping of 125 bytes': [control(OPCODE.ping, 'x'.repeat(125)), frame(rpc)],
-  };
-  for (const [name, frames] of Object.entries(good)) {
-    for (const bytewise of [false, true]) {
-      await step(t, server, bytewise ? `${name}, byte by byte` : name, async () => {
-        const socket = await open();
-        const bytes = Buffer.concat(frames);
-        if (bytewise) for (const byte of bytes) socket.write(Buffer.from([byte]));
-        else socket.write(bytes);
-        assert.deepEqual(bare(await socket.next()), errorReply(2, 108));
-        if (name === 'a ping between fragments') assert.equal(String(await socket.pongs.next()), 'now');
-        if (name === 'a ping of 125 bytes') assert.equal(String(await socket.pongs.next()), 'x'.repeat(125));
-        if (name === 'many pings')
-          for (let i = 0; i < 50; i++) assert.equal(String(await socket.pongs.next()), String(i));
-        socket.destroy();
-      });
-    }
-  }
-
-  const bad = {
-    'no mask': [1002, frame(rpc, { masked: false })],
-    'no mask on a ping': [1002, control(OPCODE.ping, '', { masked: false })],
-    'RSV1': [1002, frame(rpc, { rsv: 4 })],
-    'RSV2': [1002, frame(rpc, { rsv: 2 })],
-    'RSV3': [1002, frame(rpc, { rsv: 1 })],
-    'opcode 3': [1002, frame(rpc, { opcode: 3 })],
-    'opcode 11': [1002, frame('', { opcode: 11 })],
-    'a ping in fragments': [1002, control(OPCODE.ping, 'x', { fin: false })],
-    'a close in fragments': [1002, control(OPCODE.close, closePayload(1000), { fin: false })],
-    'a ping of 126 bytes': [1002, control(OPCODE.ping, 'x'.repeat(126))],
-    'a continuation of nothing': [1002, frame(rpc, { opcode: OPCODE.continuation })],
-    'a new message among fragments': [1002, Buffer.concat([frame('{', { fin: false }), frame(rpc)])],
-    'text that is not UTF-8': [1007, frame(invalid)],
-    'text cut in a letter': [1007, frame(half.subarray(0, cut))],
-    'a close of one byte': [1002, control(OPCODE.close, 'x')],
-    'close 999': [1002, control(OPCODE.close, closePayload(999))],
-    'close 1004': [1002, control(OPCODE.close, closePayload(1004))],
-    'close 1005': [1002, control(OPCODE.close, closePayload(1005))],
-    'close 1006': [1002, control(OPCODE.close, closePayload(1006))],
-    'close 1015': [1002, control(OPCODE.close, closePayload(1015))],
-    'close 2999': [1002, control(OPCODE.close, closePayload(2999))],
-    'close 5000': [1002, control(OPCODE.close, closePayload(5000))],
-    'a reason that is not UTF-8': [1007, control(OPCODE.close, Buffer.concat([closePayload(1000), invalid]))],
-    'a message beyond 64 KiB': [1009, frame('x'.repeat(64 * 1024 + 1))],
-    'fragments beyond 64 KiB': [
-      1009,
-      Buffer.concat([frame('x'.repeat(40_000), { fin: false }), frame('x'.repeat(40_000), { opcode: OPCODE.continuation })]),
-    ],
-    'a length of 2^62': [1009, Buffer.from([0x81, 0xff, 0x40, 0, 0, 0, 0, 0, 0, 0, 1, 2, 3, 4, 0])],
-    'a length of 2^63': [1002, Buffer.from([0x81, 0xff, 0x80, 0, 0, 0, 0, 0, 0, 0, 1, 2, 3, 4])],
-    'a length in a longer form than needed': [1002, Buffer.from([0x81, 0xfe, 0, 5, 1, 2, 3, 4, 0, 0, 0, 0, 0])],
-  };
-  for (const [name, [code, bytes]] of Object.entries(bad)) {
-    await step(t, server, name, async () => {
-      const socket = await open();
-      socket.write(bytes);
-      assert.equal((await socket.closed()).code, code);
-    });
-  }
-
-  for (const [name, payload, code] of [
-    ['close 1000 with a reason', closePayload(1000, 'bye'), 1000],
-    ['close 4000', closePayload(4000), 4000],
-    ['close without a code', Buffer.alloc(0), 1005],
-  ]) {
-    await step(t, server, name, async () => {
-      const socket = await open();
-      socket.write(Buffer.concat([frame(payload, { opcode: OPCODE.close }), frame(rpc)]));
-      assert.equal((await socket.closed()).code, code);
-      assert.equal(socket.inbox.size, 0);
-    });
-  }
-
-  await step(t, server, 'a message of 64 KiB', async () => {
-    const socket = await open();
-    const lines = Array.from({ length: 3 }, (_, i) => `{"id":${i + 2},"rpc":{}}`.padEnd(21_844));
-    const message = lines.join('\n').padEnd(64 * 1024);
-    socket.send(message);
-    for (let id = 2; id < 5; id++) assert.deepEqual(bare(await socket.next()), errorReply(id, 108));
-    socket.destroy();
-  });
-  await step(t, server, 'frames in one go with the handshake', async () => {
-    const early = Buffer.concat([frame(json({ connect: { data }, id: 1 })), frame(rpc)]);
-    const socket = await RawWebSocket.open(server, { early });
-    assert.equal((await socket.next()).id, 1);
-    assert.deepEqual(bare(await socket.next()), errorReply(2, 108));
-    socket.destroy();
-  });
-  await step(t, server, 'a connection that is cut in the middle of everything', async () => {
-    const whole = Buffer.concat([Buffer.from(handshake(server).bytes), frame(json({ connect: { data }, id: 1 }))]);
-    for (let length = 1; length < whole.length; length += 17) {
-      const socket = net.connect(server.port, '127.0.0.1');
-      await event(socket, 'connect');
-      await new Promise((resolve) => socket.write(whole.subarray(0, length), resolve));
-      socket.destroy();
-    }
-    await until(async () => (await server.metric('websockets')) === 0, 'the connections to be given back');
-    await until(async () => (await server.metric('sessions')) === 0, 'the sessions to be given back');
-  });
 });
 
 serverTest('a client that asks and never reads', { 'limits.commands_per_second': 0 }, async (server) => {
