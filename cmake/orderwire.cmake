@@ -7,11 +7,7 @@ add_compile_definitions(_GNU_SOURCE ORDERWIRE_VERSION="${PROJECT_VERSION}")
 add_compile_options(
     -Wall -Wextra -Werror -Wshadow -Wpointer-arith -Wstrict-prototypes -Wmissing-prototypes
     -Wwrite-strings -Wvla -Wundef -Wformat=2 -Wno-missing-field-initializers
-    -fno-omit-frame-pointer -fno-common -fstack-protector-strong)
-add_link_options(-Wl,-z,relro,-z,now)
-if(CMAKE_BUILD_TYPE STREQUAL "Release" OR CMAKE_BUILD_TYPE STREQUAL "RelWithDebInfo")
-    add_compile_options(-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2)
-endif()
+    -fno-omit-frame-pointer -fno-common)
 if(ORDERWIRE_SANITIZE)
     add_compile_options(-fsanitize=${ORDERWIRE_SANITIZE} -fno-sanitize-recover=all)
     add_link_options(-fsanitize=${ORDERWIRE_SANITIZE})
@@ -20,7 +16,7 @@ if(ORDERWIRE_FUZZ)
     add_compile_options(-fsanitize=fuzzer-no-link)
 endif()
 
-foreach(words headers fuzz embed)
+foreach(words hardening headers fuzz embed)
     include(${CMAKE_CURRENT_LIST_DIR}/${words}.cmake)
 endforeach()
 
