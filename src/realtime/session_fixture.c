@@ -294,12 +294,18 @@ static const struct session_transport transport = {
     .peer = peer,
 };
 
-void client_open(struct client *client, struct fixture *fixture)
+void client_open_with(struct client *client, struct fixture *fixture,
+                      const struct centrifuge_encoding *encoding)
 {
     memset(client, 0, sizeof(*client));
     client->fixture = fixture;
     buf_init(&client->log, LOG_MAX);
-    session_init(&client->session, fixture->realtime, &transport, &centrifuge_json);
+    session_init(&client->session, fixture->realtime, &transport, encoding);
+}
+
+void client_open(struct client *client, struct fixture *fixture)
+{
+    client_open_with(client, fixture, &centrifuge_json);
 }
 
 void client_fini(struct client *client)

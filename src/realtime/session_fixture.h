@@ -65,6 +65,9 @@ struct client {
 };
 
 void client_open(struct client *client, struct fixture *fixture);
+/* In another encoding than JSON. */
+void client_open_with(struct client *client, struct fixture *fixture,
+                      const struct centrifuge_encoding *encoding);
 void client_fini(struct client *client);
 /* One message, expanded by fixture_expand. */
 void client_say(struct client *client, const char *message);
