@@ -4,9 +4,9 @@
  * header field: what is accepted can be read back, shown and sent.
  */
 #include "codec/url.h"
+#include "codec/url_callable.h"
 #include "webhook/webhook_message.h"
 #include "webhook/webhook_policy.h"
-#include "webhook/webhook_url.h"
 
 #include <stdlib.h>
 
@@ -27,10 +27,10 @@ static void expect_json(const struct buf *text)
 
 static void try_url(struct str text)
 {
-    char error[WEBHOOK_URL_ERROR_SIZE];
+    char error[URL_CALLABLE_ERROR_SIZE];
     struct url url;
     struct address address;
-    if (webhook_url_check(text, NULL, 0, error) < 0)
+    if (url_callable_check(text, NULL, 0, error) < 0)
         return;
     expect(url_parse(text, &url) == 0 && url.host.len > 0);
     expect(!address_looks_numeric(url.host));

@@ -6,6 +6,7 @@
 #include "admin/admin_internal.h"
 #include "auth/auth.h"
 #include "base/err.h"
+#include "base/log.h"
 #include "codec/json_fields.h"
 #include "codec/url.h"
 #include "service/project_write.h"
@@ -87,9 +88,19 @@ static int status_of(enum project_write_kind kind)
     return 200;
 }
 
+/* Reads the project now, so that published keys are fetched before the first token comes. */
+static void look_at(const struct project_write *write)
+{
+    const struct auth_project *project;
+    if (auth_project(write->service->auth, write->project_id, &project) < 0)
+        log_debug("a changed project cannot be read", LOG_INT("project_id", write->project_id));
+}
+
 static void written(struct project_write *write)
 {
     struct http_request *http = write->argument;
+    if (write->error == API_ERROR_NONE)
+        look_at(write);
     if (write->error != API_ERROR_NONE)
         http_respond_error(http, write->error, write->detail[0] != '\0' ? write->detail : NULL);
     else

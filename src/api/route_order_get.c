@@ -58,6 +58,9 @@ static void respond_failure(struct http_request *http, int result)
     case ERR_EXPIRED:
         http_respond_error(http, API_ERROR_TOKEN_EXPIRED, NULL);
         break;
+    case ERR_BUSY:
+        http_respond_error(http, API_ERROR_KEYS_NOT_THERE, NULL);
+        break;
     default:
         http_respond_error(http, API_ERROR_STORE_UNAVAILABLE, NULL);
     }

@@ -6,6 +6,7 @@
  */
 #include "auth/auth_internal.h"
 
+#include "auth/auth_remote.h"
 #include "base/err.h"
 #include "base/log.h"
 #include "base/map.h"
@@ -53,6 +54,9 @@ struct auth *auth_new(struct store *store, struct store_connection *reader,
 
 static void entry_free(struct entry *entry)
 {
+    struct auth_settings *settings = &entry->project.settings;
+    for (size_t i = 0; i < settings->verifier_count; i++)
+        auth_remote_free(&settings->verifiers[i].remote);
     auth_settings_fini(&entry->project.settings);
     mem_free(entry->keys);
     mem_free(entry);
@@ -99,6 +103,24 @@ static int load_keys(struct auth *auth, struct entry *entry)
                           add_key, entry);
 }
 
+static void hold_remotes(struct auth *auth, struct entry *entry)
+{
+    struct auth_settings *settings = &entry->project.settings;
+    for (size_t i = 0; i < settings->verifier_count; i++) {
+        struct auth_verifier *verifier = &settings->verifiers[i];
+        struct auth_keys_source source = {
+            .project_id = entry->project.project_id,
+            .url = verifier->url,
+            .ca = verifier->ca,
+            .networks = settings->networks,
+            .network_count = settings->network_count,
+            .refresh = verifier->refresh,
+        };
+        if (verifier->url.len > 0)
+            verifier->remote = auth_remote_new(auth->shared->keys, &source);
+    }
+}
+
 static int load(struct auth *auth, int32_t project_id, struct entry **loaded)
 {
     struct store_project project;
@@ -115,6 +137,7 @@ static int load(struct auth *auth, int32_t project_id, struct entry **loaded)
         entry_free(entry);
         return rc;
     }
+    hold_remotes(auth, entry);
     *loaded = entry;
     return 0;
 }

@@ -6,6 +6,8 @@
  * auth.c           projects kept, merchants, admin
  * auth_user.c      users: JWTs and payment tokens
  * auth_settings.c  a project's settings: JSON read, checked, merged
+ * auth_remote.c    keys of a published set, parsed for one worker
+ * auth_keys*.c     the thread that fetches published key sets
  */
 #ifndef ORDERWIRE_AUTH_AUTH_H
 #define ORDERWIRE_AUTH_AUTH_H
@@ -17,6 +19,7 @@
 
 /* Opaque types. */
 struct auth;
+struct auth_keys;
 struct store;
 struct store_connection;
 
@@ -25,6 +28,7 @@ struct auth_shared {
     /* Raised after each committed change of a project or key, before the change is answered. */
     _Atomic uint64_t generation;
     uint8_t admin_key_hash[32]; /* SHA-256 */
+    struct auth_keys *keys;     /* NULL: published key sets are not fetched */
 };
 
 struct auth_project {
@@ -65,8 +69,8 @@ struct auth_user {
 /*
  * A buyer, from a JWT that one of the project's verifiers accepts, or a payment token of one of the
  * project's orders. A JWT needs `exp`; `nbf` and `iat` are honoured. ERR_DENIED when missing,
- * malformed, unverifiable or of another project, ERR_EXPIRED, ERR_NOT_FOUND for an unknown project,
- * or an error of the store.
+ * malformed, unverifiable or of another project, ERR_EXPIRED, ERR_BUSY when its key may be one that
+ * has not been fetched yet, ERR_NOT_FOUND for an unknown project, or an error of the store.
  */
 NODISCARD int auth_user(struct auth *auth, int32_t project_id, struct str token, int64_t now_wall,
                         struct auth_user *user);

@@ -5,12 +5,14 @@
  */
 #include "auth/auth_settings.h"
 
+#include "auth/auth_remote.h"
+#include "base/clock.h"
 #include "base/err.h"
 #include "base/limits.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "codec/address.h"
 #include "codec/json_fields.h"
+#include "codec/url_callable.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -25,8 +27,14 @@ enum {
     NAME_MAX_BYTES = 100,
     CLAIM_MAX = 100,
     PATH_MAX_BYTES = 1024,
+    CA_MAX = 32 * 1024,
     CIDRS_MAX = 64,
 };
+
+/* ms */
+#define REFRESH_DEFAULT (10 * CLOCK_MINUTE)
+#define REFRESH_MIN CLOCK_SECOND
+#define REFRESH_MAX CLOCK_DAY
 
 struct settings_input {
     struct str name;
@@ -43,6 +51,9 @@ struct verifier_input {
     struct str secret;
     const struct json *keys;
     struct str path;
+    struct str url;
+    struct str ca;
+    int64_t refresh;
     struct str user_claim;
     const struct json *require;
 };
@@ -75,6 +86,9 @@ static const struct json_field verifier_fields[] = {
     VERIFIER(secret, JSON_FIELD_TEXT, SECRET_MIN, SECRET_MAX, false),
     VERIFIER(keys, JSON_FIELD_ARRAY, 0, 0, false),
     VERIFIER(path, JSON_FIELD_TEXT, 1, PATH_MAX_BYTES, false),
+    VERIFIER(url, JSON_FIELD_TEXT, 1, LIMIT_WEBHOOK_URL, false),
+    VERIFIER(ca, JSON_FIELD_LINES, 1, CA_MAX, false),
+    VERIFIER(refresh, JSON_FIELD_SECONDS, REFRESH_MIN, REFRESH_MAX, false),
     VERIFIER(user_claim, JSON_FIELD_TEXT, 1, CLAIM_MAX, false),
     VERIFIER(require, JSON_FIELD_OBJECT, 0, 0, false),
     {0},
@@ -82,6 +96,7 @@ static const struct json_field verifier_fields[] = {
 
 /* What the reader of one verifier needs to know. */
 struct context {
+    const struct auth_settings *settings;
     const struct verifier_type *type; /* NULL until it is known */
     bool lenient; /* a file that cannot be read leaves the verifier without keys */
     size_t index; /* in "verifiers" */
@@ -90,7 +105,7 @@ struct context {
 
 struct verifier_type {
     const char *word;
-    const char *members; /* that belong to this type */
+    const char *members; /* that belong to this type, each with a space before and after */
     int (*read)(const struct verifier_input *input, const struct context *context,
                 struct auth_verifier *verifier);
     enum jwt_algorithm algorithm; /* of a secret */
@@ -200,12 +215,37 @@ static int read_jwks_file(const struct verifier_input *input, const struct conte
     return rc;
 }
 
+/*
+ * Who can change what comes from there can sign for every user, so it comes by TLS, or from a network
+ * that the operator has allowed.
+ */
+static int read_jwks_url(const struct verifier_input *input, const struct context *context,
+                         struct auth_verifier *verifier)
+{
+    const struct auth_settings *settings = context->settings;
+    char sentence[URL_CALLABLE_ERROR_SIZE];
+    if (input->url.len == 0)
+        return refuse_verifier(context, "url: required");
+    if (url_callable_check(input->url, settings->networks, settings->network_count, sentence) < 0)
+        return refuse_verifier(context, sentence);
+    bool secure = str_starts_with(input->url, STR_LIT("https://"));
+    if (!secure && settings->network_count == 0)
+        return refuse_verifier(context,
+                               "url: must begin with https://; http:// serves for networks of "
+                               "webhook_allow_cidrs alone");
+    verifier->url = input->url;
+    verifier->ca = input->ca;
+    verifier->refresh = input->refresh;
+    return 0;
+}
+
 static const struct verifier_type verifier_types[] = {
-    {"hs256", "secret", read_secret, JWT_HS256},
-    {"hs384", "secret", read_secret, JWT_HS384},
-    {"hs512", "secret", read_secret, JWT_HS512},
-    {"jwks", "keys", read_jwks, JWT_ALGORITHM_COUNT},
-    {"jwks_file", "path", read_jwks_file, JWT_ALGORITHM_COUNT},
+    {"hs256", " secret ", read_secret, JWT_HS256},
+    {"hs384", " secret ", read_secret, JWT_HS384},
+    {"hs512", " secret ", read_secret, JWT_HS512},
+    {"jwks", " keys ", read_jwks, JWT_ALGORITHM_COUNT},
+    {"jwks_file", " path ", read_jwks_file, JWT_ALGORITHM_COUNT},
+    {"jwks_url", " url ca refresh ", read_jwks_url, JWT_ALGORITHM_COUNT},
 };
 
 static const struct verifier_type *find_type(struct str word)
@@ -220,12 +260,14 @@ static const struct verifier_type *find_type(struct str word)
 /* A member of another type is a mistake that would leave a door open or shut unnoticed. */
 static int check_members(const struct json *object, const struct context *context)
 {
-    const struct verifier_type *type = context->type;
-    static const char *const members[] = {"secret", "keys", "path"};
+    static const char *const members[] = {"secret", "keys", "path", "url", "ca", "refresh"};
     for (size_t i = 0; i < ARRAY_LENGTH(members); i++) {
-        if (strcmp(members[i], type->members) != 0 && json_get_non_null(object, members[i]) != NULL)
+        char word[20];
+        snprintf(word, sizeof(word), " %s ", members[i]);
+        if (strstr(context->type->members, word) == NULL &&
+            json_get_non_null(object, members[i]) != NULL)
             return refuse(context->error, "verifiers[%zu]: %s: not a member of type %s",
-                          context->index, members[i], type->word);
+                          context->index, members[i], context->type->word);
     }
     return 0;
 }
@@ -248,13 +290,14 @@ static int read_verifier(const struct json *object, struct context *context,
                          struct auth_verifier *verifier)
 {
     char sentence[JSON_FIELDS_ERROR_SIZE];
-    struct verifier_input input = {0};
+    struct verifier_input input = {.refresh = REFRESH_DEFAULT};
     int rc = json_fields_read(object, verifier_fields, &input, sentence);
     if (rc < 0)
         return refuse_verifier(context, sentence);
     context->type = find_type(input.type);
     if (context->type == NULL)
-        return refuse_verifier(context, "type: must be hs256, hs384, hs512, jwks or jwks_file");
+        return refuse_verifier(context,
+                               "type: must be hs256, hs384, hs512, jwks, jwks_file or jwks_url");
     rc = check_members(object, context);
     if (rc == 0 && input.require != NULL)
         rc = check_require(input.require, context);
@@ -277,7 +320,8 @@ static int read_verifiers(const struct settings_input *input, bool lenient,
         jwks_init_secret(&settings->verifiers[settings->verifier_count++].keys,
                          input->user_token_secret, JWT_HS256);
     for (size_t i = 0; i < given; i++) {
-        struct context context = {.lenient = lenient, .index = i, .error = error};
+        struct context context = {
+            .lenient = lenient, .index = i, .error = error, .settings = settings};
         struct auth_verifier *verifier = &settings->verifiers[settings->verifier_count++];
         int rc = read_verifier(json_at(input->verifiers, i), &context, verifier);
         if (rc < 0)
@@ -287,26 +331,27 @@ static int read_verifiers(const struct settings_input *input, bool lenient,
 }
 
 /* As the sender of webhooks reads it; a single address is written as a network too. */
-static bool is_cidr(const struct json *value)
+static bool read_cidr(const struct json *value, struct address_network *network)
 {
-    struct address_network network;
     struct str text;
     return json_as_string(value, &text) && memchr(text.ptr, '/', text.len) != NULL &&
-           address_network_parse(text, &network);
+           address_network_parse(text, network);
 }
 
-static int check_cidrs(const struct json *cidrs, char *error)
+static int read_cidrs(const struct json *cidrs, struct auth_settings *settings, char *error)
 {
     size_t count = cidrs != NULL ? json_length(cidrs) : 0;
     if (count > CIDRS_MAX)
         return refuse(error, "webhook_allow_cidrs: more than %d", CIDRS_MAX);
+    settings->networks = mem_zalloc((count + 1) * sizeof(struct address_network));
     for (size_t i = 0; i < count; i++) {
-        if (!is_cidr(json_at(cidrs, i)))
+        if (!read_cidr(json_at(cidrs, i), &settings->networks[i]))
             return refuse(error,
                           "webhook_allow_cidrs[%zu]: expected an address range like "
                           "\"10.0.0.0/8\" or \"fd00::/8\"",
                           i);
     }
+    settings->network_count = count;
     return 0;
 }
 
@@ -321,7 +366,7 @@ static int read_settings(struct str text, bool lenient, struct auth_settings *se
     if (rc < 0)
         refuse(error, "%s", sentence);
     if (rc == 0)
-        rc = check_cidrs(input.webhook_allow_cidrs, error);
+        rc = read_cidrs(input.webhook_allow_cidrs, settings, error);
     if (rc == 0)
         rc = read_verifiers(&input, lenient, settings, error);
     if (rc < 0) {
@@ -358,6 +403,7 @@ void auth_settings_fini(struct auth_settings *settings)
     for (size_t i = 0; i < settings->verifier_count; i++)
         jwks_fini(&settings->verifiers[i].keys);
     mem_free(settings->verifiers);
+    mem_free(settings->networks);
     json_free(&settings->document);
     *settings = (struct auth_settings){0};
 }
@@ -424,6 +470,18 @@ int auth_settings_merge(struct str text, const struct json *changes, struct buf 
     return rc;
 }
 
+static void show_remote(const struct auth_verifier *verifier, struct buf *out)
+{
+    json_write_text(out, "url", verifier->url);
+    json_write_int(out, "refresh", verifier->refresh / CLOCK_SECOND);
+    if (verifier->remote == NULL)
+        return;
+    int64_t fetched_at = auth_remote_fetched_at(verifier->remote);
+    json_write_int(out, "key_count", (int64_t)auth_remote_keys(verifier->remote)->count);
+    if (fetched_at != 0)
+        json_write_time(out, "fetched_at", fetched_at);
+}
+
 static void show_verifier(const struct auth_verifier *verifier, const struct json *object,
                           struct buf *out)
 {
@@ -440,7 +498,9 @@ static void show_verifier(const struct auth_verifier *verifier, const struct jso
         json_write_key(out, "require");
         json_dump(verifier->require, out);
     }
-    if (json_get_non_null(object, "secret") == NULL)
+    if (verifier->url.len > 0)
+        show_remote(verifier, out);
+    else if (json_get_non_null(object, "secret") == NULL)
         json_write_int(out, "key_count", (int64_t)verifier->keys.count);
     buf_append_byte(out, '}');
 }

@@ -6,7 +6,8 @@
  *   {"name":"My shop","strict":false,"user_token_secret":"…","webhook_secret":"…",
  *    "webhook_allow_cidrs":["127.0.0.0/8"],"legacy_socket":false,
  *    "verifiers":[{"type":"hs256","secret":"…"}, {"type":"hs384",…}, {"type":"hs512",…},
- *                 {"type":"jwks","keys":[…]}, {"type":"jwks_file","path":"/etc/orderwire/login.json"}]}
+ *                 {"type":"jwks","keys":[…]}, {"type":"jwks_file","path":"/etc/orderwire/login.json"},
+ *                 {"type":"jwks_url","url":"https://…","refresh":600,"ca":"-----BEGIN…"}]}
  *
  * A verifier may also have "user_claim" ("sub" or "user_external_id" or another name; by default
  * `sub`, else `user_external_id`) and "require", an object of claims and the values they must have;
@@ -16,11 +17,19 @@
 #ifndef ORDERWIRE_AUTH_AUTH_SETTINGS_H
 #define ORDERWIRE_AUTH_AUTH_SETTINGS_H
 
+#include "codec/address.h"
 #include "codec/json.h"
 #include "codec/jwt.h"
 
+/* Opaque types. */
+struct auth_remote;
+
 struct auth_verifier {
-    struct jwks keys;           /* of a secret: one */
+    struct jwks keys;           /* of a secret: one; of jwks_url: none */
+    struct str url;             /* empty but for jwks_url */
+    struct str ca;              /* PEM; empty: the system's */
+    int64_t refresh;            /* ms */
+    struct auth_remote *remote; /* the url's keys; auth.c makes and frees it */
     struct str user_claim;      /* empty: sub, else user_external_id */
     const struct json *require; /* an object, or NULL */
 };
@@ -32,6 +41,8 @@ struct auth_settings {
     bool legacy_socket; /* /sub/order/status tells anyone the status of an order */
     struct str user_token_secret;
     struct str webhook_secret;
+    struct address_network *networks; /* webhook_allow_cidrs */
+    size_t network_count;
     struct auth_verifier *verifiers; /* user_token_secret's first, when there is one */
     size_t verifier_count;
 };
@@ -58,7 +69,10 @@ void auth_settings_fini(struct auth_settings *settings);
 NODISCARD int auth_settings_merge(struct str text, const struct json *changes, struct buf *out,
                                   char error[AUTH_SETTINGS_ERROR_SIZE]);
 
-/* Appends the settings as they may be shown: every secret is left out. */
+/*
+ * Appends the settings as they may be shown: every secret is left out. What is known of keys that
+ * are fetched is shown for settings that auth_project gave.
+ */
 void auth_settings_show(const struct auth_settings *settings, struct buf *out);
 
 #endif

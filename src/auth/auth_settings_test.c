@@ -90,6 +90,24 @@ static void mistakes_are_named(void **state)
         {"{\"verifiers\":[{\"type\":\"jwks_file\",\"path\":\"/\"}]}", "cannot be read"},
         {"{\"verifiers\":[{\"type\":\"hs256\",\"secret\":\"" SECRET "\",\"require\":{\"a\":[1]}}]}",
          "verifiers[0]: require: each value"},
+        {"{\"verifiers\":[{\"type\":\"jwks_url\"}]}", "verifiers[0]: url: required"},
+        {"{\"verifiers\":[{\"type\":\"jwks_url\",\"url\":\"https://login.example/"
+         "k?a=b\",\"refresh\":1}]}",
+         NULL},
+        {"{\"verifiers\":[{\"type\":\"jwks_url\",\"url\":\"https://"
+         "login.example\",\"refresh\":0.5}]}",
+         "verifiers[0]: refresh: "},
+        {"{\"verifiers\":[{\"type\":\"jwks_url\",\"url\":\"https://login.example\",\"keys\":[]}]}",
+         "verifiers[0]: keys: not a member of type jwks_url"},
+        {"{\"verifiers\":[{\"type\":\"hs256\",\"secret\":\"" SECRET "\",\"ca\":\"x\"}]}",
+         "verifiers[0]: ca: not a member of type hs256"},
+        {"{\"verifiers\":[{\"type\":\"jwks_url\",\"url\":\"http://login.example\"}]}",
+         "verifiers[0]: url: must begin with https://"},
+        {"{\"webhook_allow_cidrs\":[\"10.0.0.0/8\"],"
+         "\"verifiers\":[{\"type\":\"jwks_url\",\"url\":\"http://login.example\"}]}",
+         NULL},
+        {"{\"verifiers\":[{\"type\":\"jwks_url\",\"url\":\"https://10.0.0.1/\"}]}",
+         "verifiers[0]: url: 10.0.0.1 is not an address of the public internet"},
         {"{\"webhook_allow_cidrs\":[\"10.0.0.0/8\",\"fd00::/8\",\"::1/128\",\"0.0.0.0/0\"]}", NULL},
         {"{\"webhook_allow_cidrs\":[\"10.0.0.0/8\",\"10.0.0.0\"]}", "webhook_allow_cidrs[1]:"},
         {"{\"webhook_allow_cidrs\":[\"10.0.0.0/33\"]}", "webhook_allow_cidrs[0]:"},
@@ -234,13 +252,16 @@ static void secrets_are_not_shown(void **state)
         "{\"name\":\"My shop\",\"user_token_secret\":\"" SECRET "\",\"webhook_secret\":\"" SECRET
         "\",\"verifiers\":[{\"type\":\"hs256\",\"secret\":\"" SECRET
         "\"},{\"type\":\"jwks\","
-        "\"keys\":[" KEY "],\"user_claim\":\"uid\",\"require\":{\"iss\":\"x\"}}]}";
+        "\"keys\":[" KEY
+        "],\"user_claim\":\"uid\",\"require\":{\"iss\":\"x\"}},"
+        "{\"type\":\"jwks_url\",\"url\":\"https://login.example/\",\"ca\":\"-----BEGIN\"}]}";
     static const char shown[] =
         "{\"name\":\"My shop\",\"strict\":false,\"legacy_socket\":false,"
         "\"webhook_allow_cidrs\":[],\"verifiers\":["
         "{\"type\":\"hs256\"},{\"type\":\"jwks\",\"user_claim\":\"uid\",\"require\":{\"iss\":\"x\"}"
         ","
-        "\"key_count\":1}]}";
+        "\"key_count\":1},{\"type\":\"jwks_url\",\"url\":\"https://login.example/"
+        "\",\"refresh\":600}]}";
     struct auth_settings settings;
     char error[AUTH_SETTINGS_ERROR_SIZE];
     struct buf out;

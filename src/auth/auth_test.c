@@ -104,6 +104,9 @@ static const struct {
      "{\"verifiers\":[{\"type\":\"jwks_file\",\"path\":\"/nonexistent/keys.json\"},"
      "{\"type\":\"jwks\",\"keys\":["
      "{\"kty\":\"RSA\",\"e\":\"AQAB\",\"n\":\"" MODULUS_1 "\"}]}]}"},
+    {22, 2,
+     "{\"user_token_secret\":\"" SECRET_11 "\",\"verifiers\":["
+     "{\"type\":\"jwks_url\",\"url\":\"https://login.example/\"}]}"},
 };
 
 static const struct {
@@ -561,6 +564,25 @@ static void the_log_says_why_a_key_is_refused(void **state)
     assert_null(strstr(text, "seen-by-nobody"));
 }
 
+/* Without a thread that fetches, keys are never there: nobody is refused for that. */
+static void tokens_of_keys_that_are_not_there_yet(void **state)
+{
+    struct world *world = *state;
+    struct buf token;
+    assert_int_equal(check_token(world, 22, STR_LIT(TOKEN_KEY_1), NULL), ERR_BUSY);
+    assert_int_equal(check_token(world, 22, STR_LIT(TOKEN_KEY_1_UNNAMED), NULL), ERR_BUSY);
+    make_token("{\"sub\":\"u1\"," LATER "}", SECRET_11, &token);
+    assert_int_equal(check_token(world, 22, buf_view(&token), "u1"), 0);
+    buf_fini(&token);
+    make_token("{\"sub\":\"u1\"," LATER "}", SECRET_10, &token);
+    assert_int_equal(check_token(world, 22, buf_view(&token), NULL), ERR_DENIED);
+    buf_fini(&token);
+    make_token("{\"sub\":\"u1\",\"exp\":1}", SECRET_11, &token);
+    assert_int_equal(check_token(world, 22, buf_view(&token), NULL), ERR_EXPIRED);
+    buf_fini(&token);
+    expect_reason(world, 22, STR_LIT(TOKEN_KEY_1), "its key has not been fetched yet");
+}
+
 static void made_tokens_are_accepted(void **state)
 {
     struct world *world = *state;
@@ -610,6 +632,7 @@ int main(void)
         cmocka_unit_test(payment_tokens),
         cmocka_unit_test(the_log_says_why_a_token_is_refused),
         cmocka_unit_test(the_log_says_why_a_key_is_refused),
+        cmocka_unit_test(tokens_of_keys_that_are_not_there_yet),
         cmocka_unit_test(made_tokens_are_accepted),
         cmocka_unit_test(keys_are_random_and_hashed),
         cmocka_unit_test(changes_are_seen_with_the_next_generation),

@@ -6,6 +6,7 @@
  */
 #include "auth/auth_internal.h"
 
+#include "auth/auth_remote.h"
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/log.h"
@@ -72,30 +73,58 @@ static int check_payment_token(struct auth *auth, int32_t project_id, struct str
     return set_user(user, order.user_external_id, refusal);
 }
 
-/* By the key the token names; where one of the two has no name, by any that has none. */
-static bool is_candidate(const struct jwks_key *key, const struct jwt *jwt)
-{
-    return jwt->key_id.len == 0 || key->key_id[0] == '\0' ||
-           str_equal_text(jwt->key_id, key->key_id);
-}
+/* How far the keys of a verifier came with a token. */
+struct search {
+    bool has_kind;  /* a key of its algorithm */
+    bool has_named; /* one with its kid */
+    bool has_other; /* one that fits because it or the token has no kid */
+};
 
-static int check_signature(const struct jwt *jwt, const struct jwks *keys, struct refusal *refusal)
+/* By the key the token names; where one of the two has no name, by any that has none. */
+static bool is_signed_by(const struct jwt *jwt, const struct jwks *keys, struct search *search)
 {
-    bool has_kind = false;
-    bool has_candidate = false;
     for (size_t i = 0; i < keys->count; i++) {
         const struct jwks_key *key = &keys->keys[i];
-        bool serves = jwks_key_serves(key, jwt);
-        has_kind |= serves;
-        if (!serves || !is_candidate(key, jwt))
+        bool is_unnamed = jwt->key_id.len == 0 || key->key_id[0] == '\0';
+        bool is_named = !is_unnamed && str_equal_text(jwt->key_id, key->key_id);
+        if (!jwks_key_serves(key, jwt))
             continue;
-        has_candidate = true;
-        if (jwks_key_verify(key, jwt))
-            return 0;
+        search->has_kind = true;
+        search->has_named |= is_named;
+        search->has_other |= is_unnamed;
+        if ((is_named || is_unnamed) && jwks_key_verify(key, jwt))
+            return true;
     }
-    if (!has_kind)
+    return false;
+}
+
+/* Its key may be one that was published after we fetched the set. */
+static int check_again(const struct jwt *jwt, struct auth_remote *remote, int64_t now_wall,
+                       struct refusal *refusal)
+{
+    int64_t issued_at;
+    if (jwt_time_claim(jwt, "iat", &issued_at) < 0)
+        issued_at = INT64_MIN;
+    int rc = auth_remote_miss(remote, issued_at, now_wall);
+    if (rc == ERR_BUSY)
+        refuse(refusal, STAGE_KEY_FOUND, "its key has not been fetched yet");
+    return rc;
+}
+
+static int check_signature(const struct jwt *jwt, const struct auth_verifier *verifier,
+                           int64_t now_wall, struct refusal *refusal)
+{
+    struct auth_remote *remote = verifier->remote;
+    struct search search = {0};
+    if (is_signed_by(jwt, remote != NULL ? auth_remote_keys(remote) : &verifier->keys, &search))
+        return 0;
+    if (remote != NULL && !search.has_named && !jwt_is_by_secret(jwt) &&
+        check_again(jwt, remote, now_wall, refusal) == ERR_BUSY)
+        return ERR_BUSY;
+    if (!search.has_kind)
         return refuse(refusal, STAGE_READ, "no key of its algorithm");
-    return refuse(refusal, STAGE_KEY_FOUND, has_candidate ? "signature" : "no key with that kid");
+    return refuse(refusal, STAGE_KEY_FOUND,
+                  search.has_named || search.has_other ? "signature" : "no key with that kid");
 }
 
 /* Equal, or for a claim with several values (RFC 7519 section 4.1.3) equal to one of them. */
@@ -187,12 +216,18 @@ static int check_times(const struct jwt *jwt, int64_t now_wall, struct auth_user
 static int check_verifier(const struct jwt *jwt, const struct auth_verifier *verifier,
                           int64_t now_wall, struct auth_user *user, struct refusal *refusal)
 {
-    int rc = check_signature(jwt, &verifier->keys, refusal);
+    int rc = check_signature(jwt, verifier, now_wall, refusal);
     if (rc == 0)
         rc = check_required(jwt->claims, verifier->require, refusal);
     if (rc == 0)
         rc = set_user_from_claim(user, find_user_claim(jwt->claims, verifier->user_claim), refusal);
     return rc < 0 ? rc : check_times(jwt, now_wall, user, refusal);
+}
+
+/* What one verifier says that counts for more than what the others say. */
+static int weight_of(int rc)
+{
+    return rc == 0 ? 3 : rc == ERR_EXPIRED ? 2 : rc == ERR_BUSY ? 1 : 0;
 }
 
 static int check_jwt(const struct auth_project *project, struct str token, int64_t now_wall,
@@ -206,7 +241,7 @@ static int check_jwt(const struct auth_project *project, struct str token, int64
                       rc == ERR_UNSUPPORTED ? "its algorithm is not supported" : "malformed");
     for (size_t i = 0; i < project->settings.verifier_count && result != 0; i++) {
         rc = check_verifier(&jwt, &project->settings.verifiers[i], now_wall, user, refusal);
-        if (rc == 0 || rc == ERR_EXPIRED)
+        if (weight_of(rc) > weight_of(result))
             result = rc;
     }
     jwt_fini(&jwt);
@@ -233,7 +268,7 @@ int auth_user(struct auth *auth, int32_t project_id, struct str token, int64_t n
         snprintf(refusal.reason, sizeof(refusal.reason), "no such project");
     else if (rc == 0)
         rc = check_token(auth, project, token, now_wall, user, &refusal);
-    if (rc == ERR_DENIED || rc == ERR_EXPIRED || rc == ERR_NOT_FOUND)
+    if (rc == ERR_DENIED || rc == ERR_EXPIRED || rc == ERR_BUSY || rc == ERR_NOT_FOUND)
         log_debug("token refused", LOG_INT("project_id", project_id),
                   LOG_TEXT("reason", refusal.reason));
     return rc;

@@ -115,17 +115,31 @@ static bool is_blocked(const struct address *address)
     return false;
 }
 
+/* A NAT64 address leads to the IPv4 address inside. */
+static struct address target_of(const struct address *address)
+{
+    struct address target = *address;
+    if (memcmp(target.bytes, nat64, sizeof(nat64)) == 0)
+        memcpy(target.bytes, mapped, sizeof(mapped));
+    return target;
+}
+
+bool address_is_in(const struct address *address, const struct address_network *networks,
+                   size_t count)
+{
+    struct address target = target_of(address);
+    for (size_t i = 0; i < count; i++) {
+        if (address_network_contains(&networks[i], &target))
+            return true;
+    }
+    return false;
+}
+
 bool address_may_be_called(const struct address *address, const struct address_network *allowed,
                            size_t allowed_count)
 {
-    struct address judged = *address;
-    if (memcmp(judged.bytes, nat64, sizeof(nat64)) == 0)
-        memcpy(judged.bytes, mapped, sizeof(mapped));
-    for (size_t i = 0; i < allowed_count; i++) {
-        if (address_network_contains(&allowed[i], &judged))
-            return true;
-    }
-    return !is_blocked(&judged);
+    struct address target = target_of(address);
+    return address_is_in(address, allowed, allowed_count) || !is_blocked(&target);
 }
 
 static bool is_digit(char c)

@@ -34,6 +34,9 @@ void address_format(const struct address *address, char out[ADDRESS_TEXT_SIZE]);
 NODISCARD bool address_network_parse(struct str text, struct address_network *network);
 bool address_network_contains(const struct address_network *network, const struct address *address);
 
+bool address_is_in(const struct address *address, const struct address_network *networks,
+                   size_t count);
+
 /*
  * Whether a webhook may go there: in one of `allowed`, or in no row of address_block.def.
  */

@@ -91,6 +91,12 @@ void jwt_fini(struct jwt *jwt)
     buf_fini(&jwt->signature);
 }
 
+bool jwt_is_by_secret(const struct jwt *jwt)
+{
+    return jwt->algorithm == JWT_HS256 || jwt->algorithm == JWT_HS384 ||
+           jwt->algorithm == JWT_HS512;
+}
+
 int jwt_time_claim(const struct jwt *jwt, const char *name, int64_t *wall_ms)
 {
     const struct json *claim = json_get(jwt->claims, name);

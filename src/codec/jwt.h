@@ -34,6 +34,9 @@ struct jwt {
 NODISCARD int jwt_decode(struct str token, struct jwt *jwt);
 void jwt_fini(struct jwt *jwt);
 
+/* Whether its algorithm is one of HMAC's, whose keys nobody publishes. */
+bool jwt_is_by_secret(const struct jwt *jwt);
+
 /* The `exp`, `nbf`, `iat` claims (seconds, fractions cut) in ms. ERR_NOT_FOUND, ERR_INVALID. */
 NODISCARD int jwt_time_claim(const struct jwt *jwt, const char *name, int64_t *wall_ms);
 

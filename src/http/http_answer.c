@@ -188,10 +188,13 @@ static void count(int status)
         metrics_add(classes[class - 2], 1);
 }
 
-/* 505 is an error of the client, whatever its class says: a stranger must not fill the log. */
+/*
+ * A stranger must not fill the log: 505 is an error of the client, and 503 can be brought about; what
+ * lies behind it is logged where it begins.
+ */
 static bool is_ours(int status)
 {
-    return status >= 500 && status != 505;
+    return status >= 500 && status != 503 && status != 505;
 }
 
 static void note(const struct http_connection *connection, int status)

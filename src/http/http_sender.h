@@ -23,11 +23,14 @@ struct loop;
 struct http_sender_request {
     const char *url;
     const char *const *headers;            /* "Name: value" lines, ended by NULL */
+    bool get;                              /* GET, without a body */
     struct str body;                       /* sent by POST */
     int64_t timeout;                       /* ms for name, connection, TLS, headers and body */
     const struct address_network *allowed; /* beside the public internet; may be NULL */
     size_t allowed_count;
-    struct str ca;          /* PEM; empty: the system's */
+    bool allowed_only; /* not the public internet either */
+    size_t body_max;   /* bytes of the answer's body that are kept; 0: LIMIT_WEBHOOK_RESPONSE */
+    struct str ca;     /* PEM; empty: the system's */
     struct str client_cert; /* PEM; empty: none */
     struct str client_key;  /* PEM */
 };
@@ -48,7 +51,8 @@ struct http_sender_result {
     int status;         /* of the final answer; 0 unless ANSWERED */
     const char *error;  /* words for the record; "" when ANSWERED */
     struct str headers; /* of the final answer, "Name: value\r\n" lines, the first 4 KiB */
-    struct str body;    /* its first LIMIT_WEBHOOK_RESPONSE bytes */
+    struct str body;    /* its first bytes */
+    bool body_is_whole; /* it had no more */
     char address[ADDRESS_TEXT_SIZE + 8]; /* host:port that it went to; "" when none */
     int64_t duration_us;
 };

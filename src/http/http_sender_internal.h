@@ -30,6 +30,7 @@ struct http_sending {
     struct buf identity; /* client certificate and key */
     struct address_network *allowed;
     size_t allowed_count;
+    bool allowed_only;
 
     bool blocked; /* an address was refused */
     bool opened;  /* a socket was made */

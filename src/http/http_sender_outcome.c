@@ -117,6 +117,7 @@ void http_sender_outcome_describe(const struct http_sending *sending, CURLcode c
     long status = 0;
     result->headers = buf_view(&sending->headers);
     result->body = buf_view(&sending->body);
+    result->body_is_whole = sending->body_length == sending->body.len;
     /* libcurl is content with a connection that ends within the header lines. */
     if (code == CURLE_OK && sending->in_head)
         code = CURLE_PARTIAL_FILE;
@@ -130,7 +131,7 @@ void http_sender_outcome_describe(const struct http_sending *sending, CURLcode c
         result->error = "the connection ended without an answer";
     } else if (sending->blocked && !sending->opened) {
         result->outcome = HTTP_SENDER_BLOCKED;
-        result->error = "webhooks may not go to this address";
+        result->error = "requests may not go to this address";
     } else {
         describe_failure(sending, code, result);
     }

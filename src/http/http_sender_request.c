@@ -20,7 +20,10 @@ enum { BODY_READ_MAX = 64 * 1024 };
 
 static bool may_be_called(struct http_sending *sending, const struct address *address)
 {
-    if (address_may_be_called(address, sending->allowed, sending->allowed_count))
+    bool may = sending->allowed_only
+                   ? address_is_in(address, sending->allowed, sending->allowed_count)
+                   : address_may_be_called(address, sending->allowed, sending->allowed_count);
+    if (may)
         return true;
     sending->blocked = true;
     return false;
@@ -228,16 +231,22 @@ static bool set_fields(CURL *curl, struct http_sending *sending, const char *con
     return good && curl_easy_setopt(curl, CURLOPT_HTTPHEADER, sending->fields) == CURLE_OK;
 }
 
+static bool set_method(CURL *curl, const struct http_sender_request *request)
+{
+    if (request->get)
+        return curl_easy_setopt(curl, CURLOPT_HTTPGET, 1L) == CURLE_OK;
+    /* The size first: it tells how much COPYPOSTFIELDS copies. */
+    return curl_easy_setopt(curl, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)request->body.len) ==
+               CURLE_OK &&
+           curl_easy_setopt(curl, CURLOPT_COPYPOSTFIELDS,
+                            request->body.len > 0 ? request->body.ptr : "") == CURLE_OK;
+}
+
 static bool set_content(CURL *curl, struct http_sending *sending,
                         const struct http_sender_request *request)
 {
-    bool good = true;
+    bool good = set_method(curl, request);
     good &= curl_easy_setopt(curl, CURLOPT_URL, request->url) == CURLE_OK;
-    /* The size first: it tells how much COPYPOSTFIELDS copies. */
-    good &= curl_easy_setopt(curl, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)request->body.len) ==
-            CURLE_OK;
-    good &= curl_easy_setopt(curl, CURLOPT_COPYPOSTFIELDS,
-                             request->body.len > 0 ? request->body.ptr : "") == CURLE_OK;
     /* Not the deadline, but how long libcurl may dwell on one of a name's addresses. */
     good &= curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT_MS, (long)request->timeout) == CURLE_OK;
     good &= curl_easy_setopt(curl, CURLOPT_HEADERFUNCTION, on_header) == CURLE_OK;
@@ -254,7 +263,8 @@ bool http_sender_request_set_up(struct http_sending *sending,
     CURL *curl = sending->curl;
     buf_init(&sending->identity, LIMIT_WEBHOOK_SETTINGS);
     buf_init(&sending->headers, LIMIT_WEBHOOK_RESPONSE);
-    buf_init(&sending->body, LIMIT_WEBHOOK_RESPONSE);
+    buf_init(&sending->body, request->body_max > 0 ? request->body_max : LIMIT_WEBHOOK_RESPONSE);
+    sending->allowed_only = request->allowed_only;
     if (request->allowed_count > 0) {
         sending->allowed_count = request->allowed_count;
         sending->allowed =

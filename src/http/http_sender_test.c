@@ -60,6 +60,64 @@ static void test_without_headers_or_body(void **state)
     outcome_fini(&got);
 }
 
+static void test_get(void **state)
+{
+    struct outcome got;
+    struct call call = {.path = "/ok?a=b"};
+    struct http_sender_request request = call_request(&call);
+    char expected[100];
+    request.get = true;
+    world_call(*state, &request, &got);
+    snprintf(expected, sizeof(expected), "GET /ok?a=b HTTP/1.1\r\nHost: 127.0.0.1:%d\r\n\r\n",
+             receiver_port(receiver));
+    assert_int_equal(got.result.outcome, HTTP_SENDER_ANSWERED);
+    assert_true(got.result.body_is_whole);
+    char *text = receiver_last_request(receiver);
+    assert_string_equal(text, expected);
+    mem_free(text);
+    outcome_fini(&got);
+}
+
+static void test_how_much_is_kept(void **state)
+{
+    static const struct {
+        size_t body_max;
+        size_t kept;
+        bool is_whole;
+    } rows[] = {{0, LIMIT_WEBHOOK_RESPONSE, false},
+                {9999, 9999, false},
+                {10000, 10000, true},
+                {20000, 10000, true}};
+    for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
+        struct outcome got;
+        struct call call = {.path = "/10k"};
+        struct http_sender_request request = call_request(&call);
+        request.body_max = rows[i].body_max;
+        world_call(*state, &request, &got);
+        assert_int_equal(got.result.body.len, rows[i].kept);
+        assert_int_equal(got.result.body_is_whole, rows[i].is_whole);
+        outcome_fini(&got);
+    }
+}
+
+/* Whatever listens at a public address is not asked: the check comes before the socket. */
+static void test_allowed_networks_alone(void **state)
+{
+    struct outcome got;
+    struct call call = {.url = "http://1.1.1.1/"};
+    struct http_sender_request request = call_request(&call);
+    request.allowed_only = true;
+    world_call(*state, &request, &got);
+    assert_int_equal(got.result.outcome, HTTP_SENDER_BLOCKED);
+    outcome_fini(&got);
+    call = (struct call){.path = "/ok"};
+    request = call_request(&call);
+    request.allowed_only = true;
+    world_call(*state, &request, &got);
+    assert_int_equal(got.result.status, 200);
+    outcome_fini(&got);
+}
+
 static void test_the_largest_body(void **state)
 {
     struct outcome got = {0};
@@ -256,7 +314,7 @@ static void test_blocked_addresses(void **state)
         if (got.result.outcome != HTTP_SENDER_BLOCKED)
             fail_msg("%s: outcome %d, \"%s\"", url, got.result.outcome, got.result.error);
         assert_string_equal(got.result.address, "");
-        assert_string_equal(got.result.error, "webhooks may not go to this address");
+        assert_string_equal(got.result.error, "requests may not go to this address");
         outcome_fini(&got);
     }
     assert_int_equal(receiver_counts(receiver).accepted, 0);
@@ -360,6 +418,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         WORLD_TEST(test_what_goes_out),
         WORLD_TEST(test_without_headers_or_body),
+        WORLD_TEST(test_get),
+        WORLD_TEST(test_how_much_is_kept),
+        WORLD_TEST(test_allowed_networks_alone),
         WORLD_TEST(test_the_largest_body),
         WORLD_TEST(test_answers),
         WORLD_TEST(test_fields_of_the_answer),

@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Start: store, webhook thread, workers' insides, store thread, workers' threads. Stop, the other
- * way round: the workers first lose their connections but keep running, so that the store thread
- * can send back the answers it still owes; webhooks in flight are finished and recorded; then the
- * store thread ends; then the webhook thread and the workers, whom nobody tells anything any more.
+ * Start: store, the thread for key sets, workers' insides, webhook thread, store thread, workers'
+ * threads. Stop, the other way round: the workers first lose their connections but keep running, so
+ * that the store thread can send back the answers it still owes; webhooks in flight are finished and
+ * recorded; then the store thread ends; then the webhook thread and the workers, whom nobody tells
+ * anything any more.
  */
 #include "server/server.h"
 
 #include "auth/auth.h"
+#include "auth/auth_keys.h"
 #include "base/crypto.h"
 #include "base/err.h"
 #include "base/log.h"
@@ -118,6 +120,16 @@ static int open_store(struct server *server, char *error)
     return 0;
 }
 
+static int start_keys(struct server *server, char *error)
+{
+    server->auth.keys =
+        auth_keys_start(server->config->data, server->config->service.jwks_interval);
+    if (server->auth.keys != NULL)
+        return 0;
+    snprintf(error, SERVER_ERROR_SIZE, "the thread for key sets cannot start; the log says why");
+    return ERR_IO;
+}
+
 static int make_workers(struct server *server, char *error)
 {
     int count = worker_count_of(server->config);
@@ -192,8 +204,9 @@ struct server *server_start(const struct config *config, const struct server_ext
     server->quota = quota_new();
     pthread_mutex_init(&server->mutex, NULL);
     pthread_cond_init(&server->changed, NULL);
-    if (open_store(server, error) != 0 || make_workers(server, error) != 0 ||
-        start_threads(server, error) != 0 || start_workers(server, extras, error) != 0) {
+    if (open_store(server, error) != 0 || start_keys(server, error) != 0 ||
+        make_workers(server, error) != 0 || start_threads(server, error) != 0 ||
+        start_workers(server, extras, error) != 0) {
         server_stop(&server, 0);
         return NULL;
     }
@@ -210,6 +223,7 @@ void server_reload(struct server *server, const struct config *fresh)
     for (int i = 0; i < server->worker_count; i++)
         worker_reload(server->workers[i], fresh);
     atomic_fetch_add(&server->auth.generation, 1);
+    auth_keys_ask_all(server->auth.keys);
 }
 
 static void count_drained(void *argument)
@@ -280,6 +294,7 @@ void server_stop(struct server **owner, int64_t drain_time)
     delivery_recorder_free(&server->recorder);
     for (int i = 0; i < server->worker_count; i++)
         worker_free(&server->workers[i]);
+    auth_keys_stop(&server->auth.keys);
     realtime_peers_free(&server->peers);
     quota_free(&server->quota);
     if (server->store != NULL)

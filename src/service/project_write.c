@@ -165,21 +165,28 @@ static int create(struct project_write *write, struct writer_transaction *transa
     return rc;
 }
 
-static int write_project(struct buf *out, const struct store_project *project)
+static int write_project(struct buf *out, const struct store_project *project,
+                         const struct auth_settings *settings)
+{
+    buf_append_byte(out, '{');
+    json_write_int(out, "project_id", project->project_id);
+    json_write_int(out, "merchant_id", project->merchant_id);
+    json_write_key(out, "settings");
+    auth_settings_show(settings, out);
+    json_write_time(out, "created_at", project->created_at);
+    buf_append_byte(out, '}');
+    return out->overflow ? ERR_TOO_LARGE : 0;
+}
+
+static int write_changed(struct buf *out, const struct store_project *project)
 {
     struct auth_settings settings;
     int rc = auth_settings_read_stored(project->settings, &settings);
     if (rc < 0)
         return rc;
-    buf_append_byte(out, '{');
-    json_write_int(out, "project_id", project->project_id);
-    json_write_int(out, "merchant_id", project->merchant_id);
-    json_write_key(out, "settings");
-    auth_settings_show(&settings, out);
-    json_write_time(out, "created_at", project->created_at);
-    buf_append_byte(out, '}');
+    rc = write_project(out, project, &settings);
     auth_settings_fini(&settings);
-    return out->overflow ? ERR_TOO_LARGE : 0;
+    return rc;
 }
 
 static void poke_endpoint(void *argument, const struct store_endpoint *endpoint)
@@ -208,7 +215,7 @@ static int change(struct project_write *write, struct writer_transaction *transa
         project.settings = buf_view(&merged);
         rc = store_project_put(transaction->connection, &project);
         if (rc == 0)
-            rc = write_project(&write->answer, &project);
+            rc = write_changed(&write->answer, &project);
         if (rc == 0)
             rc = poke_endpoints(transaction, write->project_id);
         writer_project_changed(transaction);
@@ -330,9 +337,12 @@ int project_write_submit(struct project_write *write)
 
 int project_read(struct service *service, int32_t project_id, struct buf *out)
 {
+    const struct auth_project *live;
     struct store_project project;
-    int rc = store_project_get(service->reader, project_id, &project);
-    return rc < 0 ? rc : write_project(out, &project);
+    int rc = auth_project(service->auth, project_id, &live);
+    if (rc == 0)
+        rc = store_project_get(service->reader, project_id, &project);
+    return rc < 0 ? rc : write_project(out, &project, &live->settings);
 }
 
 struct project_page {

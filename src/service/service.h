@@ -31,6 +31,7 @@ struct writer;
 
 struct service_options {
     int64_t payment_token_ttl; /* ms */
+    int64_t jwks_interval;     /* ms between two requests for a published key set, at least */
     int64_t idempotency_ttl;   /* ms */
     int64_t latest_window;     /* ms: a finished order counts as just finished */
     int64_t prune_interval;    /* ms between small steps of clearing */

@@ -12,7 +12,6 @@
  * webhook_policy.c    what an answer means, when to try again; pure
  * webhook_breaker.c   breaker, ramp and rate of one endpoint; pure
  * webhook_endpoint.c  settings and secrets
- * webhook_url.c       which URLs may be called; pure
  * webhook_message.c   bodies and signatures
  */
 #ifndef ORDERWIRE_WEBHOOK_WEBHOOK_H

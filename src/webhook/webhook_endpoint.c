@@ -11,8 +11,8 @@
 #include "base/err.h"
 #include "codec/base64.h"
 #include "codec/json_fields.h"
+#include "codec/url_callable.h"
 #include "webhook/webhook_policy.h"
-#include "webhook/webhook_url.h"
 
 #include <inttypes.h>
 #include <stdarg.h>
@@ -288,7 +288,7 @@ static int check_merged(struct str text, const struct address_network *allowed,
     struct webhook_endpoint endpoint = {0};
     int rc = read_settings(text, &endpoint, error);
     if (rc == 0)
-        rc = webhook_url_check(endpoint.url, allowed, allowed_count, error);
+        rc = url_callable_check(endpoint.url, allowed, allowed_count, error);
     webhook_endpoint_fini(&endpoint);
     return rc;
 }

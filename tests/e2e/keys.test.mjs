@@ -4,20 +4,11 @@ import assert from 'node:assert/strict';
 import * as jose from 'jose';
 import { Project } from './lib/api.mjs';
 import { userClaims } from './lib/jwt.mjs';
+import { keyPair, sign } from './lib/login.mjs';
 import { serverTest, step } from './lib/server.mjs';
 
 const SECRET = 'a secret that is at least as long as the longest hash, so jose takes it';
 const PUBLIC = ['RS256', 'RS384', 'RS512', 'ES256', 'ES384', 'EdDSA'];
-
-/** A key pair of an algorithm; `jwk` is what a login service publishes. */
-async function keyPair(alg, kid = alg) {
-  const { privateKey, publicKey } = await jose.generateKeyPair(alg);
-  return { alg, kid, privateKey, jwk: { ...(await jose.exportJWK(publicKey)), kid, alg, use: 'sig' } };
-}
-
-function sign(claims, { alg, kid, privateKey }) {
-  return new jose.SignJWT(claims).setProtectedHeader({ alg, kid }).sign(privateKey);
-}
 
 serverTest('tokens of jose in every algorithm', {}, async (server, t) => {
   const project = await Project.create(server);

@@ -4,7 +4,7 @@
  * So only what all three read alike is let through, and the merchant is told at once what is wrong.
  * The address that a name resolves to is judged when the socket is made, not here.
  */
-#include "webhook/webhook_url.h"
+#include "codec/url_callable.h"
 
 #include "base/err.h"
 #include "base/limits.h"
@@ -22,7 +22,7 @@ static int refuse(char *error, const char *format, ...)
 {
     va_list arguments;
     va_start(arguments, format);
-    vsnprintf(error, WEBHOOK_URL_ERROR_SIZE, format, arguments);
+    vsnprintf(error, URL_CALLABLE_ERROR_SIZE, format, arguments);
     va_end(arguments);
     return ERR_INVALID;
 }
@@ -144,8 +144,8 @@ static int check_localhost(const struct address_network *allowed, size_t allowed
     return check_address(&address, allowed, allowed_count, error);
 }
 
-int webhook_url_check(struct str text, const struct address_network *allowed, size_t allowed_count,
-                      char error[WEBHOOK_URL_ERROR_SIZE])
+int url_callable_check(struct str text, const struct address_network *allowed, size_t allowed_count,
+                       char error[URL_CALLABLE_ERROR_SIZE])
 {
     struct url url;
     struct address address;

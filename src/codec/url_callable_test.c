@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* URLs that may be called and those that may not, with the sentence that says why. */
-#include "webhook/webhook_url.h"
+#include "codec/url_callable.h"
 
 #include "base/err.h"
 #include "base/limits.h"
@@ -105,9 +105,9 @@ static const struct {
 static void test_good(void **state)
 {
     (void)state;
-    char error[WEBHOOK_URL_ERROR_SIZE];
+    char error[URL_CALLABLE_ERROR_SIZE];
     for (size_t i = 0; i < ARRAY_LENGTH(good); i++) {
-        if (webhook_url_check(str_from(good[i]), NULL, 0, error) != 0)
+        if (url_callable_check(str_from(good[i]), NULL, 0, error) != 0)
             fail_msg("%s: %s", good[i], error);
     }
 }
@@ -116,8 +116,8 @@ static void test_bad(void **state)
 {
     (void)state;
     for (size_t i = 0; i < ARRAY_LENGTH(bad); i++) {
-        char error[WEBHOOK_URL_ERROR_SIZE] = "";
-        int rc = webhook_url_check(str_from(bad[i].url), NULL, 0, error);
+        char error[URL_CALLABLE_ERROR_SIZE] = "";
+        int rc = url_callable_check(str_from(bad[i].url), NULL, 0, error);
         if (rc != ERR_INVALID || strstr(error, bad[i].words) == NULL)
             fail_msg("%s: %d %s", bad[i].url, rc, error);
         assert_memory_equal(error, "url: ", 5);
@@ -127,15 +127,15 @@ static void test_bad(void **state)
 static void test_length(void **state)
 {
     (void)state;
-    char error[WEBHOOK_URL_ERROR_SIZE];
+    char error[URL_CALLABLE_ERROR_SIZE];
     char text[LIMIT_WEBHOOK_URL + 1];
     memset(text, 'a', sizeof(text));
     memcpy(text, "https://e.example/", 18);
-    assert_int_equal(webhook_url_check(str_make(text, sizeof(text) - 1), NULL, 0, error), 0);
-    assert_int_equal(webhook_url_check(str_make(text, sizeof(text)), NULL, 0, error), ERR_INVALID);
+    assert_int_equal(url_callable_check(str_make(text, sizeof(text) - 1), NULL, 0, error), 0);
+    assert_int_equal(url_callable_check(str_make(text, sizeof(text)), NULL, 0, error), ERR_INVALID);
     memset(text + 8, 'b', 64);
-    assert_int_equal(webhook_url_check(str_make(text, 8 + 63), NULL, 0, error), 0);
-    assert_int_equal(webhook_url_check(str_make(text, 8 + 64), NULL, 0, error), ERR_INVALID);
+    assert_int_equal(url_callable_check(str_make(text, 8 + 63), NULL, 0, error), 0);
+    assert_int_equal(url_callable_check(str_make(text, 8 + 64), NULL, 0, error), ERR_INVALID);
 }
 
 static void test_allowed(void **state)
@@ -158,10 +158,10 @@ static void test_allowed(void **state)
         {"fd00::/8", "http://[fd00:ec2::254]/", true},
     };
     for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
-        char error[WEBHOOK_URL_ERROR_SIZE];
+        char error[URL_CALLABLE_ERROR_SIZE];
         struct address_network network;
         assert_true(address_network_parse(str_from(rows[i].network), &network));
-        int rc = webhook_url_check(str_from(rows[i].url), &network, 1, error);
+        int rc = url_callable_check(str_from(rows[i].url), &network, 1, error);
         if ((rc == 0) != rows[i].allowed)
             fail_msg("row %zu: %d", i, rc);
     }

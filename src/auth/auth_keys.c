@@ -1,0 +1,409 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Published key sets. The trouble is who makes us fetch: anybody can send tokens with key ids that do
+ * not exist, so whoever asks raises a flag, and one request follows when the interval is over, however
+ * many ask. When a fetch fails, the last good set stays: a login service that is down for an hour
+ * must not lock its users out.
+ */
+#include "auth/auth_keys.h"
+
+#include "auth/auth_keys_file.h"
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/limits.h"
+#include "base/log.h"
+#include "base/map.h"
+#include "base/mem.h"
+#include "base/metrics.h"
+#include "codec/jwt.h"
+#include "http/http_sender.h"
+#include "loop/loop.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+
+enum {
+    FETCH_TIMEOUT = 10 * CLOCK_SECOND,
+    FILES_KEPT_DAYS = 30,
+};
+
+struct auth_keys {
+    char *directory;
+    int64_t interval;
+    struct loop *loop;
+    struct http_sender *sender;
+    pthread_t thread;
+    struct loop_message stop_message;
+    pthread_mutex_t lock; /* of `sets`, and of what the sets say is under it */
+    struct map sets;      /* by id; freed by the thread alone */
+};
+
+struct auth_keys_set {
+    struct auth_keys *keys;
+    uint8_t id[CRYPTO_SHA256_SIZE];
+    /* Never changed. */
+    int32_t project_id;
+    char *url;
+    char *ca;
+    struct address_network *networks;
+    size_t network_count;
+
+    _Atomic int64_t refresh;
+    int references;      /* under the lock */
+    struct buf document; /* under the lock, and changed by the thread alone */
+    _Atomic uint64_t version;
+    _Atomic int64_t fetched_at;
+    atomic_bool asked; /* raised by whoever asks, who then posts the message */
+    struct loop_message ask_message;
+
+    /* The thread's own. */
+    bool heard; /* the message has arrived: `asked` may be lowered */
+    struct loop_timer timer;
+    struct http_sending *sending;
+    int64_t allowed_mono; /* the next request, not before */
+    int64_t started_wall;
+    bool fails;
+};
+
+static struct str id_of(const struct auth_keys_set *set)
+{
+    return str_make((const char *)set->id, sizeof(set->id));
+}
+
+static void set_free(struct auth_keys_set *set)
+{
+    loop_timer_cancel(&set->timer);
+    http_sender_cancel(&set->sending);
+    buf_fini(&set->document);
+    mem_free(set->networks);
+    mem_free(set->ca);
+    mem_free(set->url);
+    mem_free(set);
+}
+
+/* Documents. */
+
+/* A sentence when the text is no key set that a token could be checked with. */
+static bool is_key_set(struct str text, char error[JSON_ERROR_SIZE])
+{
+    struct jwks set;
+    struct json *document = json_parse(text, error);
+    bool good = document != NULL && jwks_read(document, false, &set, error) == 0;
+    if (good)
+        jwks_fini(&set);
+    json_free(&document);
+    return good;
+}
+
+static void publish(struct auth_keys_set *set, struct str document)
+{
+    pthread_mutex_lock(&set->keys->lock);
+    bool is_same = str_equal(buf_view(&set->document), document);
+    if (!is_same) {
+        buf_clear(&set->document);
+        buf_append_str(&set->document, document);
+        atomic_fetch_add(&set->version, 1);
+    }
+    pthread_mutex_unlock(&set->keys->lock);
+}
+
+uint64_t auth_keys_version(const struct auth_keys_set *set)
+{
+    return atomic_load_explicit(&set->version, memory_order_acquire);
+}
+
+void auth_keys_read(struct auth_keys_set *set, struct buf *out, uint64_t *version)
+{
+    pthread_mutex_lock(&set->keys->lock);
+    buf_append_str(out, buf_view(&set->document));
+    *version = atomic_load(&set->version);
+    pthread_mutex_unlock(&set->keys->lock);
+}
+
+int64_t auth_keys_interval(const struct auth_keys_set *set)
+{
+    return set->keys->interval;
+}
+
+int64_t auth_keys_fetched_at(const struct auth_keys_set *set)
+{
+    return atomic_load_explicit(&set->fetched_at, memory_order_acquire);
+}
+
+/* Fetching. */
+
+static int64_t earlier(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+/* The next request; those of many projects are spread a little. */
+static void wait_for_next(struct auth_keys_set *set)
+{
+    int64_t now = loop_now(set->keys->loop);
+    int64_t refresh = atomic_load(&set->refresh);
+    int64_t wait = refresh - crypto_random_below((uint32_t)(refresh / 10));
+    if (set->fails)
+        wait = earlier(wait, set->keys->interval);
+    int64_t due = set->heard ? set->allowed_mono : now + wait;
+    loop_timer_set(&set->timer, due > set->allowed_mono ? due : set->allowed_mono);
+}
+
+static void note_failure(struct auth_keys_set *set, const char *reason)
+{
+    metrics_add(METRIC_JWKS_FETCHES__FAILED, 1);
+    if (!set->fails)
+        log_warning("a key set cannot be fetched", LOG_INT("project_id", set->project_id),
+                    LOG_TEXT("reason", reason),
+                    LOG_TEXT("keys", auth_keys_version(set) > 0 ? "those of before" : "none"));
+    set->fails = true;
+}
+
+static void note_success(struct auth_keys_set *set, struct str document)
+{
+    metrics_add(METRIC_JWKS_FETCHES__OK, 1);
+    if (set->fails)
+        log_info("a key set is fetched again", LOG_INT("project_id", set->project_id));
+    set->fails = false;
+    publish(set, document);
+    atomic_store_explicit(&set->fetched_at, set->started_wall, memory_order_release);
+    auth_keys_file_write(set->keys->directory, set->id, document);
+}
+
+static void fetched(void *argument, const struct http_sender_result *result)
+{
+    struct auth_keys_set *set = argument;
+    char error[JSON_ERROR_SIZE];
+    set->sending = NULL;
+    if (result->outcome != HTTP_SENDER_ANSWERED)
+        snprintf(error, sizeof(error), "%s", result->error);
+    else if (result->status != 200)
+        snprintf(error, sizeof(error), "the answer was %d", result->status);
+    else if (!result->body_is_whole)
+        snprintf(error, sizeof(error), "the answer is larger than %d bytes", LIMIT_JWKS_DOCUMENT);
+    else if (is_key_set(result->body, error))
+        error[0] = '\0';
+    if (error[0] != '\0')
+        note_failure(set, error);
+    else
+        note_success(set, result->body);
+    wait_for_next(set);
+}
+
+static void fetch(struct auth_keys_set *set)
+{
+    static const char *const headers[] = {"Accept: application/json", "User-Agent: Orderwire",
+                                          NULL};
+    struct http_sender_request request = {
+        .url = set->url,
+        .headers = headers,
+        .get = true,
+        .timeout = FETCH_TIMEOUT,
+        .allowed = set->networks,
+        .allowed_count = set->network_count,
+        .allowed_only = !str_starts_with(str_from(set->url), STR_LIT("https:")),
+        .body_max = LIMIT_JWKS_DOCUMENT,
+        .ca = str_from(set->ca),
+    };
+    if (set->heard) {
+        set->heard = false;
+        atomic_store(&set->asked, false);
+    }
+    set->allowed_mono = loop_now(set->keys->loop) + set->keys->interval;
+    set->started_wall = loop_wall(set->keys->loop);
+    set->sending = http_sender_send(set->keys->sender, &request, fetched, set);
+    if (set->sending != NULL)
+        return;
+    note_failure(set, "the URL cannot be called");
+    wait_for_next(set);
+}
+
+/* Nobody holds it, so nobody asks either but under the lock, and no message is on its way. */
+static bool is_forgotten(struct auth_keys_set *set)
+{
+    pthread_mutex_lock(&set->keys->lock);
+    bool on_its_way = atomic_load(&set->asked) && !set->heard;
+    bool forgotten = set->references == 0 && !on_its_way;
+    if (forgotten)
+        map_remove(&set->keys->sets, id_of(set));
+    pthread_mutex_unlock(&set->keys->lock);
+    return forgotten;
+}
+
+static void on_timer(struct loop_timer *timer)
+{
+    struct auth_keys_set *set = CONTAINER_OF(timer, struct auth_keys_set, timer);
+    if (is_forgotten(set))
+        set_free(set);
+    else
+        fetch(set);
+}
+
+static void hear(struct loop_message *message)
+{
+    struct auth_keys_set *set = CONTAINER_OF(message, struct auth_keys_set, ask_message);
+    set->heard = true;
+    if (set->sending == NULL)
+        wait_for_next(set);
+}
+
+void auth_keys_ask(struct auth_keys_set *set)
+{
+    if (!atomic_load_explicit(&set->asked, memory_order_relaxed) &&
+        !atomic_exchange(&set->asked, true))
+        loop_post_always(set->keys->loop, &set->ask_message);
+}
+
+static void ask_one(void *argument, struct str key, void *value)
+{
+    (void)argument;
+    (void)key;
+    auth_keys_ask(value);
+}
+
+void auth_keys_ask_all(struct auth_keys *keys)
+{
+    pthread_mutex_lock(&keys->lock);
+    map_each(&keys->sets, ask_one, NULL);
+    pthread_mutex_unlock(&keys->lock);
+}
+
+/* Who holds what. */
+
+static void hash_source(const struct auth_keys_source *source, uint8_t id[CRYPTO_SHA256_SIZE])
+{
+    struct buf text;
+    buf_init(&text, LIMIT_SETTINGS + LIMIT_WEBHOOK_URL);
+    buf_printf(&text, "%d\n%zu\n", source->project_id, source->network_count);
+    for (size_t i = 0; i < source->network_count; i++) {
+        buf_append(&text, source->networks[i].address.bytes,
+                   sizeof(source->networks[i].address.bytes));
+        buf_printf(&text, "/%d\n", source->networks[i].prefix);
+    }
+    buf_append_str(&text, source->url);
+    buf_append_byte(&text, '\n');
+    buf_append_str(&text, source->ca);
+    crypto_sha256(buf_view(&text), id);
+    buf_fini(&text);
+}
+
+static struct auth_keys_set *set_new(struct auth_keys *keys, const struct auth_keys_source *source)
+{
+    struct auth_keys_set *set = mem_zalloc(sizeof(*set));
+    char error[JSON_ERROR_SIZE];
+    set->keys = keys;
+    set->project_id = source->project_id;
+    set->url = mem_strndup(source->url.ptr, source->url.len);
+    set->ca = mem_strndup(source->ca.len > 0 ? source->ca.ptr : "", source->ca.len);
+    set->network_count = source->network_count;
+    if (source->network_count > 0)
+        set->networks =
+            mem_dup(source->networks, source->network_count * sizeof(*source->networks));
+    set->ask_message.run = hear;
+    loop_timer_init(&set->timer, keys->loop, on_timer);
+    hash_source(source, set->id);
+    buf_init(&set->document, LIMIT_JWKS_DOCUMENT);
+    auth_keys_file_read(keys->directory, set->id, &set->document);
+    if (is_key_set(buf_view(&set->document), error))
+        atomic_init(&set->version, 1);
+    else
+        buf_clear(&set->document);
+    return set;
+}
+
+struct auth_keys_set *auth_keys_hold(struct auth_keys *keys, const struct auth_keys_source *source)
+{
+    uint8_t id[CRYPTO_SHA256_SIZE];
+    bool is_new = false;
+    hash_source(source, id);
+    pthread_mutex_lock(&keys->lock);
+    struct auth_keys_set *set = map_get(&keys->sets, str_make((const char *)id, sizeof(id)));
+    if (set == NULL) {
+        set = set_new(keys, source);
+        map_put(&keys->sets, id_of(set), set);
+        is_new = true;
+    }
+    set->references++;
+    atomic_store(&set->refresh, source->refresh);
+    pthread_mutex_unlock(&keys->lock);
+    if (is_new)
+        auth_keys_ask(set);
+    return set;
+}
+
+void auth_keys_release(struct auth_keys_set **owner)
+{
+    struct auth_keys_set *set = *owner;
+    *owner = NULL;
+    if (set == NULL)
+        return;
+    pthread_mutex_lock(&set->keys->lock);
+    set->references--;
+    pthread_mutex_unlock(&set->keys->lock);
+}
+
+/* The thread. */
+
+static void stop(struct loop_message *message)
+{
+    loop_stop(CONTAINER_OF(message, struct auth_keys, stop_message)->loop);
+}
+
+static void *run_thread(void *argument)
+{
+    struct auth_keys *keys = argument;
+    auth_keys_file_clear(keys->directory, loop_wall(keys->loop) - FILES_KEPT_DAYS * CLOCK_DAY);
+    loop_run(keys->loop);
+    return NULL;
+}
+
+static void free_one(void *argument, struct str key, void *value)
+{
+    (void)argument;
+    (void)key;
+    set_free(value);
+}
+
+static void keys_free(struct auth_keys *keys)
+{
+    map_each(&keys->sets, free_one, NULL);
+    map_fini(&keys->sets);
+    if (keys->sender != NULL)
+        http_sender_free(&keys->sender);
+    if (keys->loop != NULL)
+        loop_free(&keys->loop);
+    pthread_mutex_destroy(&keys->lock);
+    mem_free(keys->directory);
+    mem_free(keys);
+}
+
+struct auth_keys *auth_keys_start(const char *directory, int64_t interval)
+{
+    struct auth_keys *keys = mem_zalloc(sizeof(*keys));
+    keys->directory = mem_strndup(directory, strlen(directory));
+    keys->interval = interval;
+    keys->stop_message.run = stop;
+    map_init(&keys->sets);
+    pthread_mutex_init(&keys->lock, NULL);
+    keys->loop = loop_new();
+    if (keys->loop != NULL)
+        keys->sender = http_sender_new(keys->loop, LIMIT_JWKS_FETCHES);
+    if (keys->sender != NULL && pthread_create(&keys->thread, NULL, run_thread, keys) == 0)
+        return keys;
+    log_error("no thread for key sets");
+    keys_free(keys);
+    return NULL;
+}
+
+void auth_keys_stop(struct auth_keys **owner)
+{
+    struct auth_keys *keys = *owner;
+    *owner = NULL;
+    if (keys == NULL)
+        return;
+    loop_post_always(keys->loop, &keys->stop_message);
+    pthread_join(keys->thread, NULL);
+    keys_free(keys);
+}

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Keys of a published set. A refusal for good ends a client for good, so it takes proof: a set that
+ * was fetched after the token was made and has no such key. Until then the client is asked to come
+ * back.
+ */
+#include "auth/auth_remote.h"
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/limits.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "codec/jwt.h"
+
+/* Clocks differ, and iat is cut to seconds. */
+enum { LEEWAY = 5 * CLOCK_SECOND };
+
+struct auth_remote {
+    struct auth_keys_set *set;
+    uint64_t version;
+    struct jwks keys;
+};
+
+struct auth_remote *auth_remote_new(struct auth_keys *keys, const struct auth_keys_source *source)
+{
+    struct auth_remote *remote = mem_zalloc(sizeof(*remote));
+    if (keys != NULL)
+        remote->set = auth_keys_hold(keys, source);
+    return remote;
+}
+
+void auth_remote_free(struct auth_remote **owner)
+{
+    struct auth_remote *remote = *owner;
+    *owner = NULL;
+    if (remote == NULL)
+        return;
+    jwks_fini(&remote->keys);
+    auth_keys_release(&remote->set);
+    mem_free(remote);
+}
+
+static void read_keys(struct auth_remote *remote)
+{
+    char error[JSON_ERROR_SIZE];
+    struct buf text;
+    buf_init(&text, LIMIT_JWKS_DOCUMENT);
+    jwks_fini(&remote->keys);
+    auth_keys_read(remote->set, &text, &remote->version);
+    struct json *document = json_parse(buf_view(&text), error);
+    if (document == NULL || jwks_read(document, false, &remote->keys, error) < 0)
+        log_error("a key set that was good is not", LOG_TEXT("reason", error));
+    json_free(&document);
+    buf_fini(&text);
+}
+
+const struct jwks *auth_remote_keys(struct auth_remote *remote)
+{
+    if (remote->set != NULL && auth_keys_version(remote->set) != remote->version)
+        read_keys(remote);
+    return &remote->keys;
+}
+
+int64_t auth_remote_fetched_at(const struct auth_remote *remote)
+{
+    return remote->set != NULL ? auth_keys_fetched_at(remote->set) : 0;
+}
+
+int auth_remote_miss(struct auth_remote *remote, int64_t issued_at, int64_t now_wall)
+{
+    if (remote->set == NULL)
+        return ERR_BUSY;
+    auth_keys_ask(remote->set);
+    /* One that does not say when it was made, or says the future, is believed to be a little old. */
+    if (issued_at == INT64_MIN || issued_at > now_wall + LEEWAY)
+        issued_at = now_wall - auth_keys_interval(remote->set);
+    return auth_remote_fetched_at(remote) > issued_at + LEEWAY ? ERR_DENIED : ERR_BUSY;
+}

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A published key set as one worker uses it: the keys parsed, and parsed anew when they changed. */
+#ifndef ORDERWIRE_AUTH_AUTH_REMOTE_H
+#define ORDERWIRE_AUTH_AUTH_REMOTE_H
+
+#include "auth/auth_keys.h"
+
+/* Opaque types. */
+struct auth_remote;
+struct jwks;
+
+/* `keys` NULL: nothing is ever fetched. */
+struct auth_remote *auth_remote_new(struct auth_keys *keys, const struct auth_keys_source *source);
+void auth_remote_free(struct auth_remote **remote);
+
+/* The keys as they stand; valid until the next call. None before the first fetch. */
+const struct jwks *auth_remote_keys(struct auth_remote *remote);
+/* When the last good fetch of this run began: wall ms; 0: there was none. */
+int64_t auth_remote_fetched_at(const struct auth_remote *remote);
+
+/*
+ * No key is the one that signed a token of `issued_at` (wall ms; INT64_MIN: the token does not say).
+ * Asks for the set. ERR_DENIED when it was fetched after the token was made, so that the key is
+ * none of its keys; else ERR_BUSY: nobody knows yet.
+ */
+NODISCARD int auth_remote_miss(struct auth_remote *remote, int64_t issued_at, int64_t now_wall);
+
+#endif
