@@ -1,5 +1,5 @@
 # A few words over CMake's presets; `make help` lists them.
-.PHONY: all demo test check check-fuzz check-asan check-tsan format clean help
+.PHONY: all demo test check check-fuzz check-asan check-tsan bench format clean help
 .DEFAULT_GOAL := all
 
 # Sanitizers need the addresses that a randomised layout sometimes takes.
@@ -31,6 +31,12 @@ check: check-fuzz check-asan check-tsan ## format, lint, fuzzers, all tests unde
 check-fuzz check-asan check-tsan: check-%:
 	@tools/setup.sh check
 	$(call check_preset,$*)
+
+bench: ## measure against the machine's limits; PEERS=1 installs peers, BENCH='--only deliver' chooses
+	@tools/setup.sh $(if $(PEERS),peers,bench)
+	@$(MAKE) --no-print-directory build/build.ninja
+	cmake --build --preset release --target orderwire bench_programs
+	bench/bench.py $(BENCH)
 
 format: ## put the C code into the house's shape
 	tools/format.sh

@@ -3,14 +3,15 @@
 # Installs what is missing to build, test or check Orderwire, and nothing where all is there.
 # Debian 12 and 13, Ubuntu 24.04: packages through apt (with sudo when not root), the rest through npm.
 #   tools/setup.sh [build|test|check]      each word includes the ones before it
+#   tools/setup.sh [bench|peers]           what `make bench` needs; with the servers that it compares with
 set -eu
 
 cd "$(dirname "$0")/.."
 level=${1:-build}
 case $level in
-build | test | check) ;;
+build | test | check | bench | peers) ;;
 *)
-    echo "usage: tools/setup.sh [build|test|check]" >&2
+    echo "usage: tools/setup.sh [build|test|check|bench|peers]" >&2
     exit 2
     ;;
 esac
@@ -108,6 +109,16 @@ check_check() {
     fi
 }
 
+check_bench() {
+    command_or python3 python3
+}
+
+# Debian starts an nginx of its own on port 80 with the package; the bench does not need that one.
+check_peers() {
+    command_or nginx nginx
+    [ -e /usr/lib/nginx/modules/ngx_nchan_module.so ] || need libnginx-mod-nchan
+}
+
 distribution() {
     # shellcheck disable=SC1091
     (. /etc/os-release && echo "$ID") 2>/dev/null || echo unknown
@@ -171,8 +182,20 @@ npm_install() {
 }
 
 check_build
-[ "$level" = build ] || check_test
-[ "$level" != check ] || check_check
+case $level in
+test) check_test ;;
+check)
+    check_test
+    check_check
+    ;;
+bench) check_bench ;;
+peers)
+    check_bench
+    check_peers
+    ;;
+esac
 [ -z "$missing" ] || install_missing
 npm_install web
-[ "$level" = build ] || npm_install tests/e2e
+case $level in
+test | check) npm_install tests/e2e ;;
+esac
