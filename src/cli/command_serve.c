@@ -9,6 +9,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 /*
  * Each connection is a descriptor, and so is each webhook on its way. What a system grants at first
@@ -22,6 +23,13 @@ static void raise_descriptors(void)
     limit.rlim_cur = limit.rlim_max;
     if (setrlimit(RLIMIT_NOFILE, &limit) != 0)
         log_warning("the number of descriptors cannot be raised");
+}
+
+/* Whoever breaks into the server has the rights of its user. */
+static void warn_of_root(void)
+{
+    if (geteuid() == 0)
+        log_warning("running as root; an ordinary user is enough");
 }
 
 static void reload(const struct cli_arguments *arguments, struct config *config,
@@ -63,6 +71,7 @@ static int serve(const struct cli_arguments *arguments, struct config *config)
     sigaddset(&signals, SIGHUP);
     pthread_sigmask(SIG_BLOCK, &signals, NULL);
     raise_descriptors();
+    warn_of_root();
     struct server *server = server_start(config, &extras, error);
     if (server == NULL)
         return cli_fail("%s", error);

@@ -20,6 +20,7 @@ struct config {
     char *listen;
     int64_t workers;
     int64_t drain_time; /* ms */
+    bool core_dumps;
     char *log_level;
     char *log_format;
     struct http_options http;

@@ -8,7 +8,10 @@
 #define ADMIN_KEY_SIZE 64
 #define ADMIN_KEY_ERROR_SIZE 200
 
-/* Reads DIRECTORY/admin.key. ERR_NOT_FOUND, ERR_IO, ERR_INVALID with a sentence in `error`. */
+/*
+ * Reads DIRECTORY/admin.key. ERR_NOT_FOUND, ERR_IO, ERR_INVALID, ERR_DENIED when it is open to
+ * others, with a sentence in `error`.
+ */
 NODISCARD int admin_key_read(const char *directory, char key[ADMIN_KEY_SIZE],
                              char error[ADMIN_KEY_ERROR_SIZE]);
 /* Reads it, or makes a new one when there is none. */

@@ -6,6 +6,7 @@
 #include "server/key_file.h"
 
 #include "base/err.h"
+#include "server/private_path.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -15,10 +16,28 @@
 
 #define PATH_SIZE 4200
 
+_Static_assert(KEY_FILE_ERROR_SIZE >= PRIVATE_PATH_ERROR_SIZE, "a sentence about the file fits");
+
 static int fail(char *error, const char *path, int number)
 {
     snprintf(error, KEY_FILE_ERROR_SIZE, "%.120s: %s", path, strerror(number));
     return number == ENOENT ? ERR_NOT_FOUND : ERR_IO;
+}
+
+static int read_private(int fd, const char *path, void *bytes, size_t max, size_t *length,
+                        char *error)
+{
+    struct stat status;
+    if (fstat(fd, &status) != 0)
+        return fail(error, path, errno);
+    int result = private_path_check(&status, path, error);
+    if (result != 0)
+        return result;
+    ssize_t count = read(fd, bytes, max);
+    if (count < 0)
+        return fail(error, path, errno);
+    *length = (size_t)count;
+    return 0;
 }
 
 int key_file_read(const char *directory, const char *name, void *bytes, size_t max, size_t *length,
@@ -29,13 +48,9 @@ int key_file_read(const char *directory, const char *name, void *bytes, size_t m
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
         return fail(error, path, errno);
-    ssize_t count = read(fd, bytes, max);
-    int number = errno;
+    int result = read_private(fd, path, bytes, max, length, error);
     close(fd);
-    if (count < 0)
-        return fail(error, path, number);
-    *length = (size_t)count;
-    return 0;
+    return result;
 }
 
 static int write_file(const char *path, const void *bytes, size_t length)

@@ -8,7 +8,8 @@
 #define KEY_FILE_ERROR_SIZE 200
 
 /*
- * Reads the first `max` bytes of DIRECTORY/NAME. ERR_NOT_FOUND, ERR_IO with a sentence in `error`.
+ * Reads the first `max` bytes of DIRECTORY/NAME. ERR_NOT_FOUND, ERR_IO, and ERR_DENIED when others
+ * than its owner may open it (server/private_path.h), with a sentence in `error`.
  */
 NODISCARD int key_file_read(const char *directory, const char *name, void *bytes, size_t max,
                             size_t *length, char error[KEY_FILE_ERROR_SIZE]);

@@ -15,7 +15,7 @@
 
 /*
  * DIRECTORY/secrets.key. When there is none it is made, but not when secrets are `sealed` already,
- * which a new key would not open: ERR_NOT_FOUND. That, ERR_IO and ERR_INVALID with a sentence in
+ * which a new key would not open: ERR_NOT_FOUND. That, ERR_IO, ERR_INVALID and ERR_DENIED with a sentence in
  * `error`.
  */
 NODISCARD int secrets_key_read_or_make(const char *directory, bool sealed,

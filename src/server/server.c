@@ -18,17 +18,17 @@
 #include "net/listener.h"
 #include "realtime/realtime.h"
 #include "server/admin_key.h"
+#include "server/private_path.h"
+#include "server/process.h"
 #include "server/secrets_key.h"
 #include "server/worker.h"
 #include "service/delivery.h"
 #include "service/writer.h"
 #include "webhook/webhook.h"
 
-#include <errno.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #define WORKERS_MAX 256
@@ -52,21 +52,6 @@ struct server {
     pthread_cond_t changed;
     int drained;
 };
-
-static int make_directory(const char *path, char *error)
-{
-    struct stat status;
-    if (mkdir(path, 0700) == 0)
-        return 0;
-    int number = errno;
-    if (number == EEXIST && stat(path, &status) == 0) {
-        if (S_ISDIR(status.st_mode))
-            return 0;
-        number = ENOTDIR;
-    }
-    snprintf(error, SERVER_ERROR_SIZE, "data directory %.200s: %s", path, strerror(number));
-    return ERR_IO;
-}
 
 static int worker_count_of(const struct config *config)
 {
@@ -103,10 +88,9 @@ static int open_store(struct server *server, char *error)
     char key[ADMIN_KEY_SIZE];
     char cause[STORE_ERROR_SIZE];
     const char *directory = server->config->data;
-    int result = make_directory(directory, error);
-    if (result != 0)
-        return result;
-    result = store_open(&store_sqlite, &server->config->store, &server->store, cause);
+    int result = private_path_directory(directory, cause);
+    if (result == 0)
+        result = store_open(&store_sqlite, &server->config->store, &server->store, cause);
     if (result == 0)
         result = admin_key_read_or_make(directory, key, cause);
     if (result == 0)
@@ -199,6 +183,7 @@ struct server *server_start(const struct config *config, const struct server_ext
                             char error[SERVER_ERROR_SIZE])
 {
     struct server *server = mem_zalloc(sizeof(*server));
+    process_confine(config->core_dumps);
     server->config = config;
     server->peers = realtime_peers_new();
     server->quota = quota_new();

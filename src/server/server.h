@@ -8,6 +8,8 @@
  * admin_key.c    DATA/admin.key
  * secrets_key.c  DATA/secrets.key
  * key_file.c     how both are read and made
+ * private_path.c what others may not open
+ * process.c      what the process may do
  */
 #ifndef ORDERWIRE_SERVER_SERVER_H
 #define ORDERWIRE_SERVER_SERVER_H
@@ -27,7 +29,8 @@ struct server_extras {
  * Starts serving. The directory config->data is made when it is not there. `config` outlives the
  * server. NULL with a sentence in `error`: nothing is left running.
  *
- * Threads inherit the caller's signal mask: the caller blocks what it waits for.
+ * Threads inherit the caller's signal mask: the caller blocks what it waits for. The process is
+ * confined for the rest of its life (server/process.h).
  */
 struct server *server_start(const struct config *config, const struct server_extras *extras,
                             char error[SERVER_ERROR_SIZE]);
