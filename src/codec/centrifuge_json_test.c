@@ -109,6 +109,9 @@ static const struct message {
     {BYTES("{\"connect\":{\"data\":{\"auth\":\"J\"},\"name\":\"js\",\"subs\":{\"order:1\":{"
            "\"recover\":true,\"offset\":3,\"epoch\":\"abcdEFGH\"}}},\"id\":3}"),
      "connect#3 auth=J [order:1 recover=1 offset=3 epoch=abcdEFGH];"},
+    {BYTES("{\"history\":{\"channel\":\"order:1\",\"since\":{\"offset\":0},\"limit\":-1},"
+           "\"id\":2}"),
+     "history#2 channel=order:1 limit=-1 since=1;"},
     {BYTES("{\"connect\":{\"subs\":{\"a\":{\"recover\":true,\"epoch\":\"e\"},\"b\":{},"
            "\"c\":null}},\"id\":3}"),
      "connect#3 [a recover=1 epoch=e] [b] [c];"},
@@ -288,6 +291,8 @@ static const struct centrifuge_publication publications[] = {
     {.order_id = 1, .status = "new", .offset = 1},
     {.order_id = 59614241, .status = "paid", .offset = 4},
     {.order_id = 2147483647, .status = "done", .offset = 0},
+    {.order_id = 59614241, .status = "new", .offset = 1},
+    {.order_id = 1, .status = "paid", .offset = 4},
 };
 
 static struct centrifuge_connect_reply connect_reply(void)
@@ -376,6 +381,37 @@ static void test_write_others(void **state)
         "{\"push\":{\"channel\":\"CH\",\"pub\":{\"data\":{\"order_id\":2147483647,"
         "\"status\":\"done\"}}}}\n"
         "{}";
+    if (!str_equal_text(buf_view(&out), expected))
+        fail_msg("%.*s", STR_ARG(buf_view(&out)));
+    buf_fini(&out);
+}
+
+/* The frames of centrifuge-protocol.md A.4 and xsolla-sdks.md 1.8 and 1.9. */
+static void test_write_what_was_captured(void **state)
+{
+    (void)state;
+    struct buf out;
+    buf_init(&out, OUT_MAX);
+    struct centrifuge_history_reply history = {.publications = &publications[0],
+                                               .publication_count = 1,
+                                               .offset = 3,
+                                               .epoch = STR_LIT("abcdEFGH")};
+    centrifuge_json.write_history(&out, 2, &history);
+    buf_append_byte(&out, '\n');
+    history = (struct centrifuge_history_reply){.publications = &publications[3],
+                                                .publication_count = 1,
+                                                .offset = 1,
+                                                .epoch = STR_LIT("E")};
+    centrifuge_json.write_history(&out, 2, &history);
+    buf_append_byte(&out, '\n');
+    centrifuge_json.write_publication(&out, STR_LIT("order:1"), &publications[4]);
+    static const char expected[] =
+        "{\"id\":2,\"history\":{\"publications\":[{\"data\":{\"order_id\":1,\"status\":\"new\"},"
+        "\"offset\":1}],\"epoch\":\"abcdEFGH\",\"offset\":3}}\n"
+        "{\"id\":2,\"history\":{\"publications\":[{\"data\":{\"order_id\":59614241,"
+        "\"status\":\"new\"},\"offset\":1}],\"epoch\":\"E\",\"offset\":1}}\n"
+        "{\"push\":{\"channel\":\"order:1\",\"pub\":{\"data\":{\"order_id\":1,"
+        "\"status\":\"paid\"},\"offset\":4}}}";
     if (!str_equal_text(buf_view(&out), expected))
         fail_msg("%.*s", STR_ARG(buf_view(&out)));
     buf_fini(&out);
@@ -546,11 +582,17 @@ static void test_vocabularies(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_messages),          cmocka_unit_test(test_every_prefix),
-        cmocka_unit_test(test_handler_decides),   cmocka_unit_test(test_limits),
-        cmocka_unit_test(test_write_connect),     cmocka_unit_test(test_write_others),
-        cmocka_unit_test(test_write_for_streams), cmocka_unit_test(test_read_emulation),
-        cmocka_unit_test(test_write_status),      cmocka_unit_test(test_one_way_command),
+        cmocka_unit_test(test_messages),
+        cmocka_unit_test(test_every_prefix),
+        cmocka_unit_test(test_handler_decides),
+        cmocka_unit_test(test_limits),
+        cmocka_unit_test(test_write_connect),
+        cmocka_unit_test(test_write_others),
+        cmocka_unit_test(test_write_for_streams),
+        cmocka_unit_test(test_read_emulation),
+        cmocka_unit_test(test_write_what_was_captured),
+        cmocka_unit_test(test_write_status),
+        cmocka_unit_test(test_one_way_command),
         cmocka_unit_test(test_vocabularies),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

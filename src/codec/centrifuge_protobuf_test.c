@@ -72,11 +72,29 @@ struct row {
     const char *text;
 };
 
-/* The first rows are what the SDKs send, byte for byte (centrifuge-protocol.md A.4, xsolla-sdks.md 1.6). */
+/* The first rows are what the SDKs send, byte for byte (centrifuge-protocol.md A.4, xsolla-sdks.md 1.6, 1.7). */
 static const struct row rows[] = {
     {"2b 0801 2227 121f 7b2261757468223a2254222c2270726f6a6563745f6964223a37373634307d 2204"
      "6a617661",
      0, "id=1 method=0 project=77640[T][];"},
+    {"40 0801 223c 1236 "
+     "7b22757365725f65787465726e616c5f6964223a227531222c2261757468223a224a5754222c2270726f"
+     "6a6563745f6964223a34327d"
+     " 2202 6a73",
+     0, "id=1 method=0 project=42[JWT][u1];"},
+    {"37 0801 2233 122a "
+     "7b0a2020226175746822203a202254222c0a20202270726f6a6563745f696422203a2037373634300a7d"
+     " 2205 7377696674",
+     0, "id=1 method=0 project=77640[T][];"},
+    /* No token at all, as Gson writes it. */
+    {"2e0801222a12227b2261757468223a226e756c6c222c2270726f6a6563745f6964223a37373634307d22"
+     "046a617661",
+     0, "id=1 method=0 project=77640[null][];"},
+    /* Android comes back. */
+    {"45 0802 2241 121f "
+     "7b2261757468223a2254222c2270726f6a6563745f6964223a37373634307d"
+     " 1a18 0a0a6f3a37373634303a7531 120a 1801 320465703031 3801 2204 6a617661",
+     0, "id=2 method=0 project=77640[T][][o:77640:u1]1 1[ep01];"},
     {"1c 0802 5218 0a07 6f726465723a31 38ffffffffffffffffff01 4202 0800", 0,
      "id=2 method=6[order:1] limit=-1 since=1 0 reverse=0;"},
     {"1a 0802 5216 0a07 6f726465723a31 38ffffffffffffffffff01 4200", 0,
