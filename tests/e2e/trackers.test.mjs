@@ -7,37 +7,25 @@ import { within } from './lib/events.mjs';
 import { frame, OPCODE, RawWebSocket } from './lib/raw.mjs';
 import { decodeAndroid, decodeIos, decodeIosError, decodeUnity, decodeUnreal } from './lib/sdk_orders.mjs';
 import { serverTest, step } from './lib/server.mjs';
-import { CocosTracker, UnityTracker, UnrealTracker } from './lib/trackers.mjs';
-
-const engines = { Cocos: CocosTracker, Unity: UnityTracker, Unreal: UnrealTracker };
-
-/** Unreal's `auth` is the payment token of its order, the others' the user's JWT. */
-async function begin(server, project, engine) {
-  const user = `player of ${engine}`;
-  const { order_id, token } = await project.create(user);
-  const auth = engine === 'Unreal' ? token : project.token(user);
-  const tracker = new engines[engine](server, { project, orderId: order_id, auth });
-  await tracker.start();
-  await tracker.sees('new');
-  return { order_id, tracker, user };
-}
+import { CocosTracker } from './lib/trackers.mjs';
+import { begin, engines, isMobile } from './lib/engines.mjs';
 
 for (const engine of Object.keys(engines)) {
   serverTest(`${engine}: an order that goes well`, {}, async (server) => {
     const project = await Project.create(server);
     const { order_id, tracker, user } = await begin(server, project, engine);
-    if (engine !== 'Unity') tracker.tick(20);
+    tracker.tick(20);
     const second = await project.create(user);
     await project.set(order_id, 'paid');
     if (engine === 'Unity') await tracker.isAlive();
-    else await tracker.until(() => tracker.unsolicited >= 10, 'empty messages that nobody asked for');
+    await tracker.until(() => tracker.unsolicited >= 10, 'empty messages that nobody asked for');
     await project.set(second.order_id, 'canceled');
     await project.set(order_id, 'done');
     const result = await tracker.result();
     assert.equal(result.outcome, 'success', result.error);
     assert.equal(result.via, 'socket');
     assert.deepEqual(tracker.statuses, ['new', 'paid', 'done']);
-    assert.equal(tracker.socket.pings, 0, 'an empty message is not answered');
+    assert.equal(tracker.pings, 0, 'an empty message is not answered');
     assert.equal(tracker.reply.ping, 25);
     assert.equal(tracker.reply.pong, true);
     if (engine === 'Unity') assert.equal(result.order.status, 'done');
@@ -48,34 +36,54 @@ for (const engine of Object.keys(engines)) {
     const { order_id, tracker } = await begin(server, project, engine);
     await project.set(order_id, { status: 'canceled', cancel_reason: 'expired' });
     const result = await tracker.result();
-    assert.equal(result.outcome, { Cocos: 'error', Unity: 'removed', Unreal: 'stopped' }[engine]);
+    assert.equal(result.outcome, { Cocos: 'error', Unity: 'removed', Unreal: 'stopped' }[engine] ?? 'canceled');
     assert.equal(result.via, 'socket');
     assert.deepEqual(tracker.statuses, ['new', 'canceled']);
   });
 
-  serverTest(`${engine}: a connection that ends, and polling`, { 'realtime.max_lifetime': '1s' }, async (server) => {
+  serverTest(`${engine}: orders created while the connection stands`, {}, async (server) => {
+    const project = await Project.create(server);
+    const { order_id, tracker, user } = await begin(server, project, engine);
+    const others = [];
+    for (let i = 0; i < 3; i++) {
+      const { order_id: id, token } = await project.create(user);
+      others.push(tracker.also(id, engine === 'Unreal' ? token : undefined));
+    }
+    for (const other of others) await project.set(other.orderId, 'paid');
+    await project.set(order_id, 'done');
+    assert.equal((await tracker.result()).via, 'socket');
+    for (const other of others) {
+      await project.set(other.orderId, 'done');
+      const { outcome, via } = await other.result();
+      assert.deepEqual([outcome, via], ['success', 'socket']);
+      assert.deepEqual(other.statuses.filter((status) => status !== 'new'), ['paid', 'done']);
+    }
+    assert.equal(await server.metric('connects_total{result="ok"}'), 1);
+  });
+
+  serverTest(`${engine}: a connection whose life ends`, { 'realtime.max_lifetime': '1s' }, async (server) => {
     const project = await Project.create(server);
     for (const last of ['done', 'canceled']) {
       const { order_id, tracker } = await begin(server, project, engine);
-      await tracker.until(() => tracker.polling, 'the end of the connection');
-      assert.deepEqual(await tracker.socket.closed(), { code: 3005, reason: 'connection expired' });
+      await tracker.until(() => tracker.closed, 'the end of the connection');
+      assert.deepEqual(tracker.closed, { code: 3005, reason: 'connection expired' });
       await project.set(order_id, 'paid');
       await tracker.sees('paid');
       await project.set(order_id, last);
       const result = await tracker.result();
-      assert.equal(result.via, 'polling');
+      assert.equal(result.via, isMobile(engine) ? 'socket' : 'polling');
       if (last === 'done') assert.equal(result.outcome, 'success', result.error);
-      else assert.equal(result.outcome, engine === 'Unity' ? 'removed' : 'error');
+      if (isMobile(engine)) assert.deepEqual(tracker.statuses, ['new', 'paid', last], 'recovered, nothing twice');
     }
   });
 
   serverTest(`${engine}: a server that goes away, and polling`, {}, async (server) => {
     const project = await Project.create(server);
     const { order_id, tracker } = await begin(server, project, engine);
-    tracker.poll = () => tracker.finish({ outcome: 'polls' });
+    tracker.poll = async () => tracker.finish({ outcome: 'polls' });
     await server.stop();
     assert.equal((await tracker.result()).outcome, 'polls');
-    assert.deepEqual(await tracker.socket.closed(), { code: 3001, reason: 'shutdown' });
+    assert.deepEqual(tracker.closed, { code: 3001, reason: 'shutdown' });
     await server.start();
     assert.equal((await project.getOrder(order_id, tracker.token)).json.status, 'new');
   });
@@ -87,12 +95,17 @@ for (const engine of Object.keys(engines)) {
     const well = new engines[engine](server, { project, orderId: order_id, auth: 'not-a-token', token });
     await well.start();
     await well.sees('new');
-    assert.deepEqual(await well.socket.closed(), { code: 3500, reason: 'invalid token' });
+    assert.deepEqual(well.closed, { code: isMobile(engine) ? 3499 : 3500, reason: 'invalid token' });
     await project.set(order_id, 'done');
     assert.equal((await well.result()).outcome, 'success');
 
     const ill = new engines[engine](server, { project, orderId: order_id, auth: 'not-a-token' });
     await ill.start();
+    if (engine === 'iOS') {
+      await ill.until(() => ill.polling, 'polling, which never ends');
+      ill.finish({ outcome: 'enough' });
+      return;
+    }
     const result = await ill.result();
     assert.equal(result.outcome, 'error');
     assert.equal(result.statusCode, 401);
@@ -119,8 +132,8 @@ serverTest('pings are two bytes and are answered', { 'realtime.ping_interval': '
   for (const engine of Object.keys(engines)) trackers.push((await begin(server, project, engine)).tracker);
   trackers[0].tick(300);
   for (const tracker of trackers) {
-    await tracker.until(() => tracker.socket.pings >= 3, 'three pings');
-    assert.ok(tracker.socket.isOpen);
+    await tracker.until(() => tracker.pings >= 3, 'three pings');
+    assert.equal(tracker.closed, undefined);
     assert.equal(tracker.reply.ping, 1);
     tracker.finish({ outcome: 'enough' });
   }

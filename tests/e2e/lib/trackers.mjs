@@ -1,62 +1,36 @@
 // SPDX-License-Identifier: Apache-2.0
-// The order trackers of the Cocos, Unity and Unreal store SDKs: their frames byte for byte, what they
-// read out of the server's, and what they do when the socket ends. Whatever a tracker would silently
-// drop or crash on is an error here. Intervals are shorter than theirs.
+// The order trackers of the Cocos, Unity and Unreal store SDKs: JSON by hand. Their frames byte for byte, what they
+// read out of the server's, and what they do when the socket ends.
 import assert from 'node:assert/strict';
 import { call } from './api.mjs';
-import { deferred, until, within } from './events.mjs';
 import { frame, OPCODE, RawWebSocket } from './raw.mjs';
 import { decodeCocosError, decodeUnity, decodeUnreal } from './sdk_orders.mjs';
+import { Tracker } from './tracker.mjs';
 
-const POLL_MS = 30;
 const INT32_MAX = 2 ** 31 - 1;
 
 const randomId = (below) => Math.floor(Math.random() * below);
 
-class Tracker {
-  statuses = [];
-  unsolicited = 0;
-  #result = deferred();
-
-  /** `auth` goes into the connect frame, `token` (the same by default) into Get order. */
-  constructor(server, { project, orderId, auth, token = auth }) {
-    Object.assign(this, { server, project, orderId, auth, token });
-  }
-
-  /** Opens the socket and sends the connect command. */
+class JsonTracker extends Tracker {
+  /** Opens the socket and sends the connect command; polls when there is no socket. */
   async start() {
     this.id = this.makeId();
     this.connectFrame = this.makeFrame();
-    this.socket = await RawWebSocket.open(this.server, { headers: this.headers });
-    this.checkHandshake(this.socket.handshake.headers);
-    this.socket.send(this.connectFrame);
-    this.#read().catch((error) => {
-      this.failure = error;
-      this.#result.reject(error);
-    });
+    this.socket = await RawWebSocket.open(this.gate, { headers: this.headers, mayFail: true });
+    const { status, headers } = this.socket.handshake;
+    if (status === 101) {
+      this.checkHandshake(headers);
+      this.socket.send(this.connectFrame);
+      this.#read().catch((error) => this.fail(error));
+    } else {
+      this.closed = { code: status };
+      this.pollAll();
+    }
     return this;
   }
 
-  /** `check` comes true. */
-  until(check, what) {
-    return until(() => {
-      if (this.failure) throw this.failure;
-      return check();
-    }, what);
-  }
-
-  sees(status) {
-    return this.until(() => this.statuses.includes(status), `the status ${status}`);
-  }
-
-  /** {outcome, via, …}: what the game is told. */
-  result(what = 'the end of the order') {
-    return within(this.#result.promise, what);
-  }
-
-  finish(result) {
+  disconnect() {
     clearInterval(this.ticks);
-    this.#result.resolve({ via: this.polling ? 'polling' : 'socket', ...result });
     this.socket.destroy();
   }
 
@@ -67,11 +41,25 @@ class Tracker {
 
   /** Sends `{}` unasked again and again, as Cocos and Unreal do every 25 s. */
   tick(ms) {
+    this.unsolicited = 0;
     this.ticks = setInterval(() => {
       if (!this.socket.isOpen) return;
       this.socket.send('{}');
       this.unsolicited++;
     }, ms);
+  }
+
+  /** The system lets the game sleep. */
+  freeze() {
+    this.socket.tcp.pause();
+  }
+
+  thaw() {
+    this.socket.tcp.resume();
+  }
+
+  get pings() {
+    return this.socket.pings;
   }
 
   async #read() {
@@ -87,12 +75,11 @@ class Tracker {
     }
     if (this.socket.violation) throw this.socket.violation;
     clearInterval(this.ticks);
-    this.polling = true;
     this.closed = await this.socket.closed();
-    await this.poll();
+    this.pollAll();
   }
 
-  /** One message; true at the final status. */
+  /** One message; true when no order is left. */
   take(message) {
     if (message.id !== undefined) {
       assert.equal(message.id, this.id);
@@ -101,29 +88,12 @@ class Tracker {
       return false;
     }
     assert.ok(message.push?.pub, `a push without pub ends a Cocos game: ${JSON.stringify(message)}`);
-    const { data, offset = 0 } = message.push.pub;
-    for (const number of [data.order_id, offset])
-      assert.ok(Number.isInteger(number) && number >= 0 && number <= INT32_MAX, 'it fits an int32');
-    assert.match(data.status, /^(new|paid|done|canceled)$/);
-    if (data.order_id !== this.orderId) return false;
-    this.statuses.push(data.status);
-    return this.takeStatus(data.status);
-  }
-
-  async get() {
-    return call(
-      `${this.server.url}/api/v2/project/${this.project.id}/order/${this.orderId}${this.query}`,
-      { headers: { authorization: `Bearer ${this.token}`, ...this.sdkHeaders } },
-    );
-  }
-
-  async pause() {
-    await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+    return this.takeData(message.push.pub.data, message.push.pub.offset);
   }
 }
 
 /** TypeScript in a browser: CORS, an Origin, and an offer of compression. */
-export class CocosTracker extends Tracker {
+export class CocosTracker extends JsonTracker {
   headers = {
     Origin: 'https://game.example',
     'Sec-WebSocket-Extensions': 'permessage-deflate; client_max_window_bits',
@@ -179,7 +149,7 @@ export class CocosTracker extends Tracker {
 }
 
 /** C#: websocket-sharp, whose IsAlive is a Ping that wants its Pong. */
-export class UnityTracker extends Tracker {
+export class UnityTracker extends JsonTracker {
   headers = {};
   sdkHeaders = { 'x-engine': 'UNITY', 'x-engine-v': '2022.3', 'x-sdk': 'STORE', 'x-sdk-v': '3.1.1', 'x-build-platform': 'Win' };
   query = '?engine=unity&engine_v=2022.3&sdk=store&sdk_v=3.1.1&build_platform=Win';
@@ -229,7 +199,7 @@ export class UnityTracker extends Tracker {
 }
 
 /** C++: tabs in the JSON, a subprotocol that nobody knows, the payment token as `auth`. */
-export class UnrealTracker extends Tracker {
+export class UnrealTracker extends JsonTracker {
   headers = { 'Sec-WebSocket-Protocol': 'wss' };
   sdkHeaders = { 'x-engine': 'UE5', 'x-engine-v': '5.4', 'x-sdk': 'STORE', 'x-sdk-v': '4.2.3', 'x-build-platform': 'Windows' };
   query = '?engine=ue5&engine_v=5.4&sdk=store&sdk_v=4.2.3&build_platform=windows';
