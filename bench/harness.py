@@ -45,13 +45,14 @@ def load(scenario, **options):
 
 
 class Process:
-    """A program that runs until the `with` is over; its words are in `log`."""
+    """A program that runs until the `with` is over; what it prints is in `log`. {home} in its words is a folder of its own."""
 
     def __init__(self, words, **settings):
         self.home = folder()
         self.log = self.home / "log"
+        words = [str(word).replace("{home}", str(self.home)) for word in words]
         with open(self.log, "wb") as log:
-            self.child = subprocess.Popen([str(word) for word in words], stdout=log, stderr=subprocess.STDOUT, **settings)
+            self.child = subprocess.Popen(words, stdout=log, stderr=subprocess.STDOUT, **settings)
         self.pid = self.child.pid
 
     def __enter__(self):

@@ -89,7 +89,7 @@ check_test() {
     command_or python3 python3
     command_or openssl openssl
     command_or curl curl
-    command_or openssl openssl
+    command_or valgrind valgrind
     check_browser
 }
 

@@ -6,6 +6,7 @@
  */
 #include "load.h"
 
+#include <stdlib.h>
 #include <sys/types.h>
 
 static const int64_t second = 1000000000;
@@ -31,8 +32,15 @@ static int64_t own_cpu(void)
     return used.tv_sec * second + used.tv_nsec;
 }
 
+static void run_command(const char *command)
+{
+    if (command && system(command) != 0)
+        wire_fail("this failed: %s", command);
+}
+
 void flow_begin(struct load *load)
 {
+    run_command(load->options.begin);
     load->wall_ns = -wire_now();
     load->own_ns = -own_cpu();
     load->server_ns = -cpu_of(load->options.pid);
@@ -43,6 +51,7 @@ void flow_end(struct load *load)
     load->server_ns += cpu_of(load->options.pid);
     load->own_ns += own_cpu();
     load->wall_ns += wire_now();
+    run_command(load->options.end);
 }
 
 /* A flow that runs. */

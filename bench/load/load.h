@@ -30,6 +30,8 @@ struct load_options {
     const char *path;    /* of the WebSocket, or of what is polled */
     const char *publish; /* of a Centrifuge server's API */
     const char *etag;    /* poll: If-None-Match */
+    const char *begin;   /* shell commands, run when the measured time begins and when it ends */
+    const char *end;
     enum load_kind kind;
     int64_t port;
     int64_t pid; /* whose time is measured; 0: nobody's */

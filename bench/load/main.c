@@ -26,7 +26,8 @@ static const struct option {
 } options[] = {
     TEXT("host", host), NUMBER("port", port), NUMBER("pid", pid), TEXT("kind", kind_name),
     NUMBER("project", project), TEXT("key", key), TEXT("secret", secret), TEXT("path", path),
-    TEXT("publish", publish), TEXT("etag", etag), NUMBER("connections", connections),
+    TEXT("publish", publish), TEXT("etag", etag), TEXT("begin", begin), TEXT("end", end),
+    NUMBER("connections", connections),
     NUMBER("users", users), NUMBER("user-step", user_step), NUMBER("first-order", first_order),
     NUMBER("batch", batch), NUMBER("posters", posters), NUMBER("rate", rate),
     NUMBER("warm-up", warm_up), NUMBER("duration", duration), NUMBER("count", count),
