@@ -21,6 +21,7 @@ const struct http_route api_routes[] = {
     {"POST", ORDERS "/batch", route_orders_batch, LIMIT_HTTP_BATCH_BODY, 0, merchant_admit},
     {"GET", ORDERS "/{order}", route_orders_read, 0, 0},
     {"PATCH", ORDERS "/{order}", route_orders_change, LIMIT_HTTP_BODY, 0},
+    {"POST", "/server/v1/project/{project}/revoke", route_revoke, COMMAND_BODY, 0},
     {"POST", WEBHOOKS, route_webhooks_create, LIMIT_WEBHOOK_SETTINGS, 0},
     {"GET", WEBHOOKS, route_webhooks_list, 0, 0},
     {"GET", WEBHOOK, route_webhooks_read, 0, 0},

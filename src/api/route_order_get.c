@@ -30,6 +30,7 @@ struct waiter {
     int32_t project_id;
     int32_t order_id;
     int32_t seq;                 /* what the client has */
+    int64_t issued_at;           /* of its token */
     struct str user_external_id; /* a view of `user` */
     char user[];
 };
@@ -91,12 +92,17 @@ static void respond_order(struct http_request *http, int32_t project_id, int32_t
     buf_fini(&body);
 }
 
-/* Ends the wait, whatever the reason, with the order as it stands. */
-static void finish(struct waiter *waiter)
+static void stop_waiting(struct waiter *waiter)
 {
     hub_unsubscribe(waiter->service->hub, &waiter->subscriber);
     loop_timer_cancel(&waiter->timer);
     http_request_on_abort(waiter->http, NULL, NULL);
+}
+
+/* Ends the wait, whatever the reason, with the order as it stands. */
+static void finish(struct waiter *waiter)
+{
+    stop_waiting(waiter);
     respond_order(waiter->http, waiter->project_id, waiter->order_id, waiter->user_external_id);
     mem_free(waiter);
 }
@@ -108,17 +114,38 @@ static void on_event(struct hub_subscriber *subscriber, const struct hub_event *
         finish(waiter);
 }
 
+static void fail(struct waiter *waiter, int result)
+{
+    stop_waiting(waiter);
+    respond_failure(waiter->http, result);
+    mem_free(waiter);
+}
+
+static void on_revoked(struct hub_subscriber *subscriber, int64_t before)
+{
+    struct waiter *waiter = CONTAINER_OF(subscriber, struct waiter, subscriber);
+    if (waiter->issued_at < before)
+        fail(waiter, ERR_DENIED);
+}
+
+/* Revocations may have been lost as well as events. */
 static void on_resync(struct hub_subscriber *subscriber)
 {
     struct waiter *waiter = CONTAINER_OF(subscriber, struct waiter, subscriber);
     int32_t seq;
+    int revoked = auth_check_revoked(waiter->service->auth, waiter->project_id,
+                                     waiter->user_external_id, waiter->issued_at);
+    if (revoked != 0) {
+        fail(waiter, revoked);
+        return;
+    }
     int result = order_read_seq(waiter->service, waiter->project_id, waiter->order_id,
                                 waiter->user_external_id, &seq);
     if (result != 0 || seq != waiter->seq || http_request_is_draining(waiter->http))
         finish(waiter);
 }
 
-static const struct hub_subscriber_ops waiter_ops = {on_event, on_resync};
+static const struct hub_subscriber_ops waiter_ops = {on_event, on_resync, on_revoked};
 
 static void on_timer(struct loop_timer *timer)
 {
@@ -131,16 +158,18 @@ static void on_abort(void *argument)
 }
 
 /* Holds the request unless the order has changed already. */
-static void hold(struct http_request *http, int32_t project_id, int32_t order_id, struct str user,
-                 int64_t seconds)
+static void hold(struct http_request *http, int32_t project_id, int32_t order_id,
+                 const struct auth_user *caller, int64_t seconds)
 {
     struct service *service = http->context;
+    struct str user = caller->user_external_id;
     struct waiter *waiter = mem_zalloc(sizeof(*waiter) + user.len);
     char tag[TAG_SIZE];
     waiter->http = http;
     waiter->service = service;
     waiter->project_id = project_id;
     waiter->order_id = order_id;
+    waiter->issued_at = caller->issued_at;
     memcpy(waiter->user, user.ptr, user.len);
     waiter->user_external_id = str_make(waiter->user, user.len);
     loop_timer_init(&waiter->timer, service->loop, on_timer);
@@ -211,7 +240,7 @@ void route_order_get(struct http_request *http)
         http_respond_error(http, API_ERROR_INVALID_FIELD,
                            "wait: expected a number of seconds from 0 to 60");
     else if (seconds > 0 && http_request_has_header(http, "if-none-match"))
-        hold(http, (int32_t)project_id, (int32_t)order_id, user.user_external_id, seconds);
+        hold(http, (int32_t)project_id, (int32_t)order_id, &user, seconds);
     else
         respond_order(http, (int32_t)project_id, (int32_t)order_id, user.user_external_id);
 }

@@ -14,6 +14,7 @@ void route_orders_change(struct http_request *http);
 void route_orders_create(struct http_request *http);
 void route_orders_list(struct http_request *http);
 void route_orders_read(struct http_request *http);
+void route_revoke(struct http_request *http);
 void route_webhooks_change(struct http_request *http);
 void route_webhooks_create(struct http_request *http);
 void route_webhooks_delete(struct http_request *http);

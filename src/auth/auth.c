@@ -133,6 +133,8 @@ static int load(struct auth *auth, int32_t project_id, struct entry **loaded)
     rc = auth_settings_read_stored(project.settings, &entry->project.settings);
     if (rc == 0)
         rc = load_keys(auth, entry);
+    if (rc == 0)
+        rc = store_revocation_any(auth->reader, project_id, &entry->project.has_revocations);
     if (rc < 0) {
         entry_free(entry);
         return rc;

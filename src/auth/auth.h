@@ -34,6 +34,7 @@ struct auth_shared {
 struct auth_project {
     int32_t project_id;
     int32_t merchant_id;
+    bool has_revocations;
     struct auth_settings settings;
 };
 
@@ -64,16 +65,24 @@ struct auth_user {
     char external_id[LIMIT_USER_EXTERNAL_ID + 1];
     struct str user_external_id; /* a view of it */
     int64_t expires_at;          /* wall ms; INT64_MAX when the token has no end */
+    int64_t issued_at;           /* wall ms; INT64_MIN when the token does not say */
 };
 
 /*
  * A buyer, from a JWT that one of the project's verifiers accepts, or a payment token of one of the
  * project's orders. A JWT needs `exp`; `nbf` and `iat` are honoured. ERR_DENIED when missing,
- * malformed, unverifiable or of another project, ERR_EXPIRED, ERR_BUSY when its key may be one that
+ * malformed, unverifiable, revoked or of another project, ERR_EXPIRED, ERR_BUSY when its key may be one that
  * has not been fetched yet, ERR_NOT_FOUND for an unknown project, or an error of the store.
  */
 NODISCARD int auth_user(struct auth *auth, int32_t project_id, struct str token, int64_t now_wall,
                         struct auth_user *user);
+
+/*
+ * Whether a token that was accepted is so still: 0; ERR_DENIED when it was made before a time of
+ * which the user's tokens are revoked; or an error of the store.
+ */
+NODISCARD int auth_check_revoked(struct auth *auth, int32_t project_id, struct str user_external_id,
+                                 int64_t issued_at);
 
 /*
  * Appends a JWT of the project for a user: claims sub, iat, exp, and `claims` (an object, or NULL),

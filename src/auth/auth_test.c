@@ -583,6 +583,62 @@ static void tokens_of_keys_that_are_not_there_yet(void **state)
     expect_reason(world, 22, STR_LIT(TOKEN_KEY_1), "its key has not been fetched yet");
 }
 
+static void put_revocation(struct world *world, int32_t project_id, const char *user,
+                           int64_t before)
+{
+    assert_int_equal(store_revocation_put(world->writer, project_id, str_from(user), before), 0);
+}
+
+static int check_claims(struct world *world, const char *claims)
+{
+    struct buf token;
+    make_token(claims, SECRET_10, &token);
+    int rc = check_token(world, 10, buf_view(&token), strstr(claims, "u2") != NULL ? "u2" : "u1");
+    buf_fini(&token);
+    return rc;
+}
+
+/* The first of a project is seen with the next generation, later ones at once. */
+static void revoked_tokens_are_denied(void **state)
+{
+    struct world *world = *state;
+    assert_int_equal(check_claims(world, "{\"sub\":\"u1\",\"iat\":1799999000," LATER "}"), 0);
+    put_revocation(world, 10, "u1", NOW - 500000);
+    assert_int_equal(check_claims(world, "{\"sub\":\"u1\",\"iat\":1799999000," LATER "}"), 0);
+    atomic_fetch_add(&world->shared.generation, 1);
+    assert_int_equal(check_claims(world, "{\"sub\":\"u1\",\"iat\":1799999000," LATER "}"),
+                     ERR_DENIED);
+    assert_int_equal(check_claims(world, "{\"sub\":\"u1\",\"iat\":1799999499," LATER "}"),
+                     ERR_DENIED);
+    assert_int_equal(check_claims(world, "{\"sub\":\"u1\",\"iat\":1799999500," LATER "}"), 0);
+    assert_int_equal(check_claims(world, "{\"sub\":\"u1\"," LATER "}"), ERR_DENIED);
+    assert_int_equal(check_claims(world, "{\"sub\":\"u2\"," LATER "}"), 0);
+    assert_int_equal(auth_check_revoked(world->auth, 10, STR_LIT("u1"), INT64_MAX), 0);
+    assert_int_equal(auth_check_revoked(world->auth, 10, STR_LIT("u1"), INT64_MIN), ERR_DENIED);
+    assert_int_equal(auth_check_revoked(world->auth, 20, STR_LIT("u1"), INT64_MIN), 0);
+
+    put_revocation(world, 10, "", NOW - 400000);
+    assert_int_equal(check_claims(world, "{\"sub\":\"u1\",\"iat\":1799999500," LATER "}"),
+                     ERR_DENIED);
+    assert_int_equal(check_claims(world, "{\"sub\":\"u2\"," LATER "}"), ERR_DENIED);
+    assert_int_equal(check_claims(world, "{\"sub\":\"u2\",\"iat\":1799999600," LATER "}"), 0);
+}
+
+/* An order's token is as old as the order. */
+static void revoked_payment_tokens_are_denied(void **state)
+{
+    struct world *world = *state;
+    struct payment_token token = {.project_id = 11, .order_id = 5, .expires_at = NOW + 60000};
+    struct buf text;
+    buf_init(&text, 200);
+    payment_token_encode(&token, store_identity(world->store)->token_key, &text);
+    assert_int_equal(check_token(world, 11, buf_view(&text), "payer"), 0);
+    put_revocation(world, 11, "payer", 1);
+    atomic_fetch_add(&world->shared.generation, 1);
+    assert_int_equal(check_token(world, 11, buf_view(&text), NULL), ERR_DENIED);
+    buf_fini(&text);
+}
+
 static void made_tokens_are_accepted(void **state)
 {
     struct world *world = *state;
@@ -636,6 +692,8 @@ int main(void)
         cmocka_unit_test(made_tokens_are_accepted),
         cmocka_unit_test(keys_are_random_and_hashed),
         cmocka_unit_test(changes_are_seen_with_the_next_generation),
+        cmocka_unit_test(revoked_tokens_are_denied),
+        cmocka_unit_test(revoked_payment_tokens_are_denied),
         cmocka_unit_test(the_memory_of_projects_is_bounded),
     };
     return cmocka_run_group_tests(tests, setup, teardown);

@@ -69,6 +69,8 @@ static int check_payment_token(struct auth *auth, int32_t project_id, struct str
         return refuse(refusal, STAGE_SIGNED, "its order is gone");
     if (rc < 0)
         return rc;
+    /* Only the answer that creates an order has one. */
+    user->issued_at = order.created_at;
     user->expires_at = token.expires_at;
     return set_user(user, order.user_external_id, refusal);
 }
@@ -190,11 +192,11 @@ static int set_user_from_claim(struct auth_user *user, const struct json *claim,
 }
 
 /* A time that, when it is there, has come already. */
-static bool has_come(const struct jwt *jwt, const char *name, int64_t now_wall)
+static bool has_come(const struct jwt *jwt, const char *name, int64_t now_wall, int64_t *at)
 {
-    int64_t at;
-    int rc = jwt_time_claim(jwt, name, &at);
-    return rc == ERR_NOT_FOUND || (rc == 0 && at <= now_wall + LEEWAY);
+    *at = INT64_MIN;
+    int rc = jwt_time_claim(jwt, name, at);
+    return rc == ERR_NOT_FOUND || (rc == 0 && *at <= now_wall + LEEWAY);
 }
 
 /*
@@ -203,12 +205,13 @@ static bool has_come(const struct jwt *jwt, const char *name, int64_t now_wall)
 static int check_times(const struct jwt *jwt, int64_t now_wall, struct auth_user *user,
                        struct refusal *refusal)
 {
+    int64_t begins_at;
     int rc = jwt_time_claim(jwt, "exp", &user->expires_at);
     if (rc < 0)
         return refuse(refusal, STAGE_SIGNED, rc == ERR_NOT_FOUND ? "no exp" : "exp is no time");
-    if (!has_come(jwt, "nbf", now_wall))
+    if (!has_come(jwt, "nbf", now_wall, &begins_at))
         return refuse(refusal, STAGE_SIGNED, "nbf is in the future or no time");
-    if (!has_come(jwt, "iat", now_wall))
+    if (!has_come(jwt, "iat", now_wall, &user->issued_at))
         return refuse(refusal, STAGE_SIGNED, "iat is in the future or no time");
     return user->expires_at > now_wall ? 0 : refuse(refusal, STAGE_EXPIRED, "expired");
 }
@@ -258,6 +261,26 @@ static int check_token(struct auth *auth, const struct auth_project *project, st
     return check_jwt(project, token, now_wall, user, refusal);
 }
 
+int auth_check_revoked(struct auth *auth, int32_t project_id, struct str user_external_id,
+                       int64_t issued_at)
+{
+    int64_t before;
+    int rc = store_revocation_get(auth_reader(auth), project_id, user_external_id, &before);
+    if (rc < 0)
+        return rc;
+    return before > 0 && issued_at < before ? ERR_DENIED : 0;
+}
+
+/* Most projects have revoked nothing, and then it costs nothing. */
+static int check_revoked(struct auth *auth, const struct auth_project *project,
+                         const struct auth_user *user, struct refusal *refusal)
+{
+    if (!project->has_revocations)
+        return 0;
+    int rc = auth_check_revoked(auth, project->project_id, user->user_external_id, user->issued_at);
+    return rc == ERR_DENIED ? refuse(refusal, STAGE_SIGNED, "revoked") : rc;
+}
+
 int auth_user(struct auth *auth, int32_t project_id, struct str token, int64_t now_wall,
               struct auth_user *user)
 {
@@ -268,6 +291,8 @@ int auth_user(struct auth *auth, int32_t project_id, struct str token, int64_t n
         snprintf(refusal.reason, sizeof(refusal.reason), "no such project");
     else if (rc == 0)
         rc = check_token(auth, project, token, now_wall, user, &refusal);
+    if (rc == 0)
+        rc = check_revoked(auth, project, user, &refusal);
     if (rc == ERR_DENIED || rc == ERR_EXPIRED || rc == ERR_BUSY || rc == ERR_NOT_FOUND)
         log_debug("token refused", LOG_INT("project_id", project_id),
                   LOG_TEXT("reason", refusal.reason));

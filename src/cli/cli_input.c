@@ -2,6 +2,7 @@
 /* Values of flags, checked here so that a slip of the pen does not cost a request. */
 #include "cli/cli_input.h"
 
+#include "base/clock.h"
 #include "base/limits.h"
 #include "codec/json.h"
 #include "codec/url.h"
@@ -71,6 +72,22 @@ int cli_read_file(const char *path, struct buf *out)
     if (length < 0)
         return cli_fail("%s: %s", path, strerror(number));
     return out->overflow ? cli_fail("%s: too large", path) : CLI_OK;
+}
+
+int cli_read_moment(const struct cli_arguments *arguments, const char *flag, int64_t *wall_ms)
+{
+    int64_t ago;
+    const char *text = cli_value(arguments, flag);
+    if (text == NULL || clock_parse(str_from(text), wall_ms))
+        return CLI_OK;
+    if (config_parse_duration(str_from(text), &ago)) {
+        *wall_ms = clock_wall_ms() - ago;
+        return CLI_OK;
+    }
+    return cli_usage(arguments,
+                     "--%s: expected a time such as 2026-11-22T00:00:00Z, or how long ago, such "
+                     "as 2h",
+                     flag);
 }
 
 int cli_read_json(const struct cli_arguments *arguments, const char *flag, const char *text,

@@ -20,6 +20,12 @@ NODISCARD int cli_read_text(const struct cli_arguments *arguments, const char *f
 /* A duration such as "24h" of a flag; `*ms` stays when it is absent. */
 NODISCARD int cli_read_duration(const struct cli_arguments *arguments, const char *flag,
                                 int64_t *ms);
+/*
+ * A moment of a flag: a time, or how long ago, such as "2h". CLI_USAGE when it is neither; `*wall_ms`
+ * stays when the flag is absent.
+ */
+NODISCARD int cli_read_moment(const struct cli_arguments *arguments, const char *flag,
+                              int64_t *wall_ms);
 
 /*
  * Appends a JSON object: `text` itself when it begins with '{', else what the file of that name (a

@@ -1,12 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* All that failed since a time sent again: asked for, and looked after. */
-#include "base/clock.h"
 #include "base/limits.h"
 #include "cli/cli_client.h"
 #include "cli/cli_input.h"
 #include "cli/cli_print.h"
 #include "cli/cli_webhook.h"
-#include "config/config.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -32,21 +30,16 @@ static int show_one(const struct cli_arguments *arguments)
                             : result;
 }
 
-static int start(const struct cli_arguments *arguments, const char *since)
+static int start(const struct cli_arguments *arguments)
 {
     char path[CLI_WEBHOOK_PATH_SIZE];
     struct buf body;
     int64_t at = 0;
     int result = cli_webhook_path(arguments, "/replay", path);
+    if (result == CLI_OK)
+        result = cli_read_moment(arguments, "since", &at);
     if (result != CLI_OK)
         return result;
-    /* "2h" means two hours ago. */
-    if (config_parse_duration(str_from(since), &at))
-        at = clock_wall_ms() - at;
-    else if (!clock_parse(str_from(since), &at))
-        return cli_usage(arguments,
-                         "--since: expected a time such as 2026-11-22T00:00:00Z, or how "
-                         "long ago, such as 2h");
     buf_init(&body, LIMIT_HTTP_BODY);
     buf_append_byte(&body, '{');
     json_write_time(&body, "since", at > 0 ? at : 0);
@@ -61,7 +54,7 @@ static int run(const struct cli_arguments *arguments)
     const char *since = cli_value(arguments, "since");
     if ((since != NULL) == cli_has(arguments, "show"))
         return cli_usage(arguments, "--since or --show: one of them");
-    return since != NULL ? start(arguments, since) : show_one(arguments);
+    return since != NULL ? start(arguments) : show_one(arguments);
 }
 
 static const struct cli_flag flags[] = {

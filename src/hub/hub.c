@@ -117,6 +117,16 @@ void hub_unsubscribe(struct hub *hub, struct hub_subscriber *subscriber)
     free_when_unused(hub, user);
 }
 
+static void tell(struct hub_subscriber *subscriber, const struct hub_event *event)
+{
+    if (event == NULL)
+        subscriber->ops->resync(subscriber);
+    else if (event->revoked_before == 0)
+        subscriber->ops->event(subscriber, event);
+    else if (subscriber->ops->revoked != NULL)
+        subscriber->ops->revoked(subscriber, event->revoked_before);
+}
+
 /* Each subscriber of the user gets the event, or without one is told to resync. */
 static void visit(struct hub *hub, struct hub_user *user, const struct hub_event *event)
 {
@@ -129,10 +139,7 @@ static void visit(struct hub *hub, struct hub_user *user, const struct hub_event
     while ((node = list_pop(&waiting)) != NULL) {
         struct hub_subscriber *subscriber = LIST_ENTRY(node, struct hub_subscriber, node);
         list_append(&user->subscribers, node);
-        if (event != NULL)
-            subscriber->ops->event(subscriber, event);
-        else
-            subscriber->ops->resync(subscriber);
+        tell(subscriber, event);
     }
     user->is_visited = false;
     free_when_unused(hub, user);
@@ -155,16 +162,33 @@ void hub_publish(struct hub *hub, const struct hub_event *event)
         publish_to(hub, STR_LIT(""), event);
 }
 
-void hub_resync(struct hub *hub)
+/* All users, or those of one project (0: all projects). */
+static void visit_all(struct hub *hub, int32_t project_id, const struct hub_event *event)
 {
     struct list waiting;
     struct list *node;
     list_init(&waiting);
     list_move_all(&waiting, &hub->all);
     while ((node = list_pop(&waiting)) != NULL) {
+        struct hub_user *user = LIST_ENTRY(node, struct hub_user, node);
         list_append(&hub->all, node);
-        visit(hub, LIST_ENTRY(node, struct hub_user, node), NULL);
+        if (project_id == 0 || memcmp(user->key, &project_id, sizeof(project_id)) == 0)
+            visit(hub, user, event);
     }
+}
+
+void hub_resync(struct hub *hub)
+{
+    visit_all(hub, 0, NULL);
+}
+
+void hub_revoke(struct hub *hub, int32_t project_id, struct str user_external_id, int64_t before)
+{
+    const struct hub_event event = {.project_id = project_id, .revoked_before = before};
+    if (user_external_id.len > 0)
+        publish_to(hub, user_external_id, &event);
+    else
+        visit_all(hub, project_id, &event);
 }
 
 size_t hub_subscriber_count(const struct hub *hub)

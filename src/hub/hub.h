@@ -29,6 +29,11 @@ struct hub_event {
     enum order_status status;
     int32_t seq;
     int32_t offset; /* in the user's stream; 0 when only content changed */
+    /*
+     * Not 0: no event of an order. Tokens made before this time (wall ms) are revoked, those of the
+     * user, or without a user of all users of the project.
+     */
+    int64_t revoked_before;
 };
 
 struct hub_subscriber;
@@ -38,6 +43,8 @@ struct hub_subscriber_ops {
     void (*event)(struct hub_subscriber *subscriber, const struct hub_event *event);
     /* Events may have been lost on the way: compare with the store. */
     void (*resync)(struct hub_subscriber *subscriber);
+    /* Tokens of the user that were made before this time are revoked. NULL: it has none. */
+    void (*revoked)(struct hub_subscriber *subscriber, int64_t before);
 };
 
 /* Embedded in the struct that waits, zeroed at first. The fields are the hub's. */
@@ -62,6 +69,8 @@ void hub_subscribe(struct hub *hub, int32_t project_id, struct str user_external
 void hub_unsubscribe(struct hub *hub, struct hub_subscriber *subscriber);
 
 void hub_publish(struct hub *hub, const struct hub_event *event);
+/* Calls `revoked` of the user's subscribers; without a user, of those of all the project's users. */
+void hub_revoke(struct hub *hub, int32_t project_id, struct str user_external_id, int64_t before);
 /* Calls `resync` of every subscriber. */
 void hub_resync(struct hub *hub);
 size_t hub_subscriber_count(const struct hub *hub);

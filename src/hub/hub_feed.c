@@ -59,6 +59,8 @@ static struct entry *add_entry(struct hub_batch *batch)
 
 static struct str entry_user(const struct hub_batch *batch, const struct entry *entry)
 {
+    if (entry->event.user_external_id.len == 0)
+        return STR_LIT("");
     return str_make(batch->text.ptr + entry->text_offset, entry->event.user_external_id.len);
 }
 
@@ -137,7 +139,11 @@ static void run_post(struct loop_message *message)
     for (size_t i = 0; i < batch->count; i++) {
         struct hub_event event = batch->entries[i].event;
         event.user_external_id = entry_user(batch, &batch->entries[i]);
-        hub_publish(post->feed->hub, &event);
+        if (event.revoked_before != 0)
+            hub_revoke(post->feed->hub, event.project_id, event.user_external_id,
+                       event.revoked_before);
+        else
+            hub_publish(post->feed->hub, &event);
     }
     post_free(post);
 }

@@ -40,22 +40,13 @@ static enum close_code identify(const struct session *session,
     return is_other ? CLOSE_INVALID_TOKEN : CLOSE_NONE;
 }
 
-/* What each encoding's SDKs make of it: xsolla-sdks.md 1.10. */
-static enum close_code refusal_of(const struct session *session)
-{
-    const struct realtime_options *options = session->realtime->options;
-    bool is_terminal = session->encoding->binary ? options->terminal_refusal_protobuf
-                                                 : options->terminal_refusal_json;
-    return is_terminal ? CLOSE_INVALID_TOKEN : CLOSE_INVALID_TOKEN_RETRY;
-}
-
 /* A temporary error, then a code below 3500: every known client tries again or polls. */
 static void refuse(struct session *session, uint32_t id, enum close_code code)
 {
     metrics_add(METRIC_CONNECTS__REFUSED, 1);
     if (code == CLOSE_SERVER_ERROR && !session->encoding->one_way)
         session_send_error(session, id, CLIENT_ERROR_INTERNAL);
-    session_close(session, code == CLOSE_INVALID_TOKEN ? refusal_of(session) : code);
+    session_close(session, code == CLOSE_INVALID_TOKEN ? session_refusal(session) : code);
 }
 
 /* The position that the client brings for its own channel; others are not looked at. */
@@ -140,6 +131,7 @@ void command_connect(struct session *session, const struct centrifuge_command *c
         refuse(session, command->id, refusal);
         return;
     }
+    session->issued_at = user.issued_at;
     if (session_subscribe(session, (int32_t)command->credentials.project_id,
                           user.user_external_id) != 0) {
         refuse(session, command->id, CLOSE_TOO_MANY_REQUESTS);

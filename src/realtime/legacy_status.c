@@ -46,6 +46,7 @@ static void follow(struct http_request *request, int32_t project_id, struct str 
     struct session *session = transport_websocket_upgrade(request, &centrifuge_status, STR_LIT(""));
     if (!session)
         return;
+    session->issued_at = INT64_MAX;
     session->order_id = view->publications[0].order_id;
     if (session_subscribe(session, project_id, user) != 0) {
         session_close(session, CLOSE_TOO_MANY_REQUESTS);

@@ -71,6 +71,8 @@ struct session {
     int64_t pong_mono;  /* 3012 at this time; INT64_MAX while no ping waits for its pong */
     int64_t drain_mono; /* 3001 at this time */
     int64_t check_mono; /* when the position is compared with the store */
+    int64_t
+        issued_at; /* of its token: wall ms, INT64_MIN when unknown, INT64_MAX without a token */
     int32_t project_id;
     int32_t position; /* offset of the last publication that was sent or known */
     int32_t order_id; /* the one order whose publications are sent; 0: all of the user */
@@ -96,6 +98,8 @@ void session_message(struct session *session, struct str message);
 
 /* The one way in which a session is ended by this server. Harmless when it is closing. */
 void session_close(struct session *session, enum close_code code);
+/* The code that says "invalid token" to the client's kind of SDK. */
+enum close_code session_refusal(const struct session *session);
 /* Closes the session with 3001 at `drain_mono`. */
 void session_drain(struct session *session, int64_t drain_mono);
 

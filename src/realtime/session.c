@@ -6,6 +6,7 @@
  */
 #include "realtime/realtime_internal.h"
 
+#include "auth/auth.h"
 #include "base/crypto.h"
 #include "base/err.h"
 #include "base/log.h"
@@ -164,14 +165,39 @@ static void on_event(struct hub_subscriber *subscriber, const struct hub_event *
     session_push(session, &publication, 1);
 }
 
+/* What each encoding's SDKs make of it: xsolla-sdks.md 1.10. */
+enum close_code session_refusal(const struct session *session)
+{
+    const struct realtime_options *options = session->realtime->options;
+    bool is_terminal = session->encoding->binary ? options->terminal_refusal_protobuf
+                                                 : options->terminal_refusal_json;
+    return is_terminal ? CLOSE_INVALID_TOKEN : CLOSE_INVALID_TOKEN_RETRY;
+}
+
+static void on_revoked(struct hub_subscriber *subscriber, int64_t before)
+{
+    struct session *session = CONTAINER_OF(subscriber, struct session, subscriber);
+    if (session->issued_at < before)
+        session_close(session, session_refusal(session));
+}
+
+/* Revocations may have been lost too. */
 static void on_resync(struct hub_subscriber *subscriber)
 {
-    catch_up(CONTAINER_OF(subscriber, struct session, subscriber));
+    struct session *session = CONTAINER_OF(subscriber, struct session, subscriber);
+    int result = auth_check_revoked(session->realtime->service->auth, session->project_id,
+                                    session_user(session), session->issued_at);
+    if (result == 0)
+        catch_up(session);
+    else
+        session_close(session,
+                      result == ERR_DENIED ? session_refusal(session) : CLOSE_SERVER_ERROR);
 }
 
 int session_subscribe(struct session *session, int32_t project_id, struct str user_external_id)
 {
-    static const struct hub_subscriber_ops ops = {.event = on_event, .resync = on_resync};
+    static const struct hub_subscriber_ops ops = {
+        .event = on_event, .resync = on_resync, .revoked = on_revoked};
     struct buf channel;
     buf_init(&channel, sizeof("orders:-2147483648#") + LIMIT_USER_EXTERNAL_ID);
     buf_printf(&channel, "orders:%d#", project_id);

@@ -364,6 +364,42 @@ static void test_resync(void **state)
     client_fini(&client);
 }
 
+static void test_revoked_token(void **state)
+{
+    struct fixture *fixture = *state;
+    struct client clients[2];
+    int64_t now = loop_wall(fixture->service.loop);
+    for (size_t i = 0; i < ARRAY_LENGTH(clients); i++)
+        client_connect(&clients[i], fixture);
+    hub_revoke(fixture->hub, clients[0].session.project_id, STR_LIT("u2"), now + 1000);
+    hub_revoke(fixture->hub, clients[0].session.project_id, STR_LIT("u1"), 1000);
+    clients[1].session.issued_at = now + 2000;
+    hub_revoke(fixture->hub, clients[0].session.project_id, STR_LIT("u1"), now + 1000);
+    assert_string_equal(client_log(&clients[0]), "close 3500 invalid token\n");
+    assert_string_equal(client_log(&clients[1]), "");
+    for (size_t i = 0; i < ARRAY_LENGTH(clients); i++)
+        client_fini(&clients[i]);
+}
+
+/* The hub has lost it on the way. */
+static void test_revocation_that_the_hub_lost(void **state)
+{
+    struct fixture *fixture = *state;
+    struct client client;
+    client_connect(&client, fixture);
+    assert_int_equal(store_revocation_put(fixture->writer, client.session.project_id, STR_LIT("u1"),
+                                          client.session.issued_at),
+                     0);
+    hub_resync(fixture->hub);
+    assert_string_equal(client_log(&client), "");
+    assert_int_equal(store_revocation_put(fixture->writer, client.session.project_id, STR_LIT("u1"),
+                                          loop_wall(fixture->service.loop) + 1000),
+                     0);
+    hub_resync(fixture->hub);
+    assert_string_equal(client_log(&client), "close 3500 invalid token\n");
+    client_fini(&client);
+}
+
 static void test_gap_that_the_store_cannot_fill(void **state)
 {
     struct fixture *fixture = *state;
@@ -641,6 +677,8 @@ int main(void)
         TEST(test_event_between_subscription_and_look_up),
         TEST(test_pushes),
         TEST(test_resync),
+        TEST(test_revoked_token),
+        TEST(test_revocation_that_the_hub_lost),
         TEST(test_gap_that_the_store_cannot_fill),
         TEST(test_event_that_the_hub_lost),
         TEST(test_position_that_the_store_does_not_know),

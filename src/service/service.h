@@ -12,6 +12,7 @@
  * list_cursor.c      where the next page of a list begins
  * buyer_stream.c     a buyer's stream: position, recovery, latest statuses, history
  * project_write.c    projects and keys
+ * revocation_write.c  users' tokens revoked
  * endpoint_write*.c  webhook endpoints and their deliveries changed
  * delivery_*.c       webhooks: rows for events, results recorded, all of it looked up
  */

@@ -43,6 +43,7 @@ struct writer {
 
     /* The thread's own. */
     struct hub_batch *batch; /* events of the group; NULL before the first */
+    int64_t events;          /* of them, those of orders */
     bool projects_changed;
     struct delivery_targets *targets;
     struct pokes pokes;    /* of the group */
@@ -110,7 +111,7 @@ static void announce(struct writer *writer)
     if (writer->projects_changed)
         atomic_fetch_add(&writer->auth->generation, 1);
     if (writer->batch != NULL) {
-        metrics_add(METRIC_EVENTS, (int64_t)hub_batch_count(writer->batch));
+        metrics_add(METRIC_EVENTS, writer->events);
         for (int i = 0; i < writer->feed_count; i++)
             hub_feed_post(writer->feeds[i], writer->batch);
     }
@@ -159,6 +160,7 @@ static void run_group(struct writer *writer, struct list *group)
     else if (!atomic_load(&writer->is_ready))
         writer->maintain_mono = 0; /* It may have written nothing: the probe finds out, now. */
     hub_batch_release(&writer->batch);
+    writer->events = 0;
     writer->projects_changed = false;
     pokes_clear(&writer->pokes);
     answer(writer, group, rc);
@@ -337,12 +339,28 @@ int writer_submit(struct writer *writer, struct writer_job *job)
     return is_accepted ? 0 : ERR_BUSY;
 }
 
-void writer_publish(struct writer_transaction *transaction, const struct hub_event *event)
+static void add_event(struct writer *writer, const struct hub_event *event)
 {
-    struct writer *writer = transaction->writer;
     if (writer->batch == NULL)
         writer->batch = hub_batch_new();
     hub_batch_add(writer->batch, event);
+}
+
+void writer_publish(struct writer_transaction *transaction, const struct hub_event *event)
+{
+    add_event(transaction->writer, event);
+    transaction->writer->events++;
+}
+
+void writer_revoke(struct writer_transaction *transaction, int32_t project_id,
+                   struct str user_external_id, int64_t before)
+{
+    const struct hub_event event = {
+        .project_id = project_id,
+        .user_external_id = user_external_id,
+        .revoked_before = before,
+    };
+    add_event(transaction->writer, &event);
 }
 
 void writer_project_changed(struct writer_transaction *transaction)

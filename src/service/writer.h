@@ -12,6 +12,7 @@
 #define ORDERWIRE_SERVICE_WRITER_H
 
 #include "base/list.h"
+#include "base/str.h"
 #include "loop/loop.h"
 
 /* Opaque types. */
@@ -69,6 +70,12 @@ NODISCARD int writer_submit(struct writer *writer, struct writer_job *job);
 
 /* In a job: this event is to be handed out once the group is durable. It is copied. */
 void writer_publish(struct writer_transaction *transaction, const struct hub_event *event);
+/*
+ * In a job: tokens of a user, or with an empty text of all users, that were made before a time end
+ * with what they opened once the group is durable.
+ */
+void writer_revoke(struct writer_transaction *transaction, int32_t project_id,
+                   struct str user_external_id, int64_t before);
 /* In a job: a project or key changes; workers read it anew once the group is durable. */
 void writer_project_changed(struct writer_transaction *transaction);
 

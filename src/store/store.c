@@ -173,6 +173,24 @@ int store_key_delete(struct store_connection *writer, const char *key_id)
     CHANGE(writer, key_delete(writer, key_id));
 }
 
+int store_revocation_put(struct store_connection *writer, int32_t project_id,
+                         struct str user_external_id, int64_t before)
+{
+    CHANGE(writer, revocation_put(writer, project_id, user_external_id, before));
+}
+
+int store_revocation_get(struct store_connection *connection, int32_t project_id,
+                         struct str user_external_id, int64_t *before)
+{
+    return store_look_up(connection)
+        ->revocation_get(connection, project_id, user_external_id, before);
+}
+
+int store_revocation_any(struct store_connection *connection, int32_t project_id, bool *any)
+{
+    return store_look_up(connection)->revocation_any(connection, project_id, any);
+}
+
 int store_user_get(struct store_connection *connection, int32_t project_id,
                    struct str user_external_id, struct store_user *user)
 {

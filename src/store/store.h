@@ -120,6 +120,21 @@ NODISCARD int store_key_list(struct store_connection *connection, int32_t projec
                              void *argument);
 NODISCARD int store_key_delete(struct store_connection *writer, const char *key_id);
 
+/* Revocations: tokens that were made before a time are not accepted any more. */
+
+/*
+ * Of one user, or with an empty `user_external_id` of all users of the project. An earlier time than
+ * the one that is there changes nothing.
+ */
+NODISCARD int store_revocation_put(struct store_connection *writer, int32_t project_id,
+                                   struct str user_external_id, int64_t before);
+/* The later of the user's and the project's; 0 when there is none. */
+NODISCARD int store_revocation_get(struct store_connection *connection, int32_t project_id,
+                                   struct str user_external_id, int64_t *before);
+/* Whether the project has one, of whomever. */
+NODISCARD int store_revocation_any(struct store_connection *connection, int32_t project_id,
+                                   bool *any);
+
 /* Users. A user's stream begins with the first order. */
 
 struct store_user {

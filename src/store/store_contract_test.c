@@ -81,6 +81,57 @@ static void keys_of_project_and_merchant(void **state)
     assert_got(f, 5, 1);
 }
 
+static void assert_revoked(struct fixture *f, int32_t project_id, const char *user,
+                           int64_t expected)
+{
+    int64_t before = -1;
+    assert_int_equal(store_revocation_get(f->reader, project_id, str_from(user), &before), 0);
+    assert_true(before == expected);
+}
+
+static bool revokes(struct fixture *f, int32_t project_id)
+{
+    bool any;
+    assert_int_equal(store_revocation_any(f->reader, project_id, &any), 0);
+    return any;
+}
+
+static void revoke_before(struct fixture *f, const char *user, int64_t before)
+{
+    assert_int_equal(store_revocation_put(f->writer, PROJECT, str_from(user), before), 0);
+}
+
+static void revocations(void **state)
+{
+    struct fixture *f = *state;
+    assert_revoked(f, PROJECT, "u1", 0);
+    assert_false(revokes(f, PROJECT));
+    revoke_before(f, "u1", NOW);
+    assert_revoked(f, PROJECT, "u1", NOW);
+    assert_revoked(f, PROJECT, "u2", 0);
+    assert_revoked(f, PROJECT, "U1", 0);
+    assert_revoked(f, PROJECT + 1, "u1", 0);
+    assert_true(revokes(f, PROJECT));
+    assert_false(revokes(f, PROJECT + 1));
+    assert_false(revokes(f, PROJECT - 1));
+
+    revoke_before(f, "u1", NOW - 1);
+    assert_revoked(f, PROJECT, "u1", NOW);
+    revoke_before(f, "u1", NOW + 2);
+    assert_revoked(f, PROJECT, "u1", NOW + 2);
+
+    revoke_before(f, "", NOW + 1);
+    assert_revoked(f, PROJECT, "u1", NOW + 2);
+    assert_revoked(f, PROJECT, "u2", NOW + 1);
+    assert_revoked(f, PROJECT, "", NOW + 1);
+    assert_revoked(f, PROJECT + 1, "u2", 0);
+
+    assert_int_equal(store_begin(f->writer), 0);
+    revoke_before(f, "u2", NOW + 9);
+    store_rollback(f->writer);
+    assert_revoked(f, PROJECT, "u2", NOW + 1);
+}
+
 static void users(void **state)
 {
     struct fixture *f = *state;
@@ -488,6 +539,7 @@ int main(void)
         ON_EVERY_DRIVER(identity_is_drawn),
         ON_EVERY_DRIVER(projects),
         ON_EVERY_DRIVER(keys_of_project_and_merchant),
+        ON_EVERY_DRIVER(revocations),
         ON_EVERY_DRIVER(users),
         ON_EVERY_DRIVER(order_round_trip),
         ON_EVERY_DRIVER(order_contents_change),

@@ -53,6 +53,12 @@ struct store_driver {
                     void (*row)(void *argument, const struct store_key *key), void *argument);
     int (*key_delete)(struct store_connection *writer, const char *key_id);
 
+    int (*revocation_put)(struct store_connection *writer, int32_t project_id,
+                          struct str user_external_id, int64_t before);
+    int (*revocation_get)(struct store_connection *connection, int32_t project_id,
+                          struct str user_external_id, int64_t *before);
+    int (*revocation_any)(struct store_connection *connection, int32_t project_id, bool *any);
+
     int (*user_get)(struct store_connection *connection, int32_t project_id,
                     struct str user_external_id, struct store_user *user);
     int (*user_add)(struct store_connection *writer, int32_t project_id,

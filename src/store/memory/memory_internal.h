@@ -16,6 +16,7 @@
 enum table {
     PROJECTS,
     KEYS,
+    REVOCATIONS,
     USERS,
     ORDERS,
     EVENTS,
@@ -61,6 +62,12 @@ struct memory_connection {
 struct key_row {
     struct store_key key;
     int64_t serial;
+};
+
+struct revocation_row {
+    int32_t project_id;
+    struct str external_id; /* empty: all users */
+    int64_t before;
 };
 
 struct user_row {

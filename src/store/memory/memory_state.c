@@ -34,6 +34,14 @@ static int compare_keys(const void *a, const void *b)
     return compare_two(p->key.created_at, q->key.created_at, p->serial, q->serial);
 }
 
+static int compare_revocations(const void *a, const void *b)
+{
+    const struct revocation_row *p = a;
+    const struct revocation_row *q = b;
+    return p->project_id != q->project_id ? compare_int(p->project_id, q->project_id)
+                                          : str_compare(p->external_id, q->external_id);
+}
+
 static int compare_users(const void *a, const void *b)
 {
     const struct user_row *p = a;
@@ -102,17 +110,12 @@ static int compare_replays(const void *a, const void *b)
 }
 
 static int (*const compare[TABLE_COUNT])(const void *a, const void *b) = {
-    [PROJECTS] = compare_projects,
-    [KEYS] = compare_keys,
-    [USERS] = compare_users,
-    [ORDERS] = compare_orders,
-    [EVENTS] = compare_events,
-    [STREAM] = compare_publications,
-    [IDEMPOTENCY] = compare_idempotency,
-    [ENDPOINTS] = compare_endpoints,
-    [DELIVERIES] = compare_deliveries,
-    [ATTEMPTS] = compare_attempts,
-    [REPLAYS] = compare_replays,
+    [PROJECTS] = compare_projects,       [KEYS] = compare_keys,
+    [REVOCATIONS] = compare_revocations, [USERS] = compare_users,
+    [ORDERS] = compare_orders,           [EVENTS] = compare_events,
+    [STREAM] = compare_publications,     [IDEMPOTENCY] = compare_idempotency,
+    [ENDPOINTS] = compare_endpoints,     [DELIVERIES] = compare_deliveries,
+    [ATTEMPTS] = compare_attempts,       [REPLAYS] = compare_replays,
 };
 
 size_t memory_state_place(const struct state *state, enum table table, const void *key)

@@ -261,6 +261,47 @@ static int memory_key_delete(struct store_connection *writer, const char *key_id
     return 0;
 }
 
+static int64_t revoked_before(const struct state *state, int32_t project_id, struct str external_id)
+{
+    const struct revocation_row *row = memory_state_find(
+        state, REVOCATIONS,
+        &(struct revocation_row){.project_id = project_id, .external_id = external_id});
+    return row ? row->before : 0;
+}
+
+static int memory_revocation_put(struct store_connection *writer, int32_t project_id,
+                                 struct str user_external_id, int64_t before)
+{
+    struct state *state = memory_store_working(writer);
+    struct revocation_row row = {project_id, memory_store_text(writer, user_external_id), before};
+    if (before > revoked_before(state, project_id, user_external_id))
+        memory_state_put(state, REVOCATIONS, memory_store_record(writer, &row, sizeof(row)));
+    return 0;
+}
+
+static int memory_revocation_get(struct store_connection *connection, int32_t project_id,
+                                 struct str user_external_id, int64_t *before)
+{
+    const struct state *state = memory_store_enter(connection);
+    int64_t of_user = revoked_before(state, project_id, user_external_id);
+    int64_t of_all = revoked_before(state, project_id, STR_LIT(""));
+    *before = of_user > of_all ? of_user : of_all;
+    memory_store_leave(connection);
+    return 0;
+}
+
+static int memory_revocation_any(struct store_connection *connection, int32_t project_id, bool *any)
+{
+    const struct state *state = memory_store_enter(connection);
+    const struct rows *rows = &state->tables[REVOCATIONS];
+    struct revocation_row first = {.project_id = project_id};
+    size_t place = memory_state_place(state, REVOCATIONS, &first);
+    *any = place < rows->count &&
+           ((const struct revocation_row *)rows->items[place])->project_id == project_id;
+    memory_store_leave(connection);
+    return 0;
+}
+
 static int memory_user_get(struct store_connection *connection, int32_t project_id,
                            struct str user_external_id, struct store_user *user)
 {
@@ -578,6 +619,9 @@ const struct store_driver store_memory = {
     .key_put = memory_key_put,
     .key_list = memory_key_list,
     .key_delete = memory_key_delete,
+    .revocation_put = memory_revocation_put,
+    .revocation_get = memory_revocation_get,
+    .revocation_any = memory_revocation_any,
     .user_get = memory_user_get,
     .user_add = memory_user_add,
     .order_get = memory_order_get,

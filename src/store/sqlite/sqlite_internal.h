@@ -150,6 +150,10 @@ NODISCARD int sqlite_key_list(struct store_connection *connection, int32_t proje
                               int32_t merchant_id,
                               void (*row)(void *argument, const struct store_key *key),
                               void *argument);
+NODISCARD int sqlite_revocation_get(struct store_connection *connection, int32_t project_id,
+                                    struct str user_external_id, int64_t *before);
+NODISCARD int sqlite_revocation_any(struct store_connection *connection, int32_t project_id,
+                                    bool *any);
 NODISCARD int sqlite_user_get(struct store_connection *connection, int32_t project_id,
                               struct str user_external_id, struct store_user *user);
 NODISCARD int sqlite_order_get(struct store_connection *connection, int32_t project_id,
@@ -180,6 +184,8 @@ NODISCARD int sqlite_project_put(struct store_connection *writer,
                                  const struct store_project *project);
 NODISCARD int sqlite_key_put(struct store_connection *writer, const struct store_key *key);
 NODISCARD int sqlite_key_delete(struct store_connection *writer, const char *key_id);
+NODISCARD int sqlite_revocation_put(struct store_connection *writer, int32_t project_id,
+                                    struct str user_external_id, int64_t before);
 NODISCARD int sqlite_user_add(struct store_connection *writer, int32_t project_id,
                               struct str user_external_id, struct store_user *user);
 NODISCARD int sqlite_order_insert(struct store_connection *writer, const struct store_order *order);

@@ -89,6 +89,31 @@ int sqlite_key_list(struct store_connection *connection, int32_t project_id, int
     return result;
 }
 
+int sqlite_revocation_get(struct store_connection *connection, int32_t project_id,
+                          struct str user_external_id, int64_t *before)
+{
+    sqlite3_stmt *statement;
+    int result = sqlite_find(sqlite_of(connection), STATEMENT_REVOCATION_GET,
+                             VALUES(INT(project_id), TEXT(user_external_id)), &statement);
+    if (result)
+        return result;
+    /* Of no row the maximum is NULL, which reads as 0. */
+    *before = sqlite3_column_int64(statement, 0);
+    sqlite3_reset(statement);
+    return 0;
+}
+
+int sqlite_revocation_any(struct store_connection *connection, int32_t project_id, bool *any)
+{
+    sqlite3_stmt *statement;
+    int result = sqlite_find(sqlite_of(connection), STATEMENT_REVOCATION_ANY,
+                             VALUES(INT(project_id)), &statement);
+    *any = result == 0;
+    if (result == 0)
+        sqlite3_reset(statement);
+    return result == ERR_NOT_FOUND ? 0 : result;
+}
+
 int sqlite_user_get(struct store_connection *connection, int32_t project_id,
                     struct str user_external_id, struct store_user *user)
 {

@@ -179,6 +179,12 @@ static const char *const migrations[] = {
     " finished_at INTEGER NOT NULL,"
     " created_at INTEGER NOT NULL) STRICT;"
     "CREATE INDEX replays_by_end ON replays (finished_at);",
+
+    "CREATE TABLE revocations ("
+    " project_id INTEGER NOT NULL,"
+    " external_id TEXT NOT NULL," /* empty: all users */
+    " before INTEGER NOT NULL,"
+    " PRIMARY KEY (project_id, external_id)) STRICT, WITHOUT ROWID;",
 };
 
 #define SCHEMA_VERSION ((int64_t)ARRAY_LENGTH(migrations))

@@ -124,10 +124,10 @@ static void newer_schema_is_refused(void **state)
     close_fixture(f);
     execute(f, "PRAGMA user_version = 7");
     assert_refused(f, ERR_UNSUPPORTED,
-                   "the database was written by a newer Orderwire (schema 7, this one knows 2)");
+                   "the database was written by a newer Orderwire (schema 7, this one knows 3)");
     execute(f, "PRAGMA user_version = 0");
     assert_refused(f, ERR_CORRUPT, "no schema");
-    execute(f, "PRAGMA user_version = 2");
+    execute(f, "PRAGMA user_version = 3");
     open_fixture(f);
 }
 

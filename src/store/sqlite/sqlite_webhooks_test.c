@@ -103,7 +103,7 @@ static void older_database_is_brought_up_to_date(void **state)
     open_fixture(f);
     char *upgraded = schema_of(f);
     assert_string_equal(upgraded, fresh);
-    assert_int_equal(query(f, "PRAGMA user_version"), 2);
+    assert_int_equal(query(f, "PRAGMA user_version"), 3);
     assert_string_equal(store_identity(f->store)->epoch, "abcdefgh");
     assert_int_equal(store_order_get(f->reader, PROJECT, 5, &order), 0);
     assert_str(order.content, "{\"a\":1}");

@@ -39,6 +39,13 @@ int sqlite_key_delete(struct store_connection *writer, const char *key_id)
     return result == 0 && sqlite3_changes(c->db) == 0 ? ERR_NOT_FOUND : result;
 }
 
+int sqlite_revocation_put(struct store_connection *writer, int32_t project_id,
+                          struct str user_external_id, int64_t before)
+{
+    return sqlite_run(sqlite_of(writer), STATEMENT_REVOCATION_PUT,
+                      VALUES(INT(project_id), TEXT(user_external_id), INT(before)));
+}
+
 int sqlite_user_add(struct store_connection *writer, int32_t project_id,
                     struct str user_external_id, struct store_user *user)
 {

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Tokens of a user, or of all users of a project, refused from now on. */
+#include "base/limits.h"
+#include "cli/cli_client.h"
+#include "cli/cli_input.h"
+#include "cli/cli_print.h"
+
+#include <stdio.h>
+
+static int write_body(const struct cli_arguments *arguments, struct buf *body)
+{
+    const char *user = cli_argument(arguments, 0);
+    int64_t before = 0;
+    if ((user != NULL) == cli_has(arguments, "all"))
+        return cli_usage(arguments, "a USER or --all: one of them");
+    buf_append_byte(body, '{');
+    if (user != NULL)
+        json_write_text(body, "user_external_id", str_from(user));
+    else
+        json_write_bool(body, "all_users", true);
+    int result = cli_read_moment(arguments, "before", &before);
+    if (before > 0)
+        json_write_time(body, "before", before);
+    buf_append_byte(body, '}');
+    return result;
+}
+
+static int run(const struct cli_arguments *arguments)
+{
+    char path[64];
+    struct buf body;
+    int32_t project_id;
+    int result = cli_read_project(arguments, &project_id);
+    if (result != CLI_OK)
+        return result;
+    snprintf(path, sizeof(path), "/server/v1/project/%d/revoke", project_id);
+    buf_init(&body, LIMIT_HTTP_BODY);
+    result = write_body(arguments, &body);
+    if (result == CLI_OK)
+        result = cli_client_run(arguments, "POST", path, buf_view(&body), cli_print_object);
+    buf_fini(&body);
+    return result;
+}
+
+static const struct cli_flag flags[] = {
+    CLI_CLIENT_FLAGS,
+    {"project", "ID", "the project"},
+    {"all", NULL, "the tokens of all users of the project"},
+    {"before", "TIME|DURATION", "only tokens made before then, or so long ago; default now"},
+    {NULL},
+};
+
+const struct cli_command command_user_revoke = {
+    .name = "user revoke",
+    .arguments = "[USER]",
+    .sentence = "End a user's connections and refuse the tokens made so far",
+    .flags = flags,
+    .arguments_min = 0,
+    .arguments_max = 1,
+    .run = run,
+};
