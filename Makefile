@@ -1,5 +1,5 @@
 # A few words over CMake's presets; `make help` lists them.
-.PHONY: all demo test check check-fuzz check-asan check-tsan bench format clean help
+.PHONY: all demo test check check-fuzz check-asan check-tsan bench format install clean help
 .DEFAULT_GOAL := all
 
 # Sanitizers need the addresses that a randomised layout sometimes takes.
@@ -40,6 +40,14 @@ bench: ## measure against the machine's limits; PEERS=1 installs peers, BENCH='-
 
 format: ## put the C code into the house's shape
 	tools/format.sh
+
+PREFIX ?= /usr/local
+PROGRAM ?= build/orderwire
+
+install: ## put the program and its systemd unit under PREFIX, which is /usr/local; `make` first
+	install -D -m 755 $(PROGRAM) $(DESTDIR)$(PREFIX)/bin/orderwire
+	install -D -m 644 deploy/orderwire.service $(DESTDIR)$(PREFIX)/lib/systemd/system/orderwire.service
+	sed -i 's|/usr/local/bin/|$(PREFIX)/bin/|' $(DESTDIR)$(PREFIX)/lib/systemd/system/orderwire.service
 
 clean: ## remove what was built
 	rm -rf build

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The server until SIGTERM or SIGINT; SIGHUP reads the configuration again. */
+#include "base/clock.h"
 #include "base/log.h"
 #include "cli/cli.h"
 #include "cli/cli_config.h"
 #include "config/config.h"
+#include "server/notify.h"
 #include "server/server.h"
 
 #include <signal.h>
@@ -36,6 +38,7 @@ static void reload(const struct cli_arguments *arguments, struct config *config,
                    struct server *server)
 {
     struct config fresh;
+    notify_reloading(clock_mono_ms());
     if (cli_config_read(arguments, &fresh) == CLI_OK) {
         config_reload(config, &fresh);
         server_reload(server, config);
@@ -44,6 +47,7 @@ static void reload(const struct cli_arguments *arguments, struct config *config,
         log_error("the new configuration is not valid; the old one stays");
     }
     config_fini(&fresh);
+    notify_ready();
 }
 
 /* Waits for the signal that ends the server. */
@@ -79,9 +83,11 @@ static int serve(const struct cli_arguments *arguments, struct config *config)
     fflush(stdout);
     log_info("serving", LOG_TEXT("address", server_address(server)), LOG_TEXT("data", config->data),
              LOG_TEXT("version", ORDERWIRE_VERSION));
+    notify_ready();
     int number = wait_for_end(arguments, &signals, config, server);
     log_info("draining", LOG_TEXT("signal", number == SIGTERM ? "SIGTERM" : "SIGINT"),
              LOG_INT("drain_time_ms", config->drain_time));
+    notify_stopping(config->drain_time);
     server_stop(&server, config->drain_time);
     log_info("stopped");
     return CLI_OK;

@@ -10,6 +10,7 @@
  * key_file.c     how both are read and made
  * private_path.c what others may not open
  * process.c      what the process may do
+ * notify.c       what the service manager is told
  */
 #ifndef ORDERWIRE_SERVER_SERVER_H
 #define ORDERWIRE_SERVER_SERVER_H
