@@ -204,7 +204,10 @@ static void test_an_error_is_found_in_the_log_by_its_transaction(void **state)
     (void)state;
     expect_logged(API_ERROR_ORDER_NOT_FOUND, LOG_LEVEL_DEBUG, " debug request ");
     expect_logged(API_ERROR_ORDER_NOT_FOUND, LOG_LEVEL_INFO, NULL);
-    expect_logged(API_ERROR_SHUTTING_DOWN, LOG_LEVEL_INFO, " warning request ");
+    expect_logged(API_ERROR_INTERNAL, LOG_LEVEL_INFO, " warning request ");
+    /* A stranger can bring it about. */
+    expect_logged(API_ERROR_KEYS_NOT_THERE, LOG_LEVEL_INFO, NULL);
+    expect_logged(API_ERROR_KEYS_NOT_THERE, LOG_LEVEL_DEBUG, " debug request ");
 }
 
 static void test_errors(void **state)
