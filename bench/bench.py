@@ -38,6 +38,7 @@ class Bench:
         self.samples = {}
         self.details = {}
         self.notes = []
+        self.failed = []
 
     def add(self, row, side, value, figures):
         self.samples.setdefault(row, {}).setdefault(side, []).append(value)
@@ -67,8 +68,12 @@ def measure(bench, arguments):
     runs = 1 if arguments.quick else arguments.runs
     for name in chosen:
         began = time.monotonic()
-        for bench.run in range(runs):
-            scenarios.ALL[name](bench)
+        try:
+            for bench.run in range(runs):
+                scenarios.ALL[name](bench)
+        except BenchError as error:
+            bench.failed.append(name)
+            bench.note(f"{name} FAILED: {error}")
         print(f"bench: {name}: {time.monotonic() - began:.0f} s", file=sys.stderr, flush=True)
     return runs
 
@@ -85,9 +90,6 @@ def main():
     began = time.monotonic()
     try:
         runs = measure(bench, arguments)
-    except BenchError as error:
-        print(f"bench: {error}", file=sys.stderr)
-        return 1
     finally:
         if "filled" in bench.kept:
             bench.kept["filled"].remove()
@@ -98,12 +100,12 @@ def main():
         "seconds": time.monotonic() - began,
         "machine": box,
         "versions": report.versions(BINARY),
-        "rows": [report.judge(row, bench.samples[row[0]]) for row in report.ROWS if row[0] in bench.samples],
+        "rows": [report.judge(row, bench.samples[row[0]]) for row in report.ROWS if "ours" in bench.samples.get(row[0], {})],
         "details": bench.details,
         "notes": bench.notes,
     }
     print(report.write(result, arguments.results), end="")
-    return 0
+    return 1 if bench.failed else 0
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ import pathlib
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import tempfile
 import time
@@ -208,20 +209,15 @@ http {{
         super().__init__(["nginx", "-p", self.place, "-c", self.place / "nginx.conf"])
         self.port = port
         self.wait_for_port()
-        workers = subprocess.run(["pgrep", "-P", str(self.pid)], capture_output=True, text=True).stdout.split()
-        self.worker = int(workers[0])
+        self.worker = self.find_worker()
 
     @staticmethod
     def free_port():
-        import socket
-
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             return probe.getsockname()[1]
 
     def wait_for_port(self):
-        import socket
-
         end = time.monotonic() + 10
         while time.monotonic() < end and self.child.poll() is None:
             with socket.socket() as probe:
@@ -229,6 +225,16 @@ http {{
                     return
             time.sleep(0.02)
         raise BenchError("nginx did not start: " + self.log.read_text(errors="replace"))
+
+    def find_worker(self):
+        """The only child. The master listens a moment before it has one."""
+        end = time.monotonic() + 10
+        while time.monotonic() < end:
+            children = pathlib.Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split()
+            if children:
+                return int(children[0])
+            time.sleep(0.01)
+        raise BenchError("nginx has no worker: " + self.log.read_text(errors="replace"))
 
     def __exit__(self, *_):
         super().__exit__()
