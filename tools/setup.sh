@@ -58,7 +58,6 @@ check_build() {
     command_or pkg-config pkg-config
     library_or libuv libuv1-dev
     library_or libcrypto libssl-dev
-    library_or jansson libjansson-dev
     library_or sqlite3 libsqlite3-dev
     library_or libcurl libcurl4-openssl-dev
     library_or yaml-0.1 libyaml-dev

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Blocks of 4 KiB, or as large as one copy needs. */
+/* Blocks of 4 KiB, or as large as one piece needs. */
 #include "base/arena.h"
 
 #include "base/mem.h"
 
+#include <stdalign.h>
 #include <string.h>
 
 #define BLOCK_SIZE 4096
@@ -12,7 +13,7 @@ struct arena_block {
     struct arena_block *previous;
     size_t used;
     size_t size;
-    char bytes[];
+    alignas(max_align_t) char bytes[];
 };
 
 void arena_init(struct arena *arena)
@@ -54,4 +55,13 @@ struct str arena_copy(struct arena *arena, struct str text)
     copy[text.len] = '\0';
     block->used += text.len + 1;
     return str_make(copy, text.len);
+}
+
+void *arena_take(struct arena *arena, size_t size)
+{
+    const size_t step = alignof(max_align_t);
+    struct arena_block *block = block_for(arena, size + step - 1);
+    size_t start = (block->used + step - 1) / step * step;
+    block->used = start + size;
+    return block->bytes + start;
 }

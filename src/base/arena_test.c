@@ -2,6 +2,7 @@
 #include "base/arena.h"
 
 #include <setjmp.h>
+#include <stdalign.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -33,6 +34,25 @@ static void test_copies_stay(void **state)
     arena_fini(&arena);
 }
 
+static void test_pieces_are_aligned_and_apart(void **state)
+{
+    struct arena arena;
+    char *pieces[200];
+    (void)state;
+    arena_init(&arena);
+    for (size_t i = 0; i < ARRAY_LENGTH(pieces); i++) {
+        arena_copy(&arena, STR_LIT("x"));
+        pieces[i] = arena_take(&arena, i * 7);
+        assert_int_equal((uintptr_t)pieces[i] % alignof(max_align_t), 0);
+        memset(pieces[i], (int)i, i * 7);
+    }
+    for (size_t i = 0; i < ARRAY_LENGTH(pieces); i++) {
+        for (size_t j = 0; j < i * 7; j++)
+            assert_int_equal((unsigned char)pieces[i][j], i);
+    }
+    arena_fini(&arena);
+}
+
 static void test_size_tells_the_memory_taken(void **state)
 {
     struct arena arena;
@@ -55,6 +75,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_copies_stay),
+        cmocka_unit_test(test_pieces_are_aligned_and_apart),
         cmocka_unit_test(test_size_tells_the_memory_taken),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

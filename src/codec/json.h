@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * JSON in: a parsed, read-only tree, on jansson, which no other folder sees. JSON out is written
- * by hand into a buffer (json_write_*), because answers are small and their key order is fixed.
- * No name here is one of jansson's, so that both can be linked.
+ * JSON in (RFC 8259): a parsed, read-only tree. JSON out is written by hand into a buffer
+ * (json_write_*), because answers are small and their key order is fixed.
  *
  * Refused: anything but one value with white space round it, duplicate keys, bytes that are not
  * UTF-8, NUL in strings (also \u0000), nesting deeper than LIMIT_JSON_DEPTH, too large numbers.
+ *
+ * json_parse.c  bytes to tree
+ * json.c        reading the tree, and printing it
+ * json_write.c  writing by hand
  */
 #ifndef ORDERWIRE_CODEC_JSON_H
 #define ORDERWIRE_CODEC_JSON_H

@@ -39,6 +39,7 @@ static const char *const accepted[][2] = {
     {"0.30000000000000004", "0.30000000000000004"},
     {"{\"\":\"<&>\"}", "{\"\":\"<&>\"}"},
     {"null", "null"},
+    {"[-0,true,\"a\\u0041\\tb\\\"\\u07ff\\uffff\"]", "[0,true,\"aA\\tb\\\"\u07ff\uffff\"]"},
 };
 
 static void test_round_trip(void **state)
@@ -101,6 +102,26 @@ static const struct refused {
     {BYTES("{\n \"a\": secret}"), "line 2, column"},
     {BYTES("[1}"), "not valid JSON"},
     {BYTES("// c\n1"), "not valid JSON"},
+    {BYTES("\"\\ud83dx\""), "not valid JSON"},
+    {BYTES("\"\\ud83d\\u0041\""), "not valid JSON"},
+    {BYTES("\"\\ud83d\\ud83d\""), "not valid JSON"},
+    {BYTES("\"\\ude00\""), "not valid JSON"},
+    {BYTES("\"\\u00g0\""), "not valid JSON"},
+    {BYTES("\"\\u12\""), "not valid JSON"},
+    {BYTES("\"\\x\""), "not valid JSON"},
+    {BYTES("\"\\n\xff\""), "not UTF-8"},
+    {BYTES("\"\\n\n\""), "not valid JSON"},
+    {BYTES("\"a\\"), "ends too early"},
+    {BYTES("\"a\\\""), "ends too early"},
+    {BYTES("-"), "ends too early"},
+    {BYTES("1."), "ends too early"},
+    {BYTES("[1.]"), "not valid JSON"},
+    {BYTES("[1e]"), "not valid JSON"},
+    {BYTES("[-]"), "not valid JSON"},
+    {BYTES(".5"), "not valid JSON"},
+    {BYTES("{\"a\"}"), "not valid JSON"},
+    {BYTES("{,}"), "not valid JSON"},
+    {BYTES("[,1]"), "not valid JSON"},
     {BYTES("\xef\xbb\xbf{}"), "not valid JSON"},
 };
 
@@ -250,6 +271,33 @@ static void test_members_in_order(void **state)
     json_free(&document);
 }
 
+/* Whole, then with one more member whose key was there before. */
+static void test_many_members(void **state)
+{
+    (void)state;
+    static const int counts[] = {2, 15, 16, 17, 95, 96, 97, 5000};
+    for (size_t i = 0; i < ARRAY_LENGTH(counts); i++) {
+        char error[JSON_ERROR_SIZE];
+        char key[16];
+        int64_t number;
+        struct buf text;
+        buf_init(&text, 1 << 20);
+        for (int n = 0; n < counts[i]; n++)
+            buf_printf(&text, "%c\"k%d\":%d", n == 0 ? '{' : ',', n, n);
+        buf_append_byte(&text, '}');
+        struct json *document = parse_exact(buf_view(&text), error);
+        assert_int_equal(json_length(document), counts[i]);
+        snprintf(key, sizeof(key), "k%d", counts[i] - 1);
+        assert_true(json_as_int(json_get(document, key), &number) && number == counts[i] - 1);
+        json_free(&document);
+        text.len--;
+        buf_append_text(&text, ",\"k1\":0}");
+        assert_null(parse_exact(buf_view(&text), error));
+        assert_non_null(strstr(error, "appears twice"));
+        buf_fini(&text);
+    }
+}
+
 static void test_equality(void **state)
 {
     (void)state;
@@ -312,6 +360,7 @@ int main(void)
         cmocka_unit_test(test_first_value),
         cmocka_unit_test(test_access),
         cmocka_unit_test(test_members_in_order),
+        cmocka_unit_test(test_many_members),
         cmocka_unit_test(test_equality),
         cmocka_unit_test(test_write),
     };
