@@ -25,6 +25,8 @@
 
 /* Connections of one readiness, so that a flood of them does not starve the others. */
 #define ACCEPTS_PER_PASS 64
+/* The kernel cuts it to net.core.somaxconn, which an operator may raise for storms of clients. */
+#define BACKLOG 65535
 #define COMPLAINT_INTERVAL 1000
 #define RETRY_DELAY 100
 
@@ -106,7 +108,7 @@ static int open_listening(const struct address *address, bool shared)
         set_option(fd, IPPROTO_IPV6, IPV6_V6ONLY, 0);
     /* Accepted sockets inherit it. */
     set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1);
-    if (bind(fd, &address->any, address->length) == 0 && listen(fd, SOMAXCONN) == 0)
+    if (bind(fd, &address->any, address->length) == 0 && listen(fd, BACKLOG) == 0)
         return fd;
     int reason = errno;
     close(fd);
