@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The key that seals the secrets of webhooks, a file of mode 0600 in the data directory, outside of
- * the database: a copy of the database alone tells no secret.
+ * the database: a copy of the database alone does not tell them.
  */
 #ifndef ORDERWIRE_SERVER_SECRETS_KEY_H
 #define ORDERWIRE_SERVER_SECRETS_KEY_H
