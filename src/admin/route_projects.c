@@ -22,8 +22,10 @@
 static bool is_operator(struct http_request *http)
 {
     struct service *service = http->context;
-    if (auth_admin(service->auth, http_request_header(http, "authorization")) == 0)
+    if (auth_admin(service->auth, http_request_header(http, "authorization")) == 0) {
+        http_request_set_caller(http, AUTH_ADMIN);
         return true;
+    }
     http_respond_error(http, API_ERROR_UNAUTHORIZED, NULL);
     return false;
 }
@@ -96,11 +98,39 @@ static void look_at(const struct project_write *write)
         log_debug("a changed project cannot be read", LOG_INT("project_id", write->project_id));
 }
 
+/* Which settings changed, for the record: once they are known to be names of settings. */
+static void set_names_as_object(struct http_request *http, struct str settings)
+{
+    void *iterator = NULL;
+    struct str key;
+    const struct json *value;
+    struct buf names;
+    struct json *object = json_parse(settings, NULL);
+    buf_init(&names, LIMIT_SETTINGS);
+    while (json_next(object, &iterator, &key, &value)) {
+        buf_append_text(&names, names.len > 0 ? "," : "");
+        buf_append_str(&names, key);
+    }
+    http_request_set_object(http, buf_view(&names));
+    buf_fini(&names);
+    json_free(&object);
+}
+
+static void set_object(struct http_request *http, const struct project_write *write)
+{
+    if (write->kind == PROJECT_ADD_KEY)
+        http_request_set_object(http, str_from(write->key_id));
+    else if (write->kind == PROJECT_CHANGE)
+        set_names_as_object(http, buf_view(&write->settings));
+}
+
 static void written(struct project_write *write)
 {
     struct http_request *http = write->argument;
-    if (write->error == API_ERROR_NONE)
+    if (write->error == API_ERROR_NONE) {
         look_at(write);
+        set_object(http, write);
+    }
     if (write->error != API_ERROR_NONE)
         http_respond_error(http, write->error, write->detail[0] != '\0' ? write->detail : NULL);
     else
@@ -162,6 +192,13 @@ static int read_ids(struct str text, struct ids *ids, char *error)
     return result;
 }
 
+static void set_project_as_object(struct http_request *http, int32_t project_id)
+{
+    char text[32];
+    snprintf(text, sizeof(text), "project %d", project_id);
+    http_request_set_object(http, str_from(text));
+}
+
 void route_projects_create(struct http_request *http)
 {
     char error[JSON_FIELDS_ERROR_SIZE];
@@ -182,6 +219,7 @@ void route_projects_create(struct http_request *http)
     } else {
         write->project_id = ids.project_id;
         write->merchant_id = ids.merchant_id;
+        set_project_as_object(http, ids.project_id);
         submit(http, write);
     }
     buf_fini(&id_text);
@@ -335,6 +373,7 @@ static void respond_token(struct http_request *http, const struct auth_project *
 {
     struct service *service = http->context;
     int64_t now = loop_wall(service->loop);
+    http_request_set_object(http, body->user_external_id);
     struct buf token;
     struct buf answer;
     buf_init(&token, LIMIT_TOKEN);

@@ -5,6 +5,8 @@
 #include "api/merchant.h"
 #include "service/service.h"
 
+#include <stdio.h>
+
 struct endpoint_write *endpoint_request_begin(struct http_request *http,
                                               enum endpoint_write_kind kind)
 {
@@ -70,9 +72,19 @@ static int status_of(enum endpoint_write_kind kind)
     return 200;
 }
 
+/* The path of the others has it. */
+static void set_created_as_object(struct http_request *http, int64_t endpoint_id)
+{
+    char text[32];
+    snprintf(text, sizeof(text), "webhook %lld", (long long)endpoint_id);
+    http_request_set_object(http, str_from(text));
+}
+
 static void written(struct endpoint_write *write)
 {
     struct http_request *http = write->argument;
+    if (write->kind == ENDPOINT_CREATE && write->endpoint_id != 0)
+        set_created_as_object(http, write->endpoint_id);
     if (write->error != API_ERROR_NONE)
         http_respond_error(http, write->error, write->detail[0] != '\0' ? write->detail : NULL);
     else

@@ -46,11 +46,13 @@ void merchant_respond_read(struct http_request *http, int result, const struct b
 static enum api_error find_project(struct http_request *http, const struct auth_project **project)
 {
     struct service *service = http->context;
+    char caller[AUTH_CALLER_SIZE] = "";
     int64_t id;
     int result = ERR_NOT_FOUND;
     if (str_to_int64(http->params[0], 1, INT32_MAX, &id))
         result = auth_merchant(service->auth, (int32_t)id,
-                               http_request_header(http, "authorization"), project);
+                               http_request_header(http, "authorization"), project, caller);
+    http_request_set_caller(http, caller);
     return error_of(result, API_ERROR_PROJECT_NOT_FOUND);
 }
 

@@ -51,6 +51,8 @@ static void written(struct revocation_write *write)
 static void submit(struct http_request *http, int32_t project_id, const struct request *request)
 {
     struct revocation_write *write = revocation_write_new(http->context, project_id);
+    http_request_set_object(http,
+                            request->all_users ? STR_LIT("all users") : request->user_external_id);
     if (request->user_external_id.len > 0)
         memcpy(write->user_external_id, request->user_external_id.ptr,
                request->user_external_id.len);

@@ -13,6 +13,7 @@
 #include "base/mem.h"
 #include "codec/url.h"
 
+#include <stdio.h>
 #include <string.h>
 
 enum {
@@ -21,13 +22,14 @@ enum {
     KEY_TEXT_LENGTH = 40,
 };
 
-struct key_hash {
-    uint8_t bytes[STORE_KEY_HASH_SIZE];
+struct api_key {
+    char key_id[STORE_KEY_ID_LENGTH + 1];
+    uint8_t hash[STORE_KEY_HASH_SIZE];
 };
 
 struct entry {
     struct auth_project project; /* first: what callers see */
-    struct key_hash *keys;
+    struct api_key *keys;
     size_t key_count;
 };
 
@@ -92,8 +94,10 @@ static void add_key(void *argument, const struct store_key *key)
 {
     struct entry *entry = argument;
     size_t count = entry->key_count + 1;
-    entry->keys = mem_realloc(entry->keys, count * sizeof(struct key_hash));
-    memcpy(entry->keys[entry->key_count].bytes, key->hash, STORE_KEY_HASH_SIZE);
+    entry->keys = mem_realloc(entry->keys, count * sizeof(struct api_key));
+    struct api_key *added = &entry->keys[entry->key_count];
+    memcpy(added->key_id, key->key_id, sizeof(added->key_id));
+    memcpy(added->hash, key->hash, STORE_KEY_HASH_SIZE);
     entry->key_count = count;
 }
 
@@ -178,13 +182,16 @@ static bool is_name_of(struct str name, const struct auth_project *project)
     return number == project->project_id || number == project->merchant_id;
 }
 
-static bool opens(const struct entry *entry, struct str api_key)
+/* The key that has this text, or NULL. */
+static const struct api_key *find_key(const struct entry *entry, struct str text)
 {
     uint8_t hash[STORE_KEY_HASH_SIZE];
-    bool found = false;
-    auth_hash_key(api_key, hash);
-    for (size_t i = 0; i < entry->key_count; i++)
-        found |= crypto_equal(entry->keys[i].bytes, hash, sizeof(hash));
+    const struct api_key *found = NULL;
+    auth_hash_key(text, hash);
+    for (size_t i = 0; i < entry->key_count; i++) {
+        if (crypto_equal(entry->keys[i].hash, hash, sizeof(hash)))
+            found = &entry->keys[i];
+    }
     return found;
 }
 
@@ -196,17 +203,20 @@ static int refuse(const char **reason, int rc, const char *text)
 }
 
 static int check_merchant(struct auth *auth, int32_t project_id, struct str name,
-                          struct str password, const struct auth_project **project,
+                          struct str password, const struct auth_project **project, char *caller,
                           const char **reason)
 {
     struct entry *entry;
+    const struct api_key *key;
     int rc = find(auth, project_id, &entry);
     if (rc < 0)
         return refuse(reason, rc, "no such project");
     if (!is_name_of(name, &entry->project))
         return refuse(reason, ERR_DENIED, "the name is neither the project nor its merchant");
-    if (!opens(entry, password))
+    key = find_key(entry, password);
+    if (key == NULL)
         return refuse(reason, ERR_DENIED, "unknown key");
+    snprintf(caller, AUTH_CALLER_SIZE, "key %s", key->key_id);
     *project = &entry->project;
     return 0;
 }
@@ -235,7 +245,7 @@ int auth_admin(struct auth *auth, struct str authorization)
 }
 
 static int check_basic(struct auth *auth, int32_t project_id, struct str authorization,
-                       const struct auth_project **project, const char **reason)
+                       const struct auth_project **project, char *caller, const char **reason)
 {
     struct str name;
     struct str password;
@@ -244,18 +254,19 @@ static int check_basic(struct auth *auth, int32_t project_id, struct str authori
     buf_init(&credentials, CREDENTIALS_MAX);
     /* What is not Basic keeps the reason that it is no admin key either. */
     if (url_basic_credentials(authorization, &credentials, &name, &password) == 0)
-        rc = check_merchant(auth, project_id, name, password, project, reason);
+        rc = check_merchant(auth, project_id, name, password, project, caller, reason);
     buf_wipe(&credentials);
     return rc;
 }
 
 int auth_merchant(struct auth *auth, int32_t project_id, struct str authorization,
-                  const struct auth_project **project)
+                  const struct auth_project **project, char caller[AUTH_CALLER_SIZE])
 {
     const char *reason = "no such project";
-    int rc = check_admin(auth, authorization, &reason) == 0
-                 ? auth_project(auth, project_id, project)
-                 : check_basic(auth, project_id, authorization, project, &reason);
+    bool is_admin = check_admin(auth, authorization, &reason) == 0;
+    snprintf(caller, AUTH_CALLER_SIZE, "%s", is_admin ? AUTH_ADMIN : "");
+    int rc = is_admin ? auth_project(auth, project_id, project)
+                      : check_basic(auth, project_id, authorization, project, caller, &reason);
     if (rc == ERR_DENIED || rc == ERR_NOT_FOUND)
         log_debug("key refused", LOG_INT("project_id", project_id), LOG_TEXT("reason", reason));
     return rc;

@@ -50,13 +50,17 @@ void auth_free(struct auth **auth);
 NODISCARD int auth_project(struct auth *auth, int32_t project_id,
                            const struct auth_project **project);
 
+/* Who calls, for the record of actions: "admin", or "key" and the key's id. Never a secret. */
+#define AUTH_CALLER_SIZE 32
+#define AUTH_ADMIN "admin"
+
 /*
  * A merchant's backend, from its Authorization header: "Basic" with project_id or merchant_id as
  * name and an API key as password; or the operator, who may act for any project. ERR_DENIED when
  * missing, malformed or wrong; ERR_NOT_FOUND for an unknown project. Comparisons take constant time.
  */
 NODISCARD int auth_merchant(struct auth *auth, int32_t project_id, struct str authorization,
-                            const struct auth_project **project);
+                            const struct auth_project **project, char caller[AUTH_CALLER_SIZE]);
 
 /* The operator, from "Bearer <admin key>". ERR_DENIED. */
 NODISCARD int auth_admin(struct auth *auth, struct str authorization);

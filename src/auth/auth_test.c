@@ -2,6 +2,7 @@
 /* Callers of every kind against a small store: who is let in, who is not, and as whom. */
 #include "auth/auth.h"
 
+#include "auth/auth_fixture.h"
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/log.h"
@@ -17,64 +18,6 @@
 #include <unistd.h>
 
 #include <cmocka.h>
-
-/*
- * Two keys made once, and tokens {"sub":"rsa-user","exp":4102444800} signed with them; the names
- * say by which key, and what their "kid" says.
- */
-#define MODULUS_1                                                                                  \
-    "qe0QkztZlehoGTAPkls9enpadZnqA_NL4wD_TZGAjUI3Zhg9CONG1Cath8rBxBATc0Mc0iXq8tdFTXy6"             \
-    "AdCKepFFGMCylLX-gXa4sj9CYv2pQ6M_41S3eKRrU-ztuiV9UXGREGC4tYev4qVmWz27IOiJvw-dNv1G"             \
-    "uCmscqhpA7ojWyb3xwa8t5miwh6Llrtw_In3eZFky6ITre1PIQ_A-IW3oyCy0Te5OIItk9LVgQ8HrdmK"             \
-    "rgTjbTLLSy83PrZP7vel3qBXVQrKI3pzemaWJ8PzUsDTcoQwIP1TX51GLHDUzzaskPiYtzqAJEu3kyeW"             \
-    "X__QXb9fgF4sGEd3-dUS_w"
-
-#define MODULUS_2                                                                                  \
-    "n4kps-451K4qeMt-7BPWIos4F2OsM6GkrWA1PB1I9EJXusR0mgEsVG-YYA19wVszZBot7Ymh2saSBHum"             \
-    "r7cRp2JOeZLcr-Z4Okh5xYktBRZTu6cZdYO9ONJs986Bb2tXc8kccYDCrnxfynoGGlyum1hMwvgFbGci"             \
-    "4WU1Ai0n5f3Dc5XX0NxNb4YchcNIXJuLGXh6Z6viSQQMymUT20QVJ7uiac_Lf0SA2YYOptMKfg8fhKC2"             \
-    "JuHb0dtH6chLPdo_oPWGNkvnIr1PBj6drBNOdGqZRFGCjGOTb9275QeyfPik0EcTAIK6osFmE6TJT-JK"             \
-    "-fdCxAO4HWzsU-_S79e0SQ"
-
-#define TOKEN_KEY_1                                                                                \
-    "eyJhbGciOiJSUzI1NiIsImtpZCI6ImsxIn0.eyJzdWIiOiJyc2EtdXNlciIsImV4cCI6NDEwMjQ0NDgw"             \
-    "MH0.hDJdix7WObtI8p5V6kT3MHc-oAc1RxnRAhj-q_ZgXIw_JN6mLOkDmc4aH6udtpv51dVHg5ORNaIY"             \
-    "hHyk5Xs_a9I6--ZfZ7qEU7DBjrmf5TpYJxDxpxFb_mmEiWSX_3nxBz0uzZOwbDo0YZ4348vC1gNcJVmN"             \
-    "nqbF62_FYaCTk2_W2jWNGOMyq6MhvTxf3nhCEB7pDJvoG64lsEN1f6jGzRqfnZkpEDZUaRINrDdXc0WJ"             \
-    "046SzATjNeq3yteMPE9MB7Kmdxs9sOxNZxOAmVQxrjFLQ8NJ__0vnnVtqIwpQaqEgAScps8zbnI74fR7"             \
-    "Jv_x2lHGIgLTJc5on3TdGIM1-A"
-
-#define TOKEN_KEY_2                                                                                \
-    "eyJhbGciOiJSUzI1NiIsImtpZCI6ImsyIn0.eyJzdWIiOiJyc2EtdXNlciIsImV4cCI6NDEwMjQ0NDgw"             \
-    "MH0.T230e1r5IeJjZY_mw4AUkH0wIEGuD7D_gVyqFtdoyH4GAOWfolnPtcD37p9zs8F9seWuVg0DjPPA"             \
-    "OJ9MAKNLP_E5fnAlZsbvl5hPZ27HF_hge5tAtZj8eqZMU6eIZY4mrpvzyfDsCLw0LbmhxVMb1RoXwmMl"             \
-    "lkoLblnOfSglDj06-A5IOIHmDSNw_uD1Glvq6Kq7W23Y2HzYNFr9mCgzWE19q0XtwTvw3eZQwS5kFY9U"             \
-    "_NmXNsZMgmk5YRCjtnUXY6uzCr9QaggDOuNaxfjBkx7AvCA6Xay-LCswW-pL3K-13PhcofdjBKu0ufYO"             \
-    "IiGi4Y0uRDzEyuRC8X6K2tjulQ"
-
-#define TOKEN_KEY_2_SAYS_K1                                                                        \
-    "eyJhbGciOiJSUzI1NiIsImtpZCI6ImsxIn0.eyJzdWIiOiJyc2EtdXNlciIsImV4cCI6NDEwMjQ0NDgw"             \
-    "MH0.O87tzr2sLugo6KWanvSiYcvLGuLlSJao1u4jRXzRpzzsknxNQnCb4YOVftRPGfqUni6FWt7DNBCv"             \
-    "bWxUS6o-To6CQsap_JudHIV1EQNWOXbzZ7Q7sB4Oiuqyzixn37reZbtphlejtwioWqDfFnOrmYvfoKJn"             \
-    "1aeOBqdXrGucDonCQSnx-mYlPUAeq19jT_WWNy1T0KWJj4008SA6FoOheVnGRME6vZsDA5kPDgHD_9an"             \
-    "ETgQ30aP53hY_0Gk84zKBYu8R0_cRMSjuasWok018Vf_Q4LuJG7UsnI5qEMmBkLEb89P5h47Q7Gr9R65"             \
-    "wGpp1M7cEuNIEg_xdmzUL8292A"
-
-#define TOKEN_KEY_1_SAYS_K9                                                                        \
-    "eyJhbGciOiJSUzI1NiIsImtpZCI6Ims5In0.eyJzdWIiOiJyc2EtdXNlciIsImV4cCI6NDEwMjQ0NDgw"             \
-    "MH0.lQLkC5f8l0XbDF0McpJcMrvGtzUbjiyJXnw42GMGQn7RlMkjJYAr_OedCk_rwLYTKagOcieWByDh"             \
-    "wfGLlWOMroUVXTJgS4qKqZXtot7_pDrtw-Qf1h3rHMwgNNIEHTyppF0NUJJszQ7bvoP3O68SG7qjZE24"             \
-    "PxXTOLxEEnCv_Wb-ytR4a9bbePf_lSClZ0nsjJisBPKLD3kxA2TPWzSzqXFF3dtt3SyLgweN9S87XD8u"             \
-    "byaWSl7UiGXWmYGfO5oo1YW9F70orBigWjwuqs2NTj_Ul3rebCKSZBiWhdPIfnT1IO5Nv6JRfPr5uw1x"             \
-    "eJ-TiotVYYlT4r-7fa_ZWN9yjA"
-
-#define TOKEN_KEY_1_UNNAMED                                                                        \
-    "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJyc2EtdXNlciIsImV4cCI6NDEwMjQ0NDgwMH0.iHA1iGfDXUe"             \
-    "Qj-veEczVYjmxG8iicY3Ty2qB3zTa3rvc8RFjm-3eeucCEIs9T2_9-rfx0cXl2f-XQUZY8jWx5IgI5WV"             \
-    "2COgSqpXMv4TfvqRMGfBUSGLNiWPDL82t-hTcPCLAHtmjX5YuGwO53Vw1VCsru_chJwAH_Aj_nohEALr"             \
-    "LlK31KB-1pfwqm8zJ2jUCsDcDzMuMxy8IH5Nz7G9Fnbjd3nlaJG33p3Aa5UYCvMj8bcPb33JVytgURYg"             \
-    "8X8Ygp0BBKruKg8tcGb4M772B5gbIreB6C_B8ZX4L10D1RZz8cNxVHT5JoRhEvJMDWcZP6zv6USqeJik"             \
-    "bc7ZtCZuJIg"
 
 #define NOW INT64_C(1800000000000)
 #define SECRET_10 "secret of project ten"
@@ -196,6 +139,7 @@ static int teardown(void **state)
 
 static int call_as(struct world *world, int32_t project_id, const char *name, const char *password)
 {
+    char caller[AUTH_CALLER_SIZE];
     const struct auth_project *project = NULL;
     struct buf plain;
     struct buf header;
@@ -204,9 +148,13 @@ static int call_as(struct world *world, int32_t project_id, const char *name, co
     buf_printf(&plain, "%s:%s", name, password);
     buf_append_text(&header, "Basic ");
     base64_encode(buf_view(&plain), &header);
-    int rc = auth_merchant(world->auth, project_id, buf_view(&header), &project);
-    if (rc == 0)
+    int rc = auth_merchant(world->auth, project_id, buf_view(&header), &project, caller);
+    if (rc == 0) {
         assert_int_equal(project->project_id, project_id);
+        assert_memory_equal(caller, "key key", 7);
+    } else {
+        assert_string_equal(caller, "");
+    }
     buf_fini(&plain);
     buf_fini(&header);
     return rc;
@@ -251,15 +199,17 @@ static void merchants(void **state)
 
 static void malformed_authorization_is_denied(void **state)
 {
+    char caller[AUTH_CALLER_SIZE];
     static const char *const rows[] = {"",          "Basic",      "Basic ",
                                        "Basic !!!", "Basic MTA=", "Bearer x"};
     struct world *world = *state;
     const struct auth_project *project;
     for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
-        assert_int_equal(auth_merchant(world->auth, 10, str_from(rows[i]), &project), ERR_DENIED);
+        assert_int_equal(auth_merchant(world->auth, 10, str_from(rows[i]), &project, caller),
+                         ERR_DENIED);
         assert_int_equal(auth_admin(world->auth, str_from(rows[i])), ERR_DENIED);
     }
-    assert_int_equal(auth_merchant(world->auth, 10, str_from(NULL), &project), ERR_DENIED);
+    assert_int_equal(auth_merchant(world->auth, 10, str_from(NULL), &project, caller), ERR_DENIED);
 }
 
 static void the_operator_has_one_key(void **state)
@@ -272,13 +222,15 @@ static void the_operator_has_one_key(void **state)
 
 static void the_operator_acts_for_any_merchant(void **state)
 {
+    char caller[AUTH_CALLER_SIZE];
     struct world *world = *state;
     const struct auth_project *project;
     struct str right = STR_LIT("Bearer " ADMIN_KEY);
-    assert_int_equal(auth_merchant(world->auth, 20, right, &project), 0);
+    assert_int_equal(auth_merchant(world->auth, 20, right, &project, caller), 0);
     assert_int_equal(project->project_id, 20);
-    assert_int_equal(auth_merchant(world->auth, 99, right, &project), ERR_NOT_FOUND);
-    assert_int_equal(auth_merchant(world->auth, 20, STR_LIT("Bearer " KEY_20), &project),
+    assert_string_equal(caller, "admin");
+    assert_int_equal(auth_merchant(world->auth, 99, right, &project, caller), ERR_NOT_FOUND);
+    assert_int_equal(auth_merchant(world->auth, 20, STR_LIT("Bearer " KEY_20), &project, caller),
                      ERR_DENIED);
 }
 
@@ -546,6 +498,7 @@ static void the_log_says_why_a_token_is_refused(void **state)
 
 static void the_log_says_why_a_key_is_refused(void **state)
 {
+    char caller[AUTH_CALLER_SIZE];
     struct world *world = *state;
     const struct auth_project *project;
     char text[2000];
@@ -553,7 +506,7 @@ static void the_log_says_why_a_key_is_refused(void **state)
     int descriptor = log_to(&file);
     assert_int_equal(call_as(world, 10, "10", "seen-by-nobody"), ERR_DENIED);
     assert_int_equal(call_as(world, 10, "999", KEY_10), ERR_DENIED);
-    assert_int_equal(auth_merchant(world->auth, 10, STR_LIT("x"), &project), ERR_DENIED);
+    assert_int_equal(auth_merchant(world->auth, 10, STR_LIT("x"), &project, caller), ERR_DENIED);
     assert_int_equal(auth_admin(world->auth, STR_LIT("Bearer seen-by-nobody")), ERR_DENIED);
     read_log(descriptor, text, sizeof(text));
     fclose(file);
@@ -567,20 +520,24 @@ static void the_log_says_why_a_key_is_refused(void **state)
 /* Without a thread that fetches, keys are never there: nobody is refused for that. */
 static void tokens_of_keys_that_are_not_there_yet(void **state)
 {
-    struct world *world = *state;
-    struct buf token;
-    assert_int_equal(check_token(world, 22, STR_LIT(TOKEN_KEY_1), NULL), ERR_BUSY);
-    assert_int_equal(check_token(world, 22, STR_LIT(TOKEN_KEY_1_UNNAMED), NULL), ERR_BUSY);
-    make_token("{\"sub\":\"u1\"," LATER "}", SECRET_11, &token);
-    assert_int_equal(check_token(world, 22, buf_view(&token), "u1"), 0);
-    buf_fini(&token);
-    make_token("{\"sub\":\"u1\"," LATER "}", SECRET_10, &token);
-    assert_int_equal(check_token(world, 22, buf_view(&token), NULL), ERR_DENIED);
-    buf_fini(&token);
-    make_token("{\"sub\":\"u1\",\"exp\":1}", SECRET_11, &token);
-    assert_int_equal(check_token(world, 22, buf_view(&token), NULL), ERR_EXPIRED);
-    buf_fini(&token);
-    expect_reason(world, 22, STR_LIT(TOKEN_KEY_1), "its key has not been fetched yet");
+    static const struct {
+        const char *claims;
+        const char *secret;
+        int expected;
+    } rows[] = {
+        {"{\"sub\":\"u1\"," LATER "}", SECRET_11, 0},
+        {"{\"sub\":\"u1\"," LATER "}", SECRET_10, ERR_DENIED},
+        {"{\"sub\":\"u1\",\"exp\":1}", SECRET_11, ERR_EXPIRED},
+    };
+    for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
+        struct buf token;
+        make_token(rows[i].claims, rows[i].secret, &token);
+        assert_int_equal(check_token(*state, 22, buf_view(&token), "u1"), rows[i].expected);
+        buf_fini(&token);
+    }
+    assert_int_equal(check_token(*state, 22, STR_LIT(TOKEN_KEY_1_UNNAMED), NULL), ERR_BUSY);
+    assert_int_equal(check_token(*state, 22, STR_LIT(TOKEN_KEY_1), NULL), ERR_BUSY);
+    expect_reason(*state, 22, STR_LIT(TOKEN_KEY_1), "its key has not been fetched yet");
 }
 
 static void put_revocation(struct world *world, int32_t project_id, const char *user,
@@ -601,27 +558,30 @@ static int check_claims(struct world *world, const char *claims)
 /* The first of a project is seen with the next generation, later ones at once. */
 static void revoked_tokens_are_denied(void **state)
 {
+    static const struct {
+        const char *claims;
+        int after_one; /* u1, before 1799999500 */
+        int after_all; /* before 1799999600 */
+    } rows[] = {
+        {"{\"sub\":\"u1\",\"iat\":1799999000," LATER "}", ERR_DENIED, ERR_DENIED},
+        {"{\"sub\":\"u1\",\"iat\":1799999499," LATER "}", ERR_DENIED, ERR_DENIED},
+        {"{\"sub\":\"u1\",\"iat\":1799999500," LATER "}", 0, ERR_DENIED},
+        {"{\"sub\":\"u1\"," LATER "}", ERR_DENIED, ERR_DENIED},
+        {"{\"sub\":\"u2\"," LATER "}", 0, ERR_DENIED},
+        {"{\"sub\":\"u2\",\"iat\":1799999600," LATER "}", 0, 0},
+    };
     struct world *world = *state;
-    assert_int_equal(check_claims(world, "{\"sub\":\"u1\",\"iat\":1799999000," LATER "}"), 0);
+    assert_int_equal(check_claims(world, rows[0].claims), 0);
     put_revocation(world, 10, "u1", NOW - 500000);
-    assert_int_equal(check_claims(world, "{\"sub\":\"u1\",\"iat\":1799999000," LATER "}"), 0);
+    assert_int_equal(check_claims(world, rows[0].claims), 0);
     atomic_fetch_add(&world->shared.generation, 1);
-    assert_int_equal(check_claims(world, "{\"sub\":\"u1\",\"iat\":1799999000," LATER "}"),
-                     ERR_DENIED);
-    assert_int_equal(check_claims(world, "{\"sub\":\"u1\",\"iat\":1799999499," LATER "}"),
-                     ERR_DENIED);
-    assert_int_equal(check_claims(world, "{\"sub\":\"u1\",\"iat\":1799999500," LATER "}"), 0);
-    assert_int_equal(check_claims(world, "{\"sub\":\"u1\"," LATER "}"), ERR_DENIED);
-    assert_int_equal(check_claims(world, "{\"sub\":\"u2\"," LATER "}"), 0);
+    for (size_t i = 0; i < ARRAY_LENGTH(rows); i++)
+        assert_int_equal(check_claims(world, rows[i].claims), rows[i].after_one);
     assert_int_equal(auth_check_revoked(world->auth, 10, STR_LIT("u1"), INT64_MAX), 0);
-    assert_int_equal(auth_check_revoked(world->auth, 10, STR_LIT("u1"), INT64_MIN), ERR_DENIED);
     assert_int_equal(auth_check_revoked(world->auth, 20, STR_LIT("u1"), INT64_MIN), 0);
-
     put_revocation(world, 10, "", NOW - 400000);
-    assert_int_equal(check_claims(world, "{\"sub\":\"u1\",\"iat\":1799999500," LATER "}"),
-                     ERR_DENIED);
-    assert_int_equal(check_claims(world, "{\"sub\":\"u2\"," LATER "}"), ERR_DENIED);
-    assert_int_equal(check_claims(world, "{\"sub\":\"u2\",\"iat\":1799999600," LATER "}"), 0);
+    for (size_t i = 0; i < ARRAY_LENGTH(rows); i++)
+        assert_int_equal(check_claims(world, rows[i].claims), rows[i].after_all);
 }
 
 /* An order's token is as old as the order. */

@@ -8,8 +8,10 @@
 #include "base/log.h"
 
 #include "base/clock.h"
+#include "base/err.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -27,6 +29,9 @@ struct line {
 static _Atomic int minimum_level = LOG_LEVEL_INFO;
 static _Atomic int line_format = LOG_FORMAT_TEXT;
 static _Atomic int line_fd = STDERR_FILENO;
+static _Atomic int audit_fd = -1;
+static atomic_bool audit_alone;
+static atomic_bool audit_unsynced;
 
 void log_setup(enum log_level minimum, enum log_format format)
 {
@@ -158,10 +163,8 @@ static void put_head(struct line *line, enum log_level level, const char *messag
                      enum log_format format)
 {
     static const char *const words[] = {
-        [LOG_LEVEL_DEBUG] = "debug",
-        [LOG_LEVEL_INFO] = "info",
-        [LOG_LEVEL_WARNING] = "warning",
-        [LOG_LEVEL_ERROR] = "error",
+        [LOG_LEVEL_DEBUG] = "debug", [LOG_LEVEL_INFO] = "info",   [LOG_LEVEL_WARNING] = "warning",
+        [LOG_LEVEL_ERROR] = "error", [LOG_LEVEL_AUDIT] = "audit",
     };
     bool json = format == LOG_FORMAT_JSON;
     char time[CLOCK_TEXT_SIZE];
@@ -188,13 +191,38 @@ static void put_field(struct line *line, const struct log_field *field, enum log
     line->full = false;
 }
 
-static void write_line(const struct line *line)
+static void make_line(struct line *line, enum log_level level, const char *message,
+                      const struct log_field *fields, enum log_format format)
 {
-    int fd = atomic_load_explicit(&line_fd, memory_order_relaxed);
+    line->len = 0;
+    line->full = false;
+    put_head(line, level, message, format);
+    for (const struct log_field *field = fields; field->name != NULL; field++)
+        put_field(line, field, format);
+    if (format == LOG_FORMAT_JSON)
+        line->bytes[line->len++] = '}';
+    line->bytes[line->len++] = '\n';
+}
+
+static bool write_line(int fd, const struct line *line)
+{
     ssize_t written;
     do {
         written = write(fd, line->bytes, line->len);
     } while (written < 0 && errno == EINTR);
+    return written == (ssize_t)line->len;
+}
+
+static void write_audit(const char *message, const struct log_field *fields)
+{
+    int fd = atomic_load(&audit_fd);
+    struct line line;
+    if (fd < 0)
+        return;
+    make_line(&line, LOG_LEVEL_AUDIT, message, fields, LOG_FORMAT_JSON);
+    if (!write_line(fd, &line))
+        log_error("the audit file cannot be written", LOG_TEXT("reason", strerror(errno)));
+    atomic_store(&audit_unsynced, true);
 }
 
 void log_write(enum log_level level, const char *message, const struct log_field *fields)
@@ -202,17 +230,46 @@ void log_write(enum log_level level, const char *message, const struct log_field
     if ((int)level < atomic_load_explicit(&minimum_level, memory_order_relaxed))
         return;
     int saved_errno = errno;
-    enum log_format format =
-        (enum log_format)atomic_load_explicit(&line_format, memory_order_relaxed);
     struct line line;
-    line.len = 0;
-    line.full = false;
-    put_head(&line, level, message, format);
-    for (const struct log_field *field = fields; field->name != NULL; field++)
-        put_field(&line, field, format);
-    if (format == LOG_FORMAT_JSON)
-        line.bytes[line.len++] = '}';
-    line.bytes[line.len++] = '\n';
-    write_line(&line);
+    if (level == LOG_LEVEL_AUDIT)
+        write_audit(message, fields);
+    if (level != LOG_LEVEL_AUDIT || !atomic_load(&audit_alone)) {
+        make_line(&line, level, message, fields,
+                  (enum log_format)atomic_load_explicit(&line_format, memory_order_relaxed));
+        write_line(atomic_load_explicit(&line_fd, memory_order_relaxed), &line);
+    }
     errno = saved_errno;
+}
+
+int log_audit_open(const char *path, bool alone)
+{
+    int old = atomic_load(&audit_fd);
+    int fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
+    if (fd < 0)
+        return ERR_IO;
+    atomic_store(&audit_alone, alone);
+    if (old < 0) {
+        atomic_store(&audit_fd, fd);
+        return 0;
+    }
+    /* In place: a thread that is about to write has the number already. */
+    log_audit_sync();
+    int result = dup3(fd, old, O_CLOEXEC) == old ? 0 : ERR_IO;
+    close(fd);
+    return result;
+}
+
+void log_audit_sync(void)
+{
+    int fd = atomic_load(&audit_fd);
+    if (fd >= 0 && atomic_exchange(&audit_unsynced, false) && fdatasync(fd) != 0)
+        log_error("the audit file cannot be synced", LOG_TEXT("reason", strerror(errno)));
+}
+
+void log_audit_close(void)
+{
+    log_audit_sync();
+    int fd = atomic_exchange(&audit_fd, -1);
+    if (fd >= 0)
+        close(fd);
 }

@@ -3,6 +3,7 @@
 #include "base/log.h"
 
 #include "base/clock.h"
+#include "base/err.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -11,6 +12,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -235,6 +237,54 @@ static void test_threads_do_not_mix_lines(void **state)
     assert_true(lines >= 16);
 }
 
+static void read_file(const char *path, char *out, size_t size)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    assert_true(fd >= 0);
+    ssize_t length = read(fd, out, size - 1);
+    close(fd);
+    assert_true(length >= 0);
+    out[length] = '\0';
+}
+
+static void test_audit(void **state)
+{
+    char path[] = "/tmp/log_test_XXXXXX";
+    char moved[sizeof(path) + 2];
+    char whole[1000];
+    (void)state;
+    close(mkstemp(path));
+    unlink(path);
+    snprintf(moved, sizeof(moved), "%s.1", path);
+    log_set_level(LOG_LEVEL_ERROR);
+    log_audit("before.open");
+    assert_string_equal(after_time(""), " audit before.open");
+
+    assert_int_equal(log_audit_open(path, false), 0);
+    log_audit("key.create", LOG_TEXT("who", "admin"), LOG_INT("status", 201));
+    log_error("no part of it");
+    assert_string_equal(after_time(""), " audit key.create who=admin status=201");
+    assert_non_null(next_line());
+    log_audit_sync();
+    read_file(path, whole, sizeof(whole));
+    assert_string_equal(
+        strstr(whole, "\"level\""),
+        "\"level\":\"audit\",\"message\":\"key.create\",\"who\":\"admin\",\"status\":201}\n");
+
+    assert_int_equal(rename(path, moved), 0);
+    assert_int_equal(log_audit_open(path, true), 0);
+    log_audit("key.delete");
+    assert_null(next_line());
+    read_file(path, whole, sizeof(whole));
+    assert_non_null(strstr(whole, "key.delete"));
+    read_file(moved, whole, sizeof(whole));
+    assert_null(strstr(whole, "key.delete"));
+    log_audit_close();
+    assert_int_equal(log_audit_open("/nonexistent/audit.log", false), ERR_IO);
+    unlink(path);
+    unlink(moved);
+}
+
 #define LOG_TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
 
 int main(void)
@@ -249,6 +299,7 @@ int main(void)
         LOG_TEST(test_a_full_line_leaves_fields_out_whole),
         LOG_TEST(test_errno_survives),
         LOG_TEST(test_threads_do_not_mix_lines),
+        LOG_TEST(test_audit),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,16 +1,42 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A copy of the database as of one moment; the server may run or not. */
+#include "base/log.h"
 #include "cli/cli.h"
 #include "store/store.h"
 
+#include <errno.h>
 #include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#define PATH_SIZE 4200
+
+/* A copy of everything is in somebody's hands: the record says in whose. */
+static void record(const char *data, const char *file, bool done)
+{
+    char path[PATH_SIZE];
+    char who[32];
+    snprintf(path, sizeof(path), "%s/audit.log", data);
+    snprintf(who, sizeof(who), "uid %ld", (long)getuid());
+    if (log_audit_open(path, true) != 0) {
+        if (done)
+            fprintf(stderr, "The audit file cannot be written: %s: %s\n", path, strerror(errno));
+        return;
+    }
+    log_audit("backup", LOG_TEXT("who", who), LOG_TEXT("object", file),
+              LOG_TEXT("result", done ? "done" : "failed"));
+    log_audit_close();
+}
 
 static int run(const struct cli_arguments *arguments)
 {
     char error[STORE_ERROR_SIZE];
-    const char *data = cli_value(arguments, "data");
+    const char *given = cli_value(arguments, "data");
+    const char *data = given != NULL ? given : "data";
     const char *file = cli_argument(arguments, 0);
-    if (store_backup(&store_sqlite, data != NULL ? data : "data", file, error) != 0)
+    int result = store_backup(&store_sqlite, data, file, error);
+    record(data, file, result == 0);
+    if (result != 0)
         return cli_fail("%s", error);
     if (cli_has(arguments, "json"))
         printf("{\"ok\":true}\n");

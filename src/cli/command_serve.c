@@ -39,7 +39,8 @@ static void reload(const struct cli_arguments *arguments, struct config *config,
 {
     struct config fresh;
     notify_reloading(clock_mono_ms());
-    if (cli_config_read(arguments, &fresh) == CLI_OK) {
+    bool good = cli_config_read(arguments, &fresh) == CLI_OK;
+    if (good) {
         config_reload(config, &fresh);
         server_reload(server, config);
         log_info("configuration reloaded");
@@ -47,6 +48,8 @@ static void reload(const struct cli_arguments *arguments, struct config *config,
         log_error("the new configuration is not valid; the old one stays");
     }
     config_fini(&fresh);
+    log_audit("config.reload", LOG_TEXT("who", "signal"),
+              LOG_TEXT("result", good ? "done" : "refused"));
     notify_ready();
 }
 

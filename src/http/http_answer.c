@@ -197,10 +197,36 @@ static bool is_ours(int status)
     return status >= 500 && status != 503 && status != 505;
 }
 
-static void note(const struct http_connection *connection, int status)
+void http_request_set_caller(struct http_request *request, const char *caller)
+{
+    struct http_connection *connection = request->connection;
+    snprintf(connection->caller, sizeof(connection->caller), "%s", caller);
+}
+
+void http_request_set_object(struct http_request *request, struct str object)
+{
+    struct http_connection *connection = request->connection;
+    snprintf(connection->object, sizeof(connection->object), "%.*s", STR_ARG(object));
+}
+
+static void record(struct http_connection *connection, int status)
+{
+    const struct http_route *route = connection->request.route;
+    const char *object = connection->object;
+    if (route == NULL || route->audit == NULL || connection->caller[0] == '\0')
+        return;
+    log_audit(route->audit, LOG_TEXT("who", connection->caller),
+              LOG_TEXT("address", http_request_peer(&connection->request)),
+              LOG_STR("path", connection->request.path), LOG_INT("status", status),
+              LOG_STR("transaction", http_request_transaction(&connection->request)),
+              LOG_TEXT(object[0] != '\0' ? "object" : NULL, object));
+}
+
+static void note(struct http_connection *connection, int status)
 {
     const char *transaction = connection->transaction;
     count(status);
+    record(connection, status);
     LOG_WRITE(is_ours(status) ? LOG_LEVEL_WARNING : LOG_LEVEL_DEBUG, "request",
               LOG_STR("method", connection->head.method), LOG_STR("path", connection->request.path),
               LOG_INT("status", status),

@@ -239,6 +239,8 @@ static void start_request(struct http_connection *connection)
     connection->request = (struct http_request){.method = "", .connection = connection};
     connection->unread_body = false;
     connection->transaction[0] = '\0';
+    connection->caller[0] = '\0';
+    connection->object[0] = '\0';
 }
 
 static void take_head(struct http_connection *connection)

@@ -116,6 +116,8 @@ struct http_connection {
     int64_t armed_mono;    /* what the timer is set to; 0: not set */
     int64_t started_mono;  /* when the head was complete */
     char transaction[17];  /* names the request in an error answer and in the log; "" until then */
+    char caller[32];       /* for the record of actions; "" until it is known */
+    char object[64];
     void (*aborted)(void *argument);
     void *aborted_argument;
 };

@@ -62,6 +62,8 @@ struct http_route {
      * the request. NULL: nobody is asked.
      */
     enum api_error (*admit)(struct http_request *request);
+    /* "key.create": the record of actions gets a line for each answer to a known caller. NULL: none. */
+    const char *audit;
 };
 
 struct http_options {
@@ -114,6 +116,10 @@ bool http_request_is_draining(const struct http_request *request);
  */
 void http_request_on_abort(struct http_request *request, void (*aborted)(void *argument),
                            void *argument);
+
+/* For the record of actions: who makes the request, and what it is about beside its path. Copied, cut. */
+void http_request_set_caller(struct http_request *request, const char *caller);
+void http_request_set_object(struct http_request *request, struct str object);
 
 struct http_answer {
     int status;

@@ -26,12 +26,14 @@
 #include "service/writer.h"
 #include "webhook/webhook.h"
 
+#include <errno.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 #define WORKERS_MAX 256
+#define AUDIT_PATH_SIZE 4200
 
 struct server {
     const struct config *config;
@@ -102,6 +104,16 @@ static int open_store(struct server *server, char *error)
     auth_hash_key(str_from(key), server->auth.admin_key_hash);
     mem_wipe(key, sizeof(key));
     return 0;
+}
+
+static int open_audit(const struct server *server, char *error)
+{
+    char path[AUDIT_PATH_SIZE];
+    snprintf(path, sizeof(path), "%s/audit.log", server->config->data);
+    if (log_audit_open(path, false) == 0)
+        return 0;
+    snprintf(error, SERVER_ERROR_SIZE, "%.200s: %s", path, strerror(errno));
+    return ERR_IO;
 }
 
 static int start_keys(struct server *server, char *error)
@@ -189,9 +201,9 @@ struct server *server_start(const struct config *config, const struct server_ext
     server->quota = quota_new();
     pthread_mutex_init(&server->mutex, NULL);
     pthread_cond_init(&server->changed, NULL);
-    if (open_store(server, error) != 0 || start_keys(server, error) != 0 ||
-        make_workers(server, error) != 0 || start_threads(server, error) != 0 ||
-        start_workers(server, extras, error) != 0) {
+    if (open_store(server, error) != 0 || open_audit(server, error) != 0 ||
+        start_keys(server, error) != 0 || make_workers(server, error) != 0 ||
+        start_threads(server, error) != 0 || start_workers(server, extras, error) != 0) {
         server_stop(&server, 0);
         return NULL;
     }
@@ -205,10 +217,13 @@ const char *server_address(const struct server *server)
 
 void server_reload(struct server *server, const struct config *fresh)
 {
+    char error[SERVER_ERROR_SIZE];
     for (int i = 0; i < server->worker_count; i++)
         worker_reload(server->workers[i], fresh);
     atomic_fetch_add(&server->auth.generation, 1);
     auth_keys_ask_all(server->auth.keys);
+    if (open_audit(server, error) != 0)
+        log_error("the audit file cannot be opened anew", LOG_TEXT("reason", error));
 }
 
 static void count_drained(void *argument)
@@ -287,5 +302,6 @@ void server_stop(struct server **owner, int64_t drain_time)
     pthread_cond_destroy(&server->changed);
     pthread_mutex_destroy(&server->mutex);
     mem_wipe(server->secrets_key, sizeof(server->secrets_key));
+    log_audit_close();
     mem_free(server);
 }

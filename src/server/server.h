@@ -39,7 +39,10 @@ struct server *server_start(const struct config *config, const struct server_ext
 /* The numeric host:port that it serves on. */
 const char *server_address(const struct server *server);
 
-/* Gives the reloadable options of `fresh` to all workers, and lets them read projects anew. */
+/*
+ * Gives the reloadable options of `fresh` to all workers, lets them read projects anew, and opens the
+ * audit file anew.
+ */
 void server_reload(struct server *server, const struct config *fresh);
 
 /*

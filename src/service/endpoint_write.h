@@ -34,7 +34,7 @@ struct endpoint_write {
     struct service *service;
     enum endpoint_write_kind kind;
     int32_t project_id;
-    int64_t endpoint_id;
+    int64_t endpoint_id;      /* create: of the new one */
     int64_t delivery_id;      /* retry */
     struct buf settings;      /* create, change: a JSON object */
     struct buf secret;        /* create, rotate: given by the merchant; empty: a new one is drawn */

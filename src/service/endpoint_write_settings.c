@@ -115,6 +115,7 @@ static int add(struct endpoint_step *step, struct str client_key)
     if (step->write->error == API_ERROR_NONE) {
         seal(step, buf_view(&secret), STR_LIT(""), 0, client_key);
         rc = store_endpoint_add(step->transaction->connection, &step->endpoint);
+        step->write->endpoint_id = step->endpoint.endpoint_id;
         changed(step);
         webhook_endpoint_show(&step->endpoint, answer);
         answer->len--; /* the brace: the secret is told this once */

@@ -251,6 +251,7 @@ static int store_new_key(struct project_write *write, struct writer_transaction 
         add_key(transaction, project, write->merchant_wide, str_from(write->label), &key, api_key);
     if (rc == 0)
         write_key(&write->answer, &key, api_key);
+    memcpy(write->key_id, key.key_id, sizeof(key.key_id));
     mem_wipe(api_key, sizeof(api_key));
     writer_project_changed(transaction);
     return rc;

@@ -26,7 +26,7 @@ struct project_write {
     bool merchant_wide;  /* add key */
     struct buf settings; /* create and change: a JSON object of members to set */
     char label[64];      /* add key */
-    char key_id[16];     /* delete key */
+    char key_id[16];     /* delete key; add key: the new one's */
     /* The answer. */
     enum api_error error;                      /* NONE: done */
     char detail[240];                          /* a sentence, or "" */

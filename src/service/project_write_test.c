@@ -47,6 +47,7 @@ static void copy_member(const struct buf *text, const char *name, char *out, siz
 
 static int call_with(struct service_fixture *fixture, int32_t project_id, const char *api_key)
 {
+    char caller[AUTH_CALLER_SIZE];
     const struct auth_project *project;
     struct buf plain;
     struct buf header;
@@ -55,7 +56,7 @@ static int call_with(struct service_fixture *fixture, int32_t project_id, const 
     buf_printf(&plain, "%d:%s", project_id, api_key);
     buf_append_text(&header, "Basic ");
     base64_encode(buf_view(&plain), &header);
-    int rc = auth_merchant(fixture->service.auth, project_id, buf_view(&header), &project);
+    int rc = auth_merchant(fixture->service.auth, project_id, buf_view(&header), &project, caller);
     buf_fini(&plain);
     buf_fini(&header);
     return rc;

@@ -210,6 +210,7 @@ static void maintain(struct writer *writer)
     int64_t now_mono = clock_mono_ms();
     if (now_mono < writer->maintain_mono)
         return;
+    log_audit_sync();
     if (atomic_load(&writer->is_ready))
         writer->maintain_mono = prune(writer, now_mono);
     else

@@ -86,6 +86,15 @@ export class Server {
     if (this.#log.length > LOG_KEPT) this.#log = this.#log.slice(-LOG_KEPT / 2);
   }
 
+  get log() {
+    return this.#log;
+  }
+
+  /** SIGHUP. */
+  reload() {
+    this.#child.kill('SIGHUP');
+  }
+
   get pid() {
     return this.#child.pid;
   }
