@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The growing byte buffer. Its maximum is checked in one function, buf_reserve, through which all
- * appends go, so that no peer can make a buffer grow past what base/limits.def says.
+ * The growing byte buffer. Its maximum is checked in one function, buf_reserve, without which no memory
+ * is taken, so that no peer can make a buffer grow past what base/limits.def says.
  */
 #include "base/buf.h"
 
@@ -86,11 +86,6 @@ void buf_append_str(struct buf *b, struct str s)
 void buf_append_text(struct buf *b, const char *text)
 {
     buf_append_str(b, str_from(text));
-}
-
-void buf_append_byte(struct buf *b, char byte)
-{
-    buf_append(b, &byte, 1);
 }
 
 void buf_append_int(struct buf *b, int64_t value)

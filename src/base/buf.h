@@ -29,7 +29,6 @@ void buf_clear(struct buf *b);
 void buf_append(struct buf *b, const void *bytes, size_t length);
 void buf_append_str(struct buf *b, struct str s);
 void buf_append_text(struct buf *b, const char *text);
-void buf_append_byte(struct buf *b, char byte);
 void buf_append_int(struct buf *b, int64_t value);
 void buf_printf(struct buf *b, const char *format, ...) PRINTF_LIKE(2, 3);
 
@@ -39,6 +38,15 @@ void buf_printf(struct buf *b, const char *format, ...) PRINTF_LIKE(2, 3);
  */
 char *buf_reserve(struct buf *b, size_t length);
 void buf_wrote(struct buf *b, size_t length);
+
+static inline void buf_append_byte(struct buf *b, char byte)
+{
+    char *end = b->len < b->capacity && !b->overflow ? b->ptr + b->len : buf_reserve(b, 1);
+    if (end) {
+        *end = byte;
+        b->len++;
+    }
+}
 
 /* Drops the first `length` bytes. */
 void buf_consume(struct buf *b, size_t length);
