@@ -210,6 +210,20 @@ static bool is_too_fast(struct service *service, int32_t project_id, const struc
                       service->options->requests_per_user, loop_now(service->loop)) != 0;
 }
 
+/* A project that is not there has nothing to hide; the handler says that it is not there. */
+enum api_error route_order_check_origin(struct http_request *http, struct str origin,
+                                        bool *is_listed)
+{
+    struct service *service = http->context;
+    int64_t project_id;
+    if (!str_to_int64(http->params[0], 1, INT32_MAX, &project_id))
+        return API_ERROR_NONE;
+    int result = auth_origin(service->auth, (int32_t)project_id, origin, is_listed);
+    if (result == ERR_DENIED)
+        return API_ERROR_ORIGIN_NOT_ALLOWED;
+    return result == 0 || result == ERR_NOT_FOUND ? API_ERROR_NONE : API_ERROR_STORE_UNAVAILABLE;
+}
+
 void route_order_get(struct http_request *http)
 {
     struct service *service = http->context;

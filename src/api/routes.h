@@ -9,6 +9,8 @@ void route_deliveries_list(struct http_request *http);
 void route_deliveries_read(struct http_request *http);
 void route_deliveries_retry(struct http_request *http);
 void route_order_get(struct http_request *http);
+enum api_error route_order_check_origin(struct http_request *http, struct str origin,
+                                        bool *is_listed);
 void route_orders_batch(struct http_request *http);
 void route_orders_change(struct http_request *http);
 void route_orders_create(struct http_request *http);

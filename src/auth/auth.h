@@ -4,6 +4,7 @@
  * them anew when a project has changed (struct auth_shared counts changes, on all threads).
  *
  * auth.c           projects kept, merchants, admin
+ * auth_origin.c    pages of which origins
  * auth_user.c      users: JWTs and payment tokens
  * auth_settings.c  a project's settings: JSON read, checked, merged
  * auth_remote.c    keys of a published set, parsed for one worker
@@ -53,6 +54,15 @@ NODISCARD int auth_project(struct auth *auth, int32_t project_id,
 /* Who calls, for the record of actions: "admin", or "key" and the key's id. Never a secret. */
 #define AUTH_CALLER_SIZE 32
 #define AUTH_ADMIN "admin"
+
+/*
+ * A page in a browser, by its Origin field; empty, or that of a native library: no browser, and
+ * nothing is asked. `*is_listed`: it is one of the project's allowed_origins; false when there is no
+ * list. ERR_DENIED: there is a list without it. ERR_NOT_FOUND for an unknown project, or an error of
+ * the store.
+ */
+NODISCARD int auth_origin(struct auth *auth, int32_t project_id, struct str origin,
+                          bool *is_listed);
 
 /*
  * A merchant's backend, from its Authorization header: "Basic" with project_id or merchant_id as

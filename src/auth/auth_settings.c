@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "codec/json_fields.h"
+#include "codec/origin.h"
 #include "codec/url_callable.h"
 
 #include <errno.h>
@@ -40,6 +41,7 @@ struct settings_input {
     struct str name;
     bool strict;
     bool legacy_socket;
+    const struct json *allowed_origins;
     struct str user_token_secret;
     struct str webhook_secret;
     const struct json *webhook_allow_cidrs;
@@ -68,6 +70,7 @@ static const struct json_field settings_fields[] = {
     SETTING(name, JSON_FIELD_TEXT, 0, NAME_MAX_BYTES),
     SETTING(strict, JSON_FIELD_BOOL, 0, 0),
     SETTING(legacy_socket, JSON_FIELD_BOOL, 0, 0),
+    SETTING(allowed_origins, JSON_FIELD_ARRAY, 0, 0),
     SETTING(user_token_secret, JSON_FIELD_TEXT, SECRET_MIN, SECRET_MAX),
     SETTING(webhook_secret, JSON_FIELD_TEXT, SECRET_MIN, SECRET_MAX),
     SETTING(webhook_allow_cidrs, JSON_FIELD_ARRAY, 0, 0),
@@ -355,6 +358,22 @@ static int read_cidrs(const struct json *cidrs, struct auth_settings *settings, 
     return 0;
 }
 
+static int check_origins(const struct json *origins, char *error)
+{
+    struct str text;
+    size_t count = origins != NULL ? json_length(origins) : 0;
+    if (count > LIMIT_ALLOWED_ORIGINS)
+        return refuse(error, "allowed_origins: more than %d", LIMIT_ALLOWED_ORIGINS);
+    for (size_t i = 0; i < count; i++) {
+        if (!json_as_string(json_at(origins, i), &text) || !origin_entry_is_valid(text))
+            return refuse(error,
+                          "allowed_origins[%zu]: expected an origin as browsers send it, like "
+                          "\"https://shop.example\" or \"https://*.shop.example\"",
+                          i);
+    }
+    return 0;
+}
+
 static int read_settings(struct str text, bool lenient, struct auth_settings *settings, char *error)
 {
     struct settings_input input = {.name = STR_LIT("")};
@@ -368,6 +387,8 @@ static int read_settings(struct str text, bool lenient, struct auth_settings *se
     if (rc == 0)
         rc = read_cidrs(input.webhook_allow_cidrs, settings, error);
     if (rc == 0)
+        rc = check_origins(input.allowed_origins, error);
+    if (rc == 0)
         rc = read_verifiers(&input, lenient, settings, error);
     if (rc < 0) {
         auth_settings_fini(settings);
@@ -376,6 +397,7 @@ static int read_settings(struct str text, bool lenient, struct auth_settings *se
     settings->name = input.name;
     settings->strict = input.strict;
     settings->legacy_socket = input.legacy_socket;
+    settings->allowed_origins = input.allowed_origins;
     settings->user_token_secret = input.user_token_secret;
     settings->webhook_secret = input.webhook_secret;
     return 0;
@@ -515,6 +537,11 @@ void auth_settings_show(const struct auth_settings *settings, struct buf *out)
     json_write_text(out, "name", settings->name);
     json_write_bool(out, "strict", settings->strict);
     json_write_bool(out, "legacy_socket", settings->legacy_socket);
+    json_write_key(out, "allowed_origins");
+    if (settings->allowed_origins != NULL)
+        json_dump(settings->allowed_origins, out);
+    else
+        buf_append_text(out, "null");
     json_write_key(out, "webhook_allow_cidrs");
     if (cidrs != NULL)
         json_dump(cidrs, out);

@@ -4,7 +4,7 @@
  * object in the store:
  *
  *   {"name":"My shop","strict":false,"user_token_secret":"…","webhook_secret":"…",
- *    "webhook_allow_cidrs":["127.0.0.0/8"],"legacy_socket":false,
+ *    "webhook_allow_cidrs":["127.0.0.0/8"],"legacy_socket":false,"allowed_origins":["https://shop.example"],
  *    "verifiers":[{"type":"hs256","secret":"…"}, {"type":"hs384",…}, {"type":"hs512",…},
  *                 {"type":"jwks","keys":[…]}, {"type":"jwks_file","path":"/etc/orderwire/login.json"},
  *                 {"type":"jwks_url","url":"https://…","refresh":600,"ca":"-----BEGIN…"}]}
@@ -38,7 +38,8 @@ struct auth_settings {
     struct json *document; /* owns the texts */
     struct str name;
     bool strict;
-    bool legacy_socket; /* /sub/order/status tells anyone the status of an order */
+    bool legacy_socket;                 /* /sub/order/status tells anyone the status of an order */
+    const struct json *allowed_origins; /* an array of origin.h's entries; NULL: any */
     struct str user_token_secret;
     struct str webhook_secret;
     struct address_network *networks; /* webhook_allow_cidrs */

@@ -28,7 +28,8 @@ static void whole_settings_are_read(void **state)
 {
     static const char text[] =
         "{\"name\":\"My "
-        "shop\",\"strict\":true,\"legacy_socket\":true,\"user_token_secret\":\"" SECRET
+        "shop\",\"strict\":true,\"legacy_socket\":true,\"allowed_origins\":[\"https://"
+        "a.example\"],\"user_token_secret\":\"" SECRET
         "\","
         "\"webhook_secret\":\"whsec_" SECRET
         "\",\"webhook_allow_cidrs\":[\"127.0.0.0/8\"],"
@@ -42,6 +43,7 @@ static void whole_settings_are_read(void **state)
     assert_true(str_equal_text(settings.name, "My shop"));
     assert_true(settings.strict);
     assert_true(settings.legacy_socket);
+    assert_int_equal(json_length(settings.allowed_origins), 1);
     assert_true(str_equal_text(settings.user_token_secret, SECRET));
     assert_true(str_equal_text(settings.webhook_secret, "whsec_" SECRET));
     assert_int_equal(settings.verifier_count, 3);
@@ -55,12 +57,30 @@ static void whole_settings_are_read(void **state)
     assert_int_equal(settings.verifier_count, 0);
 }
 
+struct text_row {
+    const char *text;
+    const char *sentence; /* a part of it; NULL: accepted */
+};
+
+static void check_texts(const struct text_row *rows, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        struct auth_settings settings;
+        char error[AUTH_SETTINGS_ERROR_SIZE] = "";
+        int rc = auth_settings_read(str_from(rows[i].text), &settings, error);
+        if (rc == 0)
+            auth_settings_fini(&settings);
+        if ((rc == 0) != (rows[i].sentence == NULL))
+            print_error("row %zu: %d %s\n", i, rc, error);
+        assert_int_equal(rc, rows[i].sentence == NULL ? 0 : ERR_INVALID);
+        if (rc < 0 && strstr(error, rows[i].sentence) == NULL)
+            fail_msg("row %zu: %s", i, error);
+    }
+}
+
 static void mistakes_are_named(void **state)
 {
-    static const struct {
-        const char *text;
-        const char *sentence; /* a part of it; NULL: accepted */
-    } rows[] = {
+    static const struct text_row rows[] = {
         {"{}", NULL},
         {"{\"name\":null,\"verifiers\":null}", NULL},
         {"", "line 1"},
@@ -118,18 +138,22 @@ static void mistakes_are_named(void **state)
         {"{\"webhook_allow_cidrs\":[8]}", "webhook_allow_cidrs[0]:"},
     };
     (void)state;
-    for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
-        struct auth_settings settings;
-        char error[AUTH_SETTINGS_ERROR_SIZE] = "";
-        int rc = auth_settings_read(str_from(rows[i].text), &settings, error);
-        if (rc == 0)
-            auth_settings_fini(&settings);
-        if ((rc == 0) != (rows[i].sentence == NULL))
-            print_error("row %zu: %d %s\n", i, rc, error);
-        assert_int_equal(rc, rows[i].sentence == NULL ? 0 : ERR_INVALID);
-        if (rc < 0 && strstr(error, rows[i].sentence) == NULL)
-            fail_msg("row %zu: %s", i, error);
-    }
+    check_texts(rows, ARRAY_LENGTH(rows));
+}
+
+static void origins_are_read(void **state)
+{
+    static const struct text_row rows[] = {
+        {"{\"allowed_origins\":[]}", NULL},
+        {"{\"allowed_origins\":null}", NULL},
+        {"{\"allowed_origins\":[\"null\",\"https://*.shop.example:8443\"]}", NULL},
+        {"{\"allowed_origins\":\"https://shop.example\"}", "allowed_origins: expected an array"},
+        {"{\"allowed_origins\":[\"null\",\"https://shop.example/\"]}",
+         "allowed_origins[1]: expected an origin"},
+        {"{\"allowed_origins\":[1]}", "allowed_origins[0]: expected an origin"},
+    };
+    (void)state;
+    check_texts(rows, ARRAY_LENGTH(rows));
 }
 
 static void verifiers_are_bounded(void **state)
@@ -257,7 +281,7 @@ static void secrets_are_not_shown(void **state)
         "{\"type\":\"jwks_url\",\"url\":\"https://login.example/\",\"ca\":\"-----BEGIN\"}]}";
     static const char shown[] =
         "{\"name\":\"My shop\",\"strict\":false,\"legacy_socket\":false,"
-        "\"webhook_allow_cidrs\":[],\"verifiers\":["
+        "\"allowed_origins\":null,\"webhook_allow_cidrs\":[],\"verifiers\":["
         "{\"type\":\"hs256\"},{\"type\":\"jwks\",\"user_claim\":\"uid\",\"require\":{\"iss\":\"x\"}"
         ","
         "\"key_count\":1},{\"type\":\"jwks_url\",\"url\":\"https://login.example/"
@@ -279,9 +303,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(whole_settings_are_read), cmocka_unit_test(mistakes_are_named),
-        cmocka_unit_test(verifiers_are_bounded),   cmocka_unit_test(key_files_are_read),
-        cmocka_unit_test(changes_are_merged),      cmocka_unit_test(settings_are_bounded),
-        cmocka_unit_test(secrets_are_not_shown),
+        cmocka_unit_test(origins_are_read),        cmocka_unit_test(verifiers_are_bounded),
+        cmocka_unit_test(key_files_are_read),      cmocka_unit_test(changes_are_merged),
+        cmocka_unit_test(settings_are_bounded),    cmocka_unit_test(secrets_are_not_shown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -177,19 +177,20 @@ static int read_bool(const struct cli_arguments *arguments, const char *flag, co
     return CLI_OK;
 }
 
-static int read_cidrs(const struct cli_arguments *arguments, struct buf *object)
+static int read_list(const struct cli_arguments *arguments, const char *flag, const char *member,
+                     struct buf *object)
 {
-    const char *cidr = cli_value(arguments, "webhook-allow");
-    if (cidr == NULL)
+    const char *text = cli_value(arguments, flag);
+    if (text == NULL)
         return CLI_OK;
-    json_write_key(object, "webhook_allow_cidrs");
+    json_write_key(object, member);
     buf_append_byte(object, '[');
-    for (int i = 0; (cidr = cli_value_at(arguments, "webhook-allow", i)) != NULL; i++) {
-        if (!str_is_utf8(str_from(cidr)))
-            return cli_usage(arguments, "--webhook-allow: expected an address range");
+    for (int i = 0; (text = cli_value_at(arguments, flag, i)) != NULL; i++) {
+        if (!str_is_utf8(str_from(text)))
+            return cli_usage(arguments, "--%s: expected UTF-8", flag);
         if (i > 0)
             buf_append_byte(object, ',');
-        json_write_string(object, str_from(cidr));
+        json_write_string(object, str_from(text));
     }
     buf_append_byte(object, ']');
     return CLI_OK;
@@ -225,7 +226,9 @@ int cli_read_settings(const struct cli_arguments *arguments, struct buf *object)
     if (result == CLI_OK)
         result = read_bool(arguments, "legacy-socket", "legacy_socket", object);
     if (result == CLI_OK)
-        result = read_cidrs(arguments, object);
+        result = read_list(arguments, "webhook-allow", "webhook_allow_cidrs", object);
+    if (result == CLI_OK)
+        result = read_list(arguments, "allow-origin", "allowed_origins", object);
     if (result == CLI_OK)
         result = cli_read_json_settings(arguments, object);
     if (result == CLI_OK && object->overflow)

@@ -61,6 +61,7 @@ NODISCARD int cli_read_query(const struct cli_arguments *arguments,
     {"name", "TEXT", "what people call the project"},                                              \
         {"strict", "true|false", "refuse done before paid"},                                       \
         {"legacy-socket", "true|false", "tell anyone who knows an order id its status"},           \
+        {"allow-origin", "ORIGIN", "pages that may ask for orders; without any, all pages", true}, \
         {"webhook-allow", "CIDR", "addresses that webhooks may go to beside public ones", true},   \
     {                                                                                              \
         "json-settings", "JSON|FILE", "any settings, as an object; see docs/http-api.md"           \

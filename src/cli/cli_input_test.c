@@ -87,6 +87,8 @@ static const struct {
      "{\"name\":\"a\",\"verifiers\":[]}"},
     {"--name a --json-settings {}", read_settings, CLI_OK, "{\"name\":\"a\"}"},
     {"--legacy-socket true", read_settings, CLI_OK, "{\"legacy_socket\":true}"},
+    {"--allow-origin https://a.example --allow-origin null", read_settings, CLI_OK,
+     "{\"allowed_origins\":[\"https://a.example\",\"null\"]}"},
     {"--strict yes", read_settings, CLI_USAGE, NULL},
     {"--legacy-socket on", read_settings, CLI_USAGE, NULL},
     {"--name \xff", read_settings, CLI_USAGE, NULL},

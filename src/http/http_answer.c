@@ -98,11 +98,14 @@ static bool is_cors(const struct http_connection *connection)
 
 static void append_cors(const struct http_connection *connection, struct buf *out)
 {
+    const struct http_request *request = &connection->request;
     buf_append_text(out, "Vary: Origin\r\n");
-    if (http_request_has_header(&connection->request, "origin"))
-        buf_append_text(out,
-                        "Access-Control-Allow-Origin: *\r\n"
-                        "Access-Control-Expose-Headers: ETag, Retry-After\r\n");
+    if (!http_request_has_header(request, "origin") || connection->origin_refused)
+        return;
+    buf_append_text(out, "Access-Control-Allow-Origin: ");
+    buf_append_str(out, connection->origin_listed ? http_request_header(request, "origin")
+                                                  : STR_LIT("*"));
+    buf_append_text(out, "\r\nAccess-Control-Expose-Headers: ETag, Retry-After\r\n");
 }
 
 static bool is_head(const struct http_connection *connection)

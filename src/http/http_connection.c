@@ -187,6 +187,25 @@ static void begin_body(struct http_connection *connection)
         set_phase(connection, HTTP_PHASE_CLOSING);
 }
 
+static enum api_error check_origin(struct http_connection *connection)
+{
+    struct http_request *request = &connection->request;
+    const struct http_match *match = &connection->match;
+    const struct http_route *route = match->route != NULL ? match->route : match->other;
+    struct str origin = http_request_header(request, "origin");
+    if (route->check_origin == NULL || origin.len == 0)
+        return API_ERROR_NONE;
+    enum api_error error = route->check_origin(request, origin, &connection->origin_listed);
+    connection->origin_refused = error != API_ERROR_NONE;
+    return error;
+}
+
+static bool is_preflight(const struct http_connection *connection)
+{
+    return connection->match.route == NULL && connection->match.other != NULL &&
+           str_equal_text(connection->head.method, "OPTIONS");
+}
+
 static void begin_request(struct http_connection *connection)
 {
     struct http_request *request = &connection->request;
@@ -195,18 +214,18 @@ static void begin_request(struct http_connection *connection)
     request->route = match->route;
     request->context = match->context;
     request->method = match->route != NULL ? match->route->method : "";
-    if (match->route == NULL && (match->flags & HTTP_ROUTE_CORS) &&
-        str_equal_text(connection->head.method, "OPTIONS")) {
-        http_answer_preflight(connection);
-        return;
-    }
-    enum api_error error = route_error(connection);
+    bool preflight = is_preflight(connection);
+    enum api_error error = preflight ? API_ERROR_NONE : route_error(connection);
     if (error == API_ERROR_NONE)
         error = decode_params(connection);
-    if (error == API_ERROR_NONE && match->route->admit != NULL)
+    if (error == API_ERROR_NONE)
+        error = check_origin(connection);
+    if (error == API_ERROR_NONE && !preflight && match->route->admit != NULL)
         error = match->route->admit(request);
     if (error != API_ERROR_NONE)
         http_answer_error(connection, error, NULL);
+    else if (preflight)
+        http_answer_preflight(connection);
     else
         begin_body(connection);
 }
@@ -238,6 +257,8 @@ static void start_request(struct http_connection *connection)
     connection->match = (struct http_match){0};
     connection->request = (struct http_request){.method = "", .connection = connection};
     connection->unread_body = false;
+    connection->origin_listed = false;
+    connection->origin_refused = false;
     connection->transaction[0] = '\0';
     connection->caller[0] = '\0';
     connection->object[0] = '\0';

@@ -144,6 +144,13 @@ static enum api_error admit_friends(struct http_request *request)
     return http_request_has_header(request, "x-friend") ? API_ERROR_NONE : API_ERROR_UNAUTHORIZED;
 }
 
+static enum api_error check_origin(struct http_request *request, struct str origin, bool *is_listed)
+{
+    bool is_open = str_equal_text(request->params[0], "op en");
+    *is_listed = !is_open && str_equal_text(origin, "https://shop.example");
+    return is_open || *is_listed ? API_ERROR_NONE : API_ERROR_ORIGIN_NOT_ALLOWED;
+}
+
 static const struct http_route routes[] = {
     {"GET", "/show", handle_show, 0, 0},
     {"GET", "/show/{a}/{b}", handle_show, 0, 0},
@@ -158,6 +165,7 @@ static const struct http_route routes[] = {
     {"GET", "/headers", handle_headers, 0, HTTP_ROUTE_CORS},
     {"GET", "/error/{n}", handle_error, 0, 0},
     {"GET", "/cors/error/{n}", handle_error, 0, HTTP_ROUTE_CORS},
+    {"GET", "/listed/{a}", handle_headers, 0, HTTP_ROUTE_CORS, .check_origin = check_origin},
     {"GET", "/upgrade", world_upgrade, 0, 0},
     {"GET", "/stream", handle_stream, 0, HTTP_ROUTE_CORS},
     {"POST", "/stream", handle_stream, 100, HTTP_ROUTE_CORS},

@@ -62,9 +62,10 @@ enum api_error http_body_read(struct http_body *body, struct str *input);
 
 struct http_match {
     const struct http_route *route;     /* NULL: none, or none with this method */
-    void *context;                      /* of the route\'s table */
+    void *context;                      /* of the table of `route`, else of `other` */
+    const struct http_route *other;     /* with this path and HTTP_ROUTE_CORS, for preflights */
     unsigned flags;                     /* of the route, or of all routes with this path */
-    struct str params[HTTP_PARAMS_MAX]; /* not decoded */
+    struct str params[HTTP_PARAMS_MAX]; /* of `route`, else of `other`; not decoded */
     char allow[64];                     /* methods of this path; empty when there is no such path */
 };
 
@@ -98,9 +99,11 @@ struct http_connection {
     struct http_server *server;
     struct stream *stream; /* NULL when the client is gone */
     enum http_phase phase;
-    bool proceeding;  /* one of our frames below will settle */
-    bool deferred;    /* `later` waits in the loop */
-    bool unread_body; /* a body was announced that nobody will read */
+    bool proceeding;     /* one of our frames below will settle */
+    bool deferred;       /* `later` waits in the loop */
+    bool unread_body;    /* a body was announced that nobody will read */
+    bool origin_listed;  /* what check_origin said of the present request */
+    bool origin_refused; /* no page may read the answer */
     struct http_head_reader reader;
     struct http_head head;
     struct http_body body;

@@ -50,9 +50,15 @@ static void allow_route(struct http_match *match, const struct http_route *route
         allow(match, "OPTIONS");
 }
 
+static void note_params(struct http_match *match, void *context, const struct str *params)
+{
+    match->context = context;
+    memcpy(match->params, params, sizeof(match->params));
+}
+
 /* True when the search is over. */
-static bool consider(const struct http_route *route, struct str method, struct str path,
-                     struct http_match *match)
+static bool consider(const struct http_route *route, void *context, struct str method,
+                     struct str path, struct http_match *match)
 {
     struct str params[HTTP_PARAMS_MAX] = {0};
     if (!path_matches(route->pattern, path, params))
@@ -60,11 +66,15 @@ static bool consider(const struct http_route *route, struct str method, struct s
     if (!str_equal_text(method, route->method)) {
         match->flags |= route->flags;
         allow_route(match, route);
+        if (route->flags & HTTP_ROUTE_CORS) {
+            match->other = route;
+            note_params(match, context, params);
+        }
         return false;
     }
     match->route = route;
     match->flags = route->flags;
-    memcpy(match->params, params, sizeof(params));
+    note_params(match, context, params);
     return true;
 }
 
@@ -75,9 +85,8 @@ void http_router_find(const struct http_route_table *tables, struct str method, 
     if (str_equal_text(method, "HEAD"))
         method = STR_LIT("GET");
     for (; tables->routes != NULL; tables++) {
-        match->context = tables->context;
         for (const struct http_route *route = tables->routes; route->pattern != NULL; route++)
-            if (consider(route, method, path, match))
+            if (consider(route, tables->context, method, path, match))
                 return;
     }
 }

@@ -46,7 +46,7 @@ static const struct {
     {"GET", "/a/1/2/3/4", &second_routes[2], "1 2 3 4", ""},
     {"GET", "/a/1/2/3/4/5", NULL, "", ""},
     {"POST", "/health", NULL, "", "GET, HEAD"},
-    {"PUT", "/p/1/orders/2", NULL, "", "GET, HEAD, OPTIONS, PATCH, DELETE"},
+    {"PUT", "/p/1/orders/2", NULL, "1 2", "GET, HEAD, OPTIONS, PATCH, DELETE"},
     {"get", "/health", NULL, "", "GET, HEAD"},
     {"GET", "/health/", NULL, "", ""},
     {"GET", "//health", NULL, "", ""},
@@ -91,6 +91,9 @@ static void test_flags_and_context(void **state)
     assert_int_equal(match.flags, 0);
     http_router_find(tables, STR_LIT("OPTIONS"), STR_LIT("/p/1/orders/2"), &match);
     assert_int_equal(match.flags, HTTP_ROUTE_CORS);
+    /* Only a preflight asks it. */
+    assert_ptr_equal(match.other, &first_routes[1]);
+    assert_ptr_equal(match.context, &first_context);
     http_router_find(tables, STR_LIT("GET"), STR_LIT("/"), &match);
     assert_ptr_equal(match.context, &second_context);
 }

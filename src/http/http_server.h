@@ -64,6 +64,13 @@ struct http_route {
     enum api_error (*admit)(struct http_request *request);
     /* "key.create": the record of actions gets a line for each answer to a known caller. NULL: none. */
     const char *audit;
+    /*
+     * Of a route with HTTP_ROUTE_CORS: asked about the Origin field of a request or of its preflight,
+     * before `admit`; an error answers it, and no page can read the answer. With `*is_listed` the
+     * answers name this origin rather than any. NULL: any origin.
+     */
+    enum api_error (*check_origin)(struct http_request *request, struct str origin,
+                                   bool *is_listed);
 };
 
 struct http_options {

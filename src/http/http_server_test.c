@@ -273,6 +273,33 @@ static void test_cors(void **state)
     assert_true(strstr(last_reply.head.ptr, "x-user\r\n"));
 }
 
+#define LISTED(method, path, origin)                                                               \
+    method " /listed/" path " HTTP/1.1\r\n" HOST "Origin: " origin "\r\n\r\n"
+
+static void test_origins_of_a_list(void **state)
+{
+    (void)state;
+    assert_int_equal(client_ask(LISTED("GET", "a", "https://evil.example")), 403);
+    assert_true(reply_body_has("[0401-1031]"));
+    assert_false(reply_has_field("Access-Control-Allow-Origin"));
+    assert_true(reply_has_line("Vary: Origin"));
+    assert_int_equal(client_ask(LISTED("OPTIONS", "a", "https://evil.example")), 403);
+    assert_false(reply_has_field("Access-Control-Allow-Origin"));
+    assert_false(reply_has_field("Access-Control-Allow-Methods"));
+
+    /* On the same connection, nothing is left of what was refused. */
+    assert_int_equal(client_ask(LISTED("GET", "a", "https://shop.example")), 200);
+    assert_true(reply_has_line("Access-Control-Allow-Origin: https://shop.example"));
+    assert_true(reply_has_line("Vary: Origin"));
+    assert_int_equal(client_ask(LISTED("OPTIONS", "a", "https://shop.example")), 204);
+    assert_true(reply_has_line("Access-Control-Allow-Origin: https://shop.example"));
+    assert_int_equal(client_ask(LISTED("OPTIONS", "op%20en", "https://x")), 204);
+    assert_true(reply_has_line("Access-Control-Allow-Origin: *"));
+    assert_int_equal(client_ask("GET /listed/a HTTP/1.1\r\n" HOST "\r\n"), 200);
+    assert_false(reply_has_field("Access-Control-Allow-Origin"));
+    assert_int_equal(client_ask(LISTED("OPTIONS", "%zz", "https://shop.example")), 400);
+}
+
 static void test_requests_are_counted(void **state)
 {
     (void)state;
@@ -337,6 +364,7 @@ int main(void)
         TEST(test_errors),
         TEST(test_an_error_is_found_in_the_log_by_its_transaction),
         TEST(test_cors),
+        TEST(test_origins_of_a_list),
         TEST(test_requests_are_counted),
         TEST(test_continue),
         TEST(test_too_many_headers),

@@ -18,6 +18,17 @@
 #include "service/buyer_stream.h"
 #include "service/service.h"
 
+/* Only browsers send an origin, and SDKs for browsers take 3507 as final. */
+static enum close_code check_origin(const struct session *session, int32_t project_id)
+{
+    bool is_listed;
+    struct str origin = session->origin ? str_from(session->origin) : STR_LIT("");
+    int result = auth_origin(session->realtime->service->auth, project_id, origin, &is_listed);
+    if (result == 0)
+        return CLOSE_NONE;
+    return result == ERR_DENIED ? CLOSE_PERMISSION_DENIED : CLOSE_SERVER_ERROR;
+}
+
 /* The code that refuses the client, CLOSE_SERVER_ERROR when the store does not answer. */
 static enum close_code identify(const struct session *session,
                                 const struct centrifuge_command *command, struct auth_user *user)
@@ -37,7 +48,7 @@ static enum close_code identify(const struct session *session,
         return CLOSE_SERVER_ERROR;
     bool is_other = credentials->user_external_id.len > 0 &&
                     !str_equal(credentials->user_external_id, user->user_external_id);
-    return is_other ? CLOSE_INVALID_TOKEN : CLOSE_NONE;
+    return is_other ? CLOSE_INVALID_TOKEN : check_origin(session, (int32_t)credentials->project_id);
 }
 
 /* A temporary error, then a code below 3500: every known client tries again or polls. */

@@ -26,14 +26,18 @@ static int32_t read_id(const struct http_request *request, const char *name)
 }
 
 /* A project that does not allow it looks like one that is not there. */
-static enum api_error check_project(struct service *service, int32_t project_id)
+static enum api_error check_project(struct service *service, int32_t project_id, struct str origin)
 {
     const struct auth_project *project;
+    bool is_listed;
     int result = auth_project(service->auth, project_id, &project);
-    if (result < 0 && result != ERR_NOT_FOUND)
-        return API_ERROR_STORE_UNAVAILABLE;
-    return result == 0 && project->settings.legacy_socket ? API_ERROR_NONE
-                                                          : API_ERROR_ROUTE_NOT_FOUND;
+    if (result == ERR_NOT_FOUND || (result == 0 && !project->settings.legacy_socket))
+        return API_ERROR_ROUTE_NOT_FOUND;
+    if (result == 0)
+        result = auth_origin(service->auth, project_id, origin, &is_listed);
+    if (result == ERR_DENIED)
+        return API_ERROR_ORIGIN_NOT_ALLOWED;
+    return result == 0 ? API_ERROR_NONE : API_ERROR_STORE_UNAVAILABLE;
 }
 
 /*
@@ -62,7 +66,8 @@ void legacy_status_open(struct http_request *request)
     struct buyer_stream_view view = {0};
     struct buf user;
     int32_t project_id = read_id(request, "project_id");
-    enum api_error error = check_project(realtime->service, project_id);
+    enum api_error error =
+        check_project(realtime->service, project_id, http_request_header(request, "origin"));
     if (error != API_ERROR_NONE) {
         http_respond_error(request, error, NULL);
         return;

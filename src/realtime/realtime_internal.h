@@ -76,6 +76,7 @@ struct session {
     int32_t project_id;
     int32_t position; /* offset of the last publication that was sent or known */
     int32_t order_id; /* the one order whose publications are sent; 0: all of the user */
+    char *origin;     /* of the page, until the client is connected; NULL: no browser */
     char *channel;    /* "orders:<project_id>#<user>"; NULL until the user is known */
     uint32_t channel_length;
     uint32_t user_start;        /* where the user_external_id begins in it */
@@ -89,6 +90,8 @@ struct session {
 void session_init(struct session *session, struct realtime *realtime,
                   const struct session_transport *transport,
                   const struct centrifuge_encoding *encoding);
+/* The Origin field of the request, for session_init's caller to keep; freed with the session. */
+char *session_origin_of(const struct http_request *request);
 /* The transport has ended. Harmless for a closed session. */
 void session_fini(struct session *session);
 /* One message of the client, of one or more commands. */

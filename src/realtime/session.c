@@ -330,6 +330,8 @@ void session_connect(struct session *session, int32_t position, int64_t ends_mon
     session->ping_mono = session_deadline(now, ping);
     session->check_mono = session_deadline(now, check);
     session_set_state(session, SESSION_CONNECTED);
+    mem_free(session->origin);
+    session->origin = NULL;
     set_timer(session);
 }
 
@@ -430,6 +432,12 @@ void session_init(struct session *session, struct realtime *realtime,
     set_timer(session);
 }
 
+char *session_origin_of(const struct http_request *request)
+{
+    struct str origin = http_request_header(request, "origin");
+    return origin.len > 0 ? mem_strndup(origin.ptr, origin.len) : NULL;
+}
+
 void session_fini(struct session *session)
 {
     session_set_state(session, SESSION_CLOSING);
@@ -437,6 +445,8 @@ void session_fini(struct session *session)
     session->realtime->session_count--;
     if (session->counted)
         quota_leave(session->realtime->service->quota, QUOTA_SESSIONS, session_channel(session));
+    mem_free(session->origin);
+    session->origin = NULL;
     mem_free(session->channel);
     session->channel = NULL;
 }

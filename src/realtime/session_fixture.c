@@ -42,10 +42,11 @@ void fixture_break_store(bool broken)
 
 static void put_project(struct fixture *fixture, int32_t project_id)
 {
-    char settings[128];
+    char settings[200];
     snprintf(settings, sizeof(settings),
-             "{\"user_token_secret\":\"a secret of 32 bytes, no. %06d\",\"legacy_socket\":%s}",
-             project_id, project_id == 1 ? "true" : "false");
+             "{\"user_token_secret\":\"a secret of 32 bytes, no. %06d\",%s}", project_id,
+             project_id == 1 ? "\"legacy_socket\":true"
+                             : "\"allowed_origins\":[\"https://shop.example\"]");
     struct store_project project = {
         .project_id = project_id, .merchant_id = project_id, .settings = str_from(settings)};
     MUST(store_begin(fixture->writer) == 0);

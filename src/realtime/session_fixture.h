@@ -3,7 +3,8 @@
  * For tests and the fuzzer of sessions: a worker's service on the store in memory, and clients
  * whose transport writes down what they are sent. Anything unexpected ends the process.
  *
- * Two projects, 1 (which allows the older socket) and 2, and the user "u1" of project 1.
+ * Two projects, 1 (which allows the older socket) and 2 (which allows pages of
+ * https://shop.example alone), and the user "u1" of project 1.
  */
 #ifndef ORDERWIRE_REALTIME_SESSION_FIXTURE_H
 #define ORDERWIRE_REALTIME_SESSION_FIXTURE_H

@@ -135,7 +135,7 @@ static void on_closed(void *owner)
 static const struct stream_handlers handlers = {.received = on_received, .closed = on_closed};
 
 static void start(struct realtime *realtime, struct stream *stream, const struct wrapping *wrapping,
-                  const struct centrifuge_encoding *encoding, struct str command)
+                  const struct centrifuge_encoding *encoding, struct str command, char *origin)
 {
     struct connection *connection = mem_zalloc(sizeof(*connection));
     struct session *session = &connection->session;
@@ -144,6 +144,7 @@ static void start(struct realtime *realtime, struct stream *stream, const struct
     stream_set_owner(stream, LIMIT_REALTIME_QUEUE, &handlers, connection);
     metrics_add(METRIC_HTTP_STREAMS, 1);
     session_init(session, realtime, &transport, encoding);
+    session->origin = origin;
     if (!encoding->one_way)
         emulation_begin(session, connection->id);
     /* A client that has gone is heard of later. */
@@ -203,9 +204,12 @@ static void open_session(struct http_request *request, const struct wrapping *wr
     } else if (read_command(request, encoding->one_way, &command) < 0) {
         http_respond_error(request, API_ERROR_BAD_REQUEST, "The connect command is missing");
     } else {
+        char *origin = session_origin_of(request);
         struct stream *stream = http_take_over(request, 200, buf_view(&headers));
         if (stream)
-            start(realtime, stream, wrapping, encoding, buf_view(&command));
+            start(realtime, stream, wrapping, encoding, buf_view(&command), origin);
+        else
+            mem_free(origin);
     }
     buf_fini(&command);
     buf_fini(&headers);

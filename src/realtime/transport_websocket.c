@@ -136,12 +136,13 @@ static void refuse(struct http_request *request, int reason)
 }
 
 static struct session *take_over(struct realtime *realtime, struct stream *stream, struct str early,
-                                 const struct centrifuge_encoding *encoding)
+                                 const struct centrifuge_encoding *encoding, char *origin)
 {
     struct connection *connection = mem_zalloc(sizeof(*connection));
     connection->websocket = websocket_new(stream, LIMIT_WEBSOCKET_MESSAGE, LIMIT_REALTIME_QUEUE,
                                           early, &handlers, connection);
     session_init(&connection->session, realtime, &transport, encoding);
+    connection->session.origin = origin;
     return &connection->session;
 }
 
@@ -164,9 +165,12 @@ struct session *transport_websocket_upgrade(struct http_request *request,
     if (result < 0) {
         refuse(request, result);
     } else {
+        char *origin = session_origin_of(request);
         struct stream *stream = http_upgrade(request, buf_view(&headers), &early);
         if (stream)
-            session = take_over(realtime, stream, buf_view(&early), encoding);
+            session = take_over(realtime, stream, buf_view(&early), encoding, origin);
+        else
+            mem_free(origin);
     }
     buf_fini(&headers);
     buf_fini(&early);

@@ -23,6 +23,9 @@
 #define KEY "dGhlIHNhbXBsZSBub25jZQ=="
 #define ACCEPT "\r\nSec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n"
 #define GET(more) GET_WITH("13", KEY, more)
+#define HANDSHAKE_WITHOUT_ORIGIN                                                                   \
+    "GET /connection/websocket HTTP/1.1\r\nHost: shop\r\nConnection: Upgrade\r\n"                  \
+    "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: " KEY "\r\n"
 #define LEGACY(query)                                                                              \
     "GET /sub/order/status" query                                                                  \
     " HTTP/1.1\r\nHost: shop\r\nConnection: Upgrade\r\n"                                           \
@@ -304,6 +307,39 @@ static void test_bad_key(void **state)
     assert_int_equal(realtime_sessions(world->fixture.realtime), 0);
 }
 
+static void test_origin_of_the_page(void **state)
+{
+    static const struct {
+        const char *origin;
+        bool is_allowed;
+    } rows[] = {
+        {"", true},
+        {"Origin: https://shop.example\r\n", true},
+        {"Origin: wss://orders.example\r\n", true},
+        {"Origin: https://evil.example\r\n", false},
+        {"Origin: null\r\n", false},
+    };
+    for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
+        void *one;
+        struct buf bytes;
+        assert_int_equal(set_up(&one), 0);
+        struct world *world = one;
+        buf_init(&bytes, 65536);
+        buf_append_text(&bytes, HANDSHAKE_WITHOUT_ORIGIN);
+        buf_append_text(&bytes, rows[i].origin);
+        buf_append_text(&bytes, "\r\n");
+        append_frame(world, "{\"id\":1,\"connect\":{\"data\":{\"auth\":\"$O\",\"project_id\":2}}}",
+                     &bytes);
+        say(world, buf_view(&bytes));
+        await_text(world, rows[i].is_allowed ? "\"pong\":true}}"
+                                             : "\x0d\xb3"
+                                               "permission denied");
+        buf_fini(&bytes);
+        tear_down(&one);
+    }
+    (void)state;
+}
+
 /* The older socket. */
 
 static void follow_order(struct world *world)
@@ -420,13 +456,21 @@ static void test_legacy_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_conversation),   TEST(test_ping_is_two_bytes_in_a_text_frame),
-        TEST(test_close_frame),    TEST(test_client_that_goes),
-        TEST(test_subprotocols),   TEST(test_other_version),
-        TEST(test_no_upgrade),     TEST(test_head),
-        TEST(test_legacy_status),  TEST(test_legacy_frames_of_the_client),
-        TEST(test_legacy_end),     TEST(test_legacy_drain),
-        TEST(test_legacy_refused), TEST(test_http_1_0),
+        TEST(test_conversation),
+        TEST(test_ping_is_two_bytes_in_a_text_frame),
+        TEST(test_close_frame),
+        TEST(test_client_that_goes),
+        TEST(test_subprotocols),
+        TEST(test_other_version),
+        TEST(test_no_upgrade),
+        TEST(test_head),
+        TEST(test_origin_of_the_page),
+        TEST(test_legacy_status),
+        TEST(test_legacy_frames_of_the_client),
+        TEST(test_legacy_end),
+        TEST(test_legacy_drain),
+        TEST(test_legacy_refused),
+        TEST(test_http_1_0),
         TEST(test_bad_key),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -162,7 +162,8 @@ static void changes_are_known_at_once(void **state)
     assert_true(str_starts_with(
         buf_view(&write->answer),
         STR_LIT("{\"project_id\":77640,\"merchant_id\":77640,\"settings\":{\"name\":\"N\","
-                "\"strict\":true,\"legacy_socket\":false,\"webhook_allow_cidrs\":[],\"verifiers\":["
+                "\"strict\":true,\"legacy_socket\":false,\"allowed_origins\":null,\"webhook_allow_"
+                "cidrs\":[],\"verifiers\":["
                 "]},\"created_at\":\"")));
     project_write_free(&write);
     assert_int_equal(auth_project(fixture->service.auth, PROJECT, &project), 0);

@@ -42,8 +42,19 @@ function connect({ url, transport, protobuf, data }) {
   });
   client.on('publication', (ctx) => globalThis.seen.push(read(ctx.data).status));
   client.on('connecting', () => globalThis.connecting++);
+  globalThis.disconnected = new Promise((resolve) => client.on('disconnected', ({ code }) => resolve(code)));
   client.connect();
   globalThis.rpc = () => client.rpc('method', protobuf ? encode({}) : {}).catch((error) => error.code);
+}
+
+/** In the page: Get order; its status, or why there is none. */
+async function getOrder({ url, token }) {
+  try {
+    const answer = await fetch(url, { headers: { authorization: `Bearer ${token}` } });
+    return (await answer.json()).status;
+  } catch (error) {
+    return String(error);
+  }
 }
 
 /** In the page: follows its user with nothing but the browser. */
@@ -99,6 +110,25 @@ test('a browser on a page of another origin', { skip: !browserPath && 'there is 
         await page.close();
       });
     }
+    await t.test('a project that allows this origin, and one that allows another', async () => {
+      const here = `http://127.0.0.1:${origin.address().port}`;
+      const { page, project, faults, orderId, data } = await open('centrifuge.js');
+      const order = { url: `${server.url}/api/v2/project/${project.id}/order/${orderId}`, token: data.auth };
+      await project.change({ allowed_origins: [here] });
+      await page.evaluate(connect, { url: server.url, transport: 'websocket', data });
+      await seesAll(page, project, orderId);
+      assert.equal(await page.evaluate(getOrder, order), 'done');
+      assert.deepEqual(faults, []);
+
+      await project.change({ allowed_origins: ['https://*.shop.example'] });
+      assert.match(await page.evaluate(getOrder, order), /^TypeError/);
+      for (const transport of ['websocket', 'http_stream', 'sse']) {
+        await page.evaluate(connect, { url: server.url, transport, data });
+        assert.equal(await page.evaluate(() => globalThis.disconnected), 3507, transport);
+        assert.deepEqual(await page.evaluate(() => globalThis.seen), []);
+      }
+      await page.close();
+    });
     await t.test('EventSource', async () => {
       const { page, project, faults, orderId, data } = await open();
       await page.evaluate(follow, { url: server.url, data });

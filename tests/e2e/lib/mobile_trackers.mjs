@@ -87,7 +87,10 @@ class MobileTracker extends Tracker {
   }
 
   #open() {
-    const ws = new WebSocket(this.gate.websocketUrl, ['centrifuge-protobuf'], { perMessageDeflate: true });
+    const ws = new WebSocket(this.gate.websocketUrl, ['centrifuge-protobuf'], {
+      perMessageDeflate: true,
+      origin: this.sendsOrigin ? new URL(this.gate.websocketUrl).origin : undefined,
+    });
     let broken;
     this.ws = ws;
     const mine = (body) => (...args) => {
@@ -290,6 +293,8 @@ export class AndroidTracker extends MobileTracker {
 /** Swift: SwiftCentrifuge on Starscream. */
 export class IosTracker extends MobileTracker {
   library = 'swift';
+  /** Starscream: the address that it calls. */
+  sendsOrigin = true;
   sdkHeaders = { 'x-engine': 'IOS', 'x-engine-v': '17', 'x-sdk': 'STORE', 'x-sdk-v': '1.0.2' };
   query = '?engine=ios&engine_v=17&sdk=store&sdk_v=1.0.2';
 
