@@ -15,6 +15,8 @@ const struct http_route admin_routes[] = {
     {"GET", PROJECTS, route_projects_list, 0, 0},
     {"GET", PROJECTS "/{project}", route_projects_show, 0, 0},
     {"PATCH", PROJECTS "/{project}", route_projects_change, LIMIT_SETTINGS, 0, NULL, "project.set"},
+    {"POST", PROJECTS "/{project}/rotate", route_projects_rotate, LIMIT_HTTP_BODY, 0, NULL,
+     "project.rotate"},
     {"POST", PROJECTS "/{project}/keys", route_keys_create, LIMIT_HTTP_BODY, 0, NULL, "key.create"},
     {"GET", PROJECTS "/{project}/keys", route_keys_list, 0, 0},
     {"DELETE", PROJECTS "/{project}/keys/{key}", route_keys_delete, 0, 0, NULL, "key.delete"},

@@ -13,6 +13,7 @@ void route_projects_create(struct http_request *http);
 void route_projects_list(struct http_request *http);
 void route_projects_show(struct http_request *http);
 void route_projects_change(struct http_request *http);
+void route_projects_rotate(struct http_request *http);
 void route_keys_create(struct http_request *http);
 void route_keys_list(struct http_request *http);
 void route_keys_delete(struct http_request *http);

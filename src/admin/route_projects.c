@@ -5,6 +5,7 @@
  */
 #include "admin/admin_internal.h"
 #include "auth/auth.h"
+#include "base/clock.h"
 #include "base/err.h"
 #include "base/log.h"
 #include "codec/json_fields.h"
@@ -16,6 +17,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#define OVERLAP_DEFAULT CLOCK_DAY
+#define OVERLAP_MAX (30 * CLOCK_DAY)
 #define TTL_DEFAULT (INT64_C(24) * 3600)
 #define TTL_MAX (INT64_C(10) * 366 * 24 * 3600)
 
@@ -85,6 +88,7 @@ static int status_of(enum project_write_kind kind)
     case PROJECT_DELETE_KEY:
         return 204;
     case PROJECT_CHANGE:
+    case PROJECT_ROTATE:
         break;
     }
     return 200;
@@ -241,6 +245,33 @@ void route_projects_change(struct http_request *http)
     }
     http_respond_error(http, API_ERROR_BODY_TOO_LARGE, NULL);
     project_write_free(&write);
+}
+
+struct rotate_body {
+    int64_t overlap;
+};
+
+static const struct json_field rotate_fields[] = {
+    {"overlap", JSON_FIELD_SECONDS, offsetof(struct rotate_body, overlap), 0, OVERLAP_MAX, false},
+    {NULL},
+};
+
+void route_projects_rotate(struct http_request *http)
+{
+    char error[JSON_FIELDS_ERROR_SIZE];
+    struct rotate_body body = {.overlap = OVERLAP_DEFAULT};
+    int32_t project_id = project_of(http);
+    struct json *object = project_id != 0 ? object_of(http) : NULL;
+    if (object == NULL)
+        return;
+    if (json_fields_read(object, rotate_fields, &body, error) != 0) {
+        http_respond_error(http, API_ERROR_INVALID_FIELD, error);
+    } else {
+        struct project_write *write = project_write_new(http->context, PROJECT_ROTATE, project_id);
+        write->overlap = body.overlap;
+        submit(http, write);
+    }
+    json_free(&object);
 }
 
 struct key_body {

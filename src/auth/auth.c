@@ -37,10 +37,16 @@ struct auth {
     struct store *store;
     struct store_connection *reader;
     struct auth_shared *shared;
+    uint8_t admin_key_hash[CRYPTO_SHA256_SIZE];
     uint64_t generation;
     struct map projects; /* entries by id */
     struct map dropped;  /* the ones before */
 };
+
+void auth_use_admin_key(struct auth *auth, const uint8_t hash[CRYPTO_SHA256_SIZE])
+{
+    memcpy(auth->admin_key_hash, hash, sizeof(auth->admin_key_hash));
+}
 
 struct auth *auth_new(struct store *store, struct store_connection *reader,
                       struct auth_shared *shared)
@@ -49,6 +55,7 @@ struct auth *auth_new(struct store *store, struct store_connection *reader,
     auth->store = store;
     auth->reader = reader;
     auth->shared = shared;
+    auth_use_admin_key(auth, shared->admin_key_hash);
     map_init(&auth->projects);
     map_init(&auth->dropped);
     return auth;
@@ -230,7 +237,7 @@ static int check_admin(const struct auth *auth, struct str authorization, const 
     if (url_bearer_token(authorization, &key) < 0)
         return refuse(reason, ERR_DENIED, "malformed authorization");
     auth_hash_key(key, hash);
-    if (!crypto_equal(hash, auth->shared->admin_key_hash, sizeof(hash)))
+    if (!crypto_equal(hash, auth->admin_key_hash, sizeof(hash)))
         return refuse(reason, ERR_DENIED, "not the admin key");
     return 0;
 }

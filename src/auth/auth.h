@@ -28,7 +28,7 @@ struct store_connection;
 struct auth_shared {
     /* Raised after each committed change of a project or key, before the change is answered. */
     _Atomic uint64_t generation;
-    uint8_t admin_key_hash[32]; /* SHA-256 */
+    uint8_t admin_key_hash[32]; /* SHA-256; what auth_new begins with */
     struct auth_keys *keys;     /* NULL: published key sets are not fetched */
 };
 
@@ -43,6 +43,9 @@ struct auth_project {
 struct auth *auth_new(struct store *store, struct store_connection *reader,
                       struct auth_shared *shared);
 void auth_free(struct auth **auth);
+
+/* Another operator's key from now on. */
+void auth_use_admin_key(struct auth *auth, const uint8_t hash[32]);
 
 /*
  * A project. Valid until control returns to the loop and, should projects change meanwhile, for two

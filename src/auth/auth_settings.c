@@ -43,6 +43,8 @@ struct settings_input {
     bool legacy_socket;
     const struct json *allowed_origins;
     struct str user_token_secret;
+    struct str previous_user_token_secret;
+    int64_t previous_user_token_secret_until;
     struct str webhook_secret;
     const struct json *webhook_allow_cidrs;
     const struct json *verifiers;
@@ -72,6 +74,8 @@ static const struct json_field settings_fields[] = {
     SETTING(legacy_socket, JSON_FIELD_BOOL, 0, 0),
     SETTING(allowed_origins, JSON_FIELD_ARRAY, 0, 0),
     SETTING(user_token_secret, JSON_FIELD_TEXT, SECRET_MIN, SECRET_MAX),
+    SETTING(previous_user_token_secret, JSON_FIELD_TEXT, SECRET_MIN, SECRET_MAX),
+    SETTING(previous_user_token_secret_until, JSON_FIELD_TIME, 0, 0),
     SETTING(webhook_secret, JSON_FIELD_TEXT, SECRET_MIN, SECRET_MAX),
     SETTING(webhook_allow_cidrs, JSON_FIELD_ARRAY, 0, 0),
     SETTING(verifiers, JSON_FIELD_ARRAY, 0, 0),
@@ -311,21 +315,36 @@ static int read_verifier(const struct json *object, struct context *context,
     return context->type->read(&input, context, verifier);
 }
 
+static void add_user_token_secret(struct auth_settings *settings, struct str secret, int64_t until)
+{
+    struct auth_verifier *verifier;
+    if (secret.len == 0)
+        return;
+    verifier = &settings->verifiers[settings->verifier_count++];
+    verifier->until = until;
+    jwks_init_secret(&verifier->keys, secret, JWT_HS256);
+}
+
 static int read_verifiers(const struct settings_input *input, bool lenient,
                           struct auth_settings *settings, char *error)
 {
     size_t given = input->verifiers != NULL ? json_length(input->verifiers) : 0;
-    size_t implied = input->user_token_secret.len > 0 ? 1 : 0;
-    if (given + implied > LIMIT_VERIFIERS)
+    bool has_previous = input->previous_user_token_secret.len > 0;
+    if (has_previous != (input->previous_user_token_secret_until > 0))
+        return refuse(error,
+                      "previous_user_token_secret and previous_user_token_secret_until: "
+                      "both or none");
+    settings->verifiers = mem_zalloc((given + 2) * sizeof(struct auth_verifier));
+    add_user_token_secret(settings, input->user_token_secret, INT64_MAX);
+    add_user_token_secret(settings, input->previous_user_token_secret,
+                          input->previous_user_token_secret_until);
+    if (given + settings->verifier_count > LIMIT_VERIFIERS)
         return refuse(error, "verifiers: more than %d", LIMIT_VERIFIERS);
-    settings->verifiers = mem_zalloc((given + 1) * sizeof(struct auth_verifier));
-    if (implied)
-        jwks_init_secret(&settings->verifiers[settings->verifier_count++].keys,
-                         input->user_token_secret, JWT_HS256);
     for (size_t i = 0; i < given; i++) {
         struct context context = {
             .lenient = lenient, .index = i, .error = error, .settings = settings};
         struct auth_verifier *verifier = &settings->verifiers[settings->verifier_count++];
+        verifier->until = INT64_MAX;
         int rc = read_verifier(json_at(input->verifiers, i), &context, verifier);
         if (rc < 0)
             return rc;
@@ -399,6 +418,7 @@ static int read_settings(struct str text, bool lenient, struct auth_settings *se
     settings->legacy_socket = input.legacy_socket;
     settings->allowed_origins = input.allowed_origins;
     settings->user_token_secret = input.user_token_secret;
+    settings->previous_until = input.previous_user_token_secret_until;
     settings->webhook_secret = input.webhook_secret;
     return 0;
 }
@@ -542,6 +562,8 @@ void auth_settings_show(const struct auth_settings *settings, struct buf *out)
         json_dump(settings->allowed_origins, out);
     else
         buf_append_text(out, "null");
+    if (settings->previous_until > 0)
+        json_write_time(out, "previous_user_token_secret_until", settings->previous_until);
     json_write_key(out, "webhook_allow_cidrs");
     if (cidrs != NULL)
         json_dump(cidrs, out);

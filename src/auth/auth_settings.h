@@ -12,7 +12,8 @@
  * A verifier may also have "user_claim" ("sub" or "user_external_id" or another name; by default
  * `sub`, else `user_external_id`) and "require", an object of claims and the values they must have;
  * a claim that is an array must hold the value.
- * user_token_secret is a verifier (hs256) too.
+ * user_token_secret is a verifier (hs256) too, and so is previous_user_token_secret until
+ * previous_user_token_secret_until.
  */
 #ifndef ORDERWIRE_AUTH_AUTH_SETTINGS_H
 #define ORDERWIRE_AUTH_AUTH_SETTINGS_H
@@ -30,6 +31,7 @@ struct auth_verifier {
     struct str ca;              /* PEM; empty: the system's */
     int64_t refresh;            /* ms */
     struct auth_remote *remote; /* the url's keys; auth.c makes and frees it */
+    int64_t until;              /* wall ms; accepts nothing from then on. INT64_MAX: no end */
     struct str user_claim;      /* empty: sub, else user_external_id */
     const struct json *require; /* an object, or NULL */
 };
@@ -41,10 +43,12 @@ struct auth_settings {
     bool legacy_socket;                 /* /sub/order/status tells anyone the status of an order */
     const struct json *allowed_origins; /* an array of origin.h's entries; NULL: any */
     struct str user_token_secret;
+    int64_t
+        previous_until; /* wall ms: how long the secret before it serves too; 0: there is none */
     struct str webhook_secret;
     struct address_network *networks; /* webhook_allow_cidrs */
     size_t network_count;
-    struct auth_verifier *verifiers; /* user_token_secret's first, when there is one */
+    struct auth_verifier *verifiers; /* those of user_token_secret first */
     size_t verifier_count;
 };
 

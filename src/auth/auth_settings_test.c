@@ -78,6 +78,32 @@ static void check_texts(const struct text_row *rows, size_t count)
     }
 }
 
+static void mistakes_about_published_keys_are_named(void **state)
+{
+    static const struct text_row rows[] = {
+        {"{\"verifiers\":[{\"type\":\"jwks_url\"}]}", "verifiers[0]: url: required"},
+        {"{\"verifiers\":[{\"type\":\"jwks_url\",\"url\":\"https://login.example/"
+         "k?a=b\",\"refresh\":1}]}",
+         NULL},
+        {"{\"verifiers\":[{\"type\":\"jwks_url\",\"url\":\"https://"
+         "login.example\",\"refresh\":0.5}]}",
+         "verifiers[0]: refresh: "},
+        {"{\"verifiers\":[{\"type\":\"jwks_url\",\"url\":\"https://login.example\",\"keys\":[]}]}",
+         "verifiers[0]: keys: not a member of type jwks_url"},
+        {"{\"verifiers\":[{\"type\":\"hs256\",\"secret\":\"" SECRET "\",\"ca\":\"x\"}]}",
+         "verifiers[0]: ca: not a member of type hs256"},
+        {"{\"verifiers\":[{\"type\":\"jwks_url\",\"url\":\"http://login.example\"}]}",
+         "verifiers[0]: url: must begin with https://"},
+        {"{\"webhook_allow_cidrs\":[\"10.0.0.0/8\"],"
+         "\"verifiers\":[{\"type\":\"jwks_url\",\"url\":\"http://login.example\"}]}",
+         NULL},
+        {"{\"verifiers\":[{\"type\":\"jwks_url\",\"url\":\"https://10.0.0.1/\"}]}",
+         "verifiers[0]: url: 10.0.0.1 is not an address of the public internet"},
+    };
+    (void)state;
+    check_texts(rows, ARRAY_LENGTH(rows));
+}
+
 static void mistakes_are_named(void **state)
 {
     static const struct text_row rows[] = {
@@ -88,6 +114,11 @@ static void mistakes_are_named(void **state)
         {"{\"stict\":true}", "did you mean strict?"},
         {"{\"strict\":1}", "strict: expected a boolean"},
         {"{\"user_token_secret\":\"short\"}", "user_token_secret: must have 16"},
+        {"{\"previous_user_token_secret\":\"" SECRET "\"}", "both or none"},
+        {"{\"previous_user_token_secret_until\":\"2026-01-01T00:00:00Z\"}", "both or none"},
+        {"{\"previous_user_token_secret\":\"" SECRET
+         "\",\"previous_user_token_secret_until\":\"2026-01-01T00:00:00Z\"}",
+         NULL},
         {"{\"verifiers\":{}}", "verifiers: expected an array"},
         {"{\"verifiers\":[3]}", "verifiers[0]: expected an object"},
         {"{\"verifiers\":[{}]}", "verifiers[0]: type: required"},
@@ -110,24 +141,6 @@ static void mistakes_are_named(void **state)
         {"{\"verifiers\":[{\"type\":\"jwks_file\",\"path\":\"/\"}]}", "cannot be read"},
         {"{\"verifiers\":[{\"type\":\"hs256\",\"secret\":\"" SECRET "\",\"require\":{\"a\":[1]}}]}",
          "verifiers[0]: require: each value"},
-        {"{\"verifiers\":[{\"type\":\"jwks_url\"}]}", "verifiers[0]: url: required"},
-        {"{\"verifiers\":[{\"type\":\"jwks_url\",\"url\":\"https://login.example/"
-         "k?a=b\",\"refresh\":1}]}",
-         NULL},
-        {"{\"verifiers\":[{\"type\":\"jwks_url\",\"url\":\"https://"
-         "login.example\",\"refresh\":0.5}]}",
-         "verifiers[0]: refresh: "},
-        {"{\"verifiers\":[{\"type\":\"jwks_url\",\"url\":\"https://login.example\",\"keys\":[]}]}",
-         "verifiers[0]: keys: not a member of type jwks_url"},
-        {"{\"verifiers\":[{\"type\":\"hs256\",\"secret\":\"" SECRET "\",\"ca\":\"x\"}]}",
-         "verifiers[0]: ca: not a member of type hs256"},
-        {"{\"verifiers\":[{\"type\":\"jwks_url\",\"url\":\"http://login.example\"}]}",
-         "verifiers[0]: url: must begin with https://"},
-        {"{\"webhook_allow_cidrs\":[\"10.0.0.0/8\"],"
-         "\"verifiers\":[{\"type\":\"jwks_url\",\"url\":\"http://login.example\"}]}",
-         NULL},
-        {"{\"verifiers\":[{\"type\":\"jwks_url\",\"url\":\"https://10.0.0.1/\"}]}",
-         "verifiers[0]: url: 10.0.0.1 is not an address of the public internet"},
         {"{\"webhook_allow_cidrs\":[\"10.0.0.0/8\",\"fd00::/8\",\"::1/128\",\"0.0.0.0/0\"]}", NULL},
         {"{\"webhook_allow_cidrs\":[\"10.0.0.0/8\",\"10.0.0.0\"]}", "webhook_allow_cidrs[1]:"},
         {"{\"webhook_allow_cidrs\":[\"10.0.0.0/33\"]}", "webhook_allow_cidrs[0]:"},
@@ -302,10 +315,15 @@ static void secrets_are_not_shown(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(whole_settings_are_read), cmocka_unit_test(mistakes_are_named),
-        cmocka_unit_test(origins_are_read),        cmocka_unit_test(verifiers_are_bounded),
-        cmocka_unit_test(key_files_are_read),      cmocka_unit_test(changes_are_merged),
-        cmocka_unit_test(settings_are_bounded),    cmocka_unit_test(secrets_are_not_shown),
+        cmocka_unit_test(whole_settings_are_read),
+        cmocka_unit_test(mistakes_are_named),
+        cmocka_unit_test(mistakes_about_published_keys_are_named),
+        cmocka_unit_test(origins_are_read),
+        cmocka_unit_test(verifiers_are_bounded),
+        cmocka_unit_test(key_files_are_read),
+        cmocka_unit_test(changes_are_merged),
+        cmocka_unit_test(settings_are_bounded),
+        cmocka_unit_test(secrets_are_not_shown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

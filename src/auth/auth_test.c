@@ -50,6 +50,10 @@ static const struct {
     {22, 2,
      "{\"user_token_secret\":\"" SECRET_11 "\",\"verifiers\":["
      "{\"type\":\"jwks_url\",\"url\":\"https://login.example/\"}]}"},
+    /* Until NOW + 1000. */
+    {23, 2,
+     "{\"user_token_secret\":\"" SECRET_11 "\",\"previous_user_token_secret\":\"" SECRET_10
+     "\",\"previous_user_token_secret_until\":\"2027-01-15T08:00:01Z\"}"},
 };
 
 static const struct {
@@ -599,6 +603,32 @@ static void revoked_payment_tokens_are_denied(void **state)
     buf_fini(&text);
 }
 
+static void a_replaced_secret_serves_for_a_time(void **state)
+{
+    struct world *world = *state;
+    struct auth_user user;
+    struct buf token;
+    make_token("{\"sub\":\"u1\"," LATER "}", SECRET_10, &token);
+    assert_int_equal(auth_user(world->auth, 23, buf_view(&token), NOW + 999, &user), 0);
+    assert_int_equal(auth_user(world->auth, 23, buf_view(&token), NOW + 1000, &user), ERR_DENIED);
+    buf_fini(&token);
+    make_token("{\"sub\":\"u1\"," LATER "}", SECRET_11, &token);
+    assert_int_equal(auth_user(world->auth, 23, buf_view(&token), NOW + 1000, &user), 0);
+    buf_fini(&token);
+}
+
+static void another_admin_key(void **state)
+{
+    struct world *world = *state;
+    uint8_t hash[32];
+    auth_hash_key(STR_LIT("owa_another"), hash);
+    auth_use_admin_key(world->auth, hash);
+    assert_int_equal(auth_admin(world->auth, STR_LIT("Bearer " ADMIN_KEY)), ERR_DENIED);
+    assert_int_equal(auth_admin(world->auth, STR_LIT("Bearer owa_another")), 0);
+    auth_use_admin_key(world->auth, world->shared.admin_key_hash);
+    assert_int_equal(auth_admin(world->auth, STR_LIT("Bearer " ADMIN_KEY)), 0);
+}
+
 static void made_tokens_are_accepted(void **state)
 {
     struct world *world = *state;
@@ -649,6 +679,8 @@ int main(void)
         cmocka_unit_test(the_log_says_why_a_token_is_refused),
         cmocka_unit_test(the_log_says_why_a_key_is_refused),
         cmocka_unit_test(tokens_of_keys_that_are_not_there_yet),
+        cmocka_unit_test(a_replaced_secret_serves_for_a_time),
+        cmocka_unit_test(another_admin_key),
         cmocka_unit_test(made_tokens_are_accepted),
         cmocka_unit_test(keys_are_random_and_hashed),
         cmocka_unit_test(changes_are_seen_with_the_next_generation),

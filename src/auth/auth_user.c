@@ -219,6 +219,8 @@ static int check_times(const struct jwt *jwt, int64_t now_wall, struct auth_user
 static int check_verifier(const struct jwt *jwt, const struct auth_verifier *verifier,
                           int64_t now_wall, struct auth_user *user, struct refusal *refusal)
 {
+    if (now_wall >= verifier->until)
+        return refuse(refusal, STAGE_READ, "its secret was replaced");
     int rc = check_signature(jwt, verifier, now_wall, refusal);
     if (rc == 0)
         rc = check_required(jwt->claims, verifier->require, refusal);

@@ -74,6 +74,20 @@ int cli_read_file(const char *path, struct buf *out)
     return out->overflow ? cli_fail("%s: too large", path) : CLI_OK;
 }
 
+int cli_read_overlap(const struct cli_arguments *arguments, struct buf *object)
+{
+    int64_t overlap = -1;
+    int result = CLI_OK;
+    if (cli_has(arguments, "overlap") &&
+        str_equal_text(STR_LIT("0"), cli_value(arguments, "overlap")))
+        overlap = 0;
+    else
+        result = cli_read_duration(arguments, "overlap", &overlap);
+    if (overlap >= 0)
+        json_write_int(object, "overlap", overlap / CLOCK_SECOND);
+    return result;
+}
+
 int cli_read_moment(const struct cli_arguments *arguments, const char *flag, int64_t *wall_ms)
 {
     int64_t ago;

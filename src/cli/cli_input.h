@@ -21,6 +21,12 @@ NODISCARD int cli_read_text(const struct cli_arguments *arguments, const char *f
 NODISCARD int cli_read_duration(const struct cli_arguments *arguments, const char *flag,
                                 int64_t *ms);
 /*
+ * Appends the flag --overlap, in seconds, to an open object; nothing when it is absent. "0" is a
+ * duration there: a hard cut is a choice too.
+ */
+NODISCARD int cli_read_overlap(const struct cli_arguments *arguments, struct buf *object);
+
+/*
  * A moment of a flag: a time, or how long ago, such as "2h". CLI_USAGE when it is neither; `*wall_ms`
  * stays when the flag is absent.
  */

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A new secret, while the old one goes on signing for a time. */
-#include "base/clock.h"
 #include "base/limits.h"
 #include "cli/cli_client.h"
 #include "cli/cli_input.h"
@@ -17,17 +16,10 @@ static void show(const struct json *document)
 
 static int write_body(const struct cli_arguments *arguments, struct buf *body)
 {
-    int64_t overlap = -1;
     buf_append_byte(body, '{');
     int result = cli_webhook_secret(arguments, body);
-    /* A hard cut is a choice too. */
-    if (cli_has(arguments, "overlap") &&
-        str_equal_text(STR_LIT("0"), cli_value(arguments, "overlap")))
-        overlap = 0;
-    else if (result == CLI_OK)
-        result = cli_read_duration(arguments, "overlap", &overlap);
-    if (overlap >= 0)
-        json_write_int(body, "overlap", overlap / CLOCK_SECOND);
+    if (result == CLI_OK)
+        result = cli_read_overlap(arguments, body);
     buf_append_byte(body, '}');
     return result;
 }

@@ -39,6 +39,7 @@ struct server {
     const struct config *config;
     struct store *store;
     struct auth_shared auth;
+    uint8_t admin_key_hash[32]; /* as the workers were told last */
     uint8_t secrets_key[SECRETS_KEY_SIZE];
     struct webhook *webhook;
     struct delivery_recorder *recorder;
@@ -102,6 +103,7 @@ static int open_store(struct server *server, char *error)
         return result;
     }
     auth_hash_key(str_from(key), server->auth.admin_key_hash);
+    memcpy(server->admin_key_hash, server->auth.admin_key_hash, sizeof(server->admin_key_hash));
     mem_wipe(key, sizeof(key));
     return 0;
 }
@@ -215,15 +217,34 @@ const char *server_address(const struct server *server)
     return server->address;
 }
 
+/* A key file that was removed is made anew, with another key. */
+static void read_admin_key(struct server *server)
+{
+    char key[ADMIN_KEY_SIZE];
+    char error[ADMIN_KEY_ERROR_SIZE];
+    uint8_t hash[sizeof(server->admin_key_hash)];
+    if (admin_key_read_or_make(server->config->data, key, error) != 0) {
+        log_error("the admin key stays as it is", LOG_TEXT("reason", error));
+        return;
+    }
+    auth_hash_key(str_from(key), hash);
+    mem_wipe(key, sizeof(key));
+    if (memcmp(hash, server->admin_key_hash, sizeof(hash)) == 0)
+        return;
+    memcpy(server->admin_key_hash, hash, sizeof(hash));
+    log_audit("admin_key.replace", LOG_TEXT("who", "signal"));
+}
+
 void server_reload(struct server *server, const struct config *fresh)
 {
     char error[SERVER_ERROR_SIZE];
-    for (int i = 0; i < server->worker_count; i++)
-        worker_reload(server->workers[i], fresh);
-    atomic_fetch_add(&server->auth.generation, 1);
-    auth_keys_ask_all(server->auth.keys);
     if (open_audit(server, error) != 0)
         log_error("the audit file cannot be opened anew", LOG_TEXT("reason", error));
+    read_admin_key(server);
+    for (int i = 0; i < server->worker_count; i++)
+        worker_reload(server->workers[i], fresh, server->admin_key_hash);
+    atomic_fetch_add(&server->auth.generation, 1);
+    auth_keys_ask_all(server->auth.keys);
 }
 
 static void count_drained(void *argument)

@@ -40,8 +40,8 @@ struct server *server_start(const struct config *config, const struct server_ext
 const char *server_address(const struct server *server);
 
 /*
- * Gives the reloadable options of `fresh` to all workers, lets them read projects anew, and opens the
- * audit file anew.
+ * Gives the reloadable options of `fresh` and the admin key as its file has it to all workers, lets
+ * them read projects anew, and opens the audit file anew.
  */
 void server_reload(struct server *server, const struct config *fresh);
 

@@ -118,6 +118,7 @@ struct reload {
     struct worker *worker;
     struct http_options http;
     struct realtime_options realtime;
+    uint8_t admin_key_hash[32];
 };
 
 static void apply_reload(struct loop_message *message)
@@ -125,16 +126,19 @@ static void apply_reload(struct loop_message *message)
     struct reload *reload = CONTAINER_OF(message, struct reload, message);
     reload->worker->http_options = reload->http;
     reload->worker->realtime_options = reload->realtime;
+    auth_use_admin_key(reload->worker->service.auth, reload->admin_key_hash);
     mem_free(reload);
 }
 
-void worker_reload(struct worker *worker, const struct config *fresh)
+void worker_reload(struct worker *worker, const struct config *fresh,
+                   const uint8_t admin_key_hash[32])
 {
     struct reload *reload = mem_zalloc(sizeof(*reload));
     reload->message.run = apply_reload;
     reload->worker = worker;
     reload->http = fresh->http;
     reload->realtime = fresh->realtime;
+    memcpy(reload->admin_key_hash, admin_key_hash, sizeof(reload->admin_key_hash));
     loop_post_always(worker->service.loop, &reload->message);
 }
 

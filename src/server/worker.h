@@ -36,8 +36,9 @@ NODISCARD int worker_start(struct worker *worker, struct writer *writer, int des
 /* False after a worker_start that failed, and before. */
 bool worker_is_started(const struct worker *worker);
 
-/* From any thread. */
-void worker_reload(struct worker *worker, const struct config *fresh);
+/* From any thread. `admin_key_hash` is that of the operator's key as it is now. */
+void worker_reload(struct worker *worker, const struct config *fresh,
+                   const uint8_t admin_key_hash[32]);
 /* Begins to drain. `drained` runs once on the worker's thread when no connection is left. */
 void worker_drain(struct worker *worker, int64_t duration, void (*drained)(void *argument),
                   void *argument);

@@ -89,19 +89,24 @@ static bool merge_settings(struct project_write *write, struct str stored, struc
     return rc == 0;
 }
 
+static void make_user_token_secret(struct buf *out)
+{
+    char secret[USER_TOKEN_SECRET_LENGTH + 1];
+    crypto_random_text(secret, USER_TOKEN_SECRET_LENGTH);
+    json_write_text(out, "user_token_secret", str_from(secret));
+    mem_wipe(secret, sizeof(secret));
+}
+
 static void make_settings(struct buf *out)
 {
-    char user_token_secret[USER_TOKEN_SECRET_LENGTH + 1];
     char random[WEBHOOK_SECRET_SIZE];
-    crypto_random_text(user_token_secret, USER_TOKEN_SECRET_LENGTH);
     crypto_random(random, sizeof(random));
     buf_append_byte(out, '{');
-    json_write_text(out, "user_token_secret", str_from(user_token_secret));
+    make_user_token_secret(out);
     json_write_key(out, "webhook_secret");
     buf_append_text(out, "\"whsec_");
     base64_encode(str_make(random, sizeof(random)), out);
     buf_append_text(out, "\"}");
-    mem_wipe(user_token_secret, sizeof(user_token_secret));
     mem_wipe(random, sizeof(random));
 }
 
@@ -201,6 +206,14 @@ static int poke_endpoints(struct writer_transaction *transaction, int32_t projec
                                poke_endpoint, transaction);
 }
 
+static int store_changed(struct writer_transaction *transaction, struct store_project *project,
+                         struct str settings)
+{
+    project->settings = settings;
+    writer_project_changed(transaction);
+    return store_project_put(transaction->connection, project);
+}
+
 static int change(struct project_write *write, struct writer_transaction *transaction)
 {
     struct store_project project;
@@ -212,16 +225,78 @@ static int change(struct project_write *write, struct writer_transaction *transa
         return rc;
     buf_init(&merged, LIMIT_SETTINGS);
     if (merge_settings(write, project.settings, &merged)) {
-        project.settings = buf_view(&merged);
-        rc = store_project_put(transaction->connection, &project);
+        rc = store_changed(transaction, &project, buf_view(&merged));
         if (rc == 0)
             rc = write_changed(&write->answer, &project);
         if (rc == 0)
             rc = poke_endpoints(transaction, write->project_id);
-        writer_project_changed(transaction);
     }
     buf_wipe(&merged);
     return rc;
+}
+
+/* What rotating changes in the settings; the request has none of its own. */
+static void write_rotation(struct project_write *write, struct str old, int64_t until)
+{
+    struct buf *out = &write->settings;
+    buf_clear(out);
+    buf_append_byte(out, '{');
+    make_user_token_secret(out);
+    if (old.len > 0 && write->overlap > 0) {
+        json_write_text(out, "previous_user_token_secret", old);
+        json_write_time(out, "previous_user_token_secret_until", until);
+    } else {
+        buf_append_text(out,
+                        ",\"previous_user_token_secret\":null"
+                        ",\"previous_user_token_secret_until\":null");
+    }
+    buf_append_byte(out, '}');
+}
+
+/* The only time that the new secret is told. */
+static void write_rotated(struct buf *out, const struct auth_settings *settings)
+{
+    buf_append_byte(out, '{');
+    json_write_text(out, "user_token_secret", settings->user_token_secret);
+    if (settings->previous_until > 0)
+        json_write_time(out, "previous_user_token_secret_until", settings->previous_until);
+    buf_append_byte(out, '}');
+}
+
+static int store_rotated(struct project_write *write, struct writer_transaction *transaction,
+                         struct store_project *project)
+{
+    struct auth_settings settings;
+    struct buf merged;
+    int rc = 0;
+    buf_init(&merged, LIMIT_SETTINGS);
+    if (merge_settings(write, project->settings, &merged)) {
+        rc = store_changed(transaction, project, buf_view(&merged));
+        if (rc == 0)
+            rc = auth_settings_read_stored(buf_view(&merged), &settings);
+        if (rc == 0) {
+            write_rotated(&write->answer, &settings);
+            auth_settings_fini(&settings);
+        }
+    }
+    buf_wipe(&merged);
+    return rc;
+}
+
+static int rotate(struct project_write *write, struct writer_transaction *transaction)
+{
+    struct store_project project;
+    struct auth_settings settings;
+    int rc = store_project_get(transaction->connection, write->project_id, &project);
+    if (rc == ERR_NOT_FOUND)
+        return refuse(write, API_ERROR_PROJECT_NOT_FOUND, "");
+    if (rc == 0)
+        rc = auth_settings_read_stored(project.settings, &settings);
+    if (rc < 0)
+        return rc;
+    write_rotation(write, settings.user_token_secret, transaction->now_wall + write->overlap);
+    auth_settings_fini(&settings);
+    return store_rotated(write, transaction, &project);
 }
 
 static void count_key(void *argument, const struct store_key *key)
@@ -307,10 +382,8 @@ static int delete_key(struct project_write *write, struct writer_transaction *tr
 static int run(struct writer_job *job, struct writer_transaction *transaction)
 {
     static int (*const kinds[])(struct project_write *, struct writer_transaction *) = {
-        [PROJECT_CREATE] = create,
-        [PROJECT_CHANGE] = change,
-        [PROJECT_ADD_KEY] = make_key,
-        [PROJECT_DELETE_KEY] = delete_key,
+        [PROJECT_CREATE] = create,    [PROJECT_CHANGE] = change,         [PROJECT_ROTATE] = rotate,
+        [PROJECT_ADD_KEY] = make_key, [PROJECT_DELETE_KEY] = delete_key,
     };
     struct project_write *write = CONTAINER_OF(job, struct project_write, job);
     refuse(write, API_ERROR_NONE, "");

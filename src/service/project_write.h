@@ -11,8 +11,9 @@
 struct service;
 
 enum project_write_kind {
-    PROJECT_CREATE,  /* a new project with its first key and its secrets */
-    PROJECT_CHANGE,  /* settings merged */
+    PROJECT_CREATE, /* a new project with its first key and its secrets */
+    PROJECT_CHANGE, /* settings merged */
+    PROJECT_ROTATE, /* a new user_token_secret; the old one serves too until `overlap` has passed */
     PROJECT_ADD_KEY, /* a key for the project, or for all projects of its merchant */
     PROJECT_DELETE_KEY,
 };
@@ -25,6 +26,7 @@ struct project_write {
     int32_t merchant_id; /* create; 0: the same number as the project */
     bool merchant_wide;  /* add key */
     struct buf settings; /* create and change: a JSON object of members to set */
+    int64_t overlap;     /* rotate: ms; 0: the old one ends at once */
     char label[64];      /* add key */
     char key_id[16];     /* delete key; add key: the new one's */
     /* The answer. */

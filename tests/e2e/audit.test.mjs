@@ -34,6 +34,9 @@ serverTest('each action is a line', { 'log.format': 'json' }, async (server, t) 
     ['project.set', 'admin', undefined, 422, () =>
       asAdmin(server, 'PATCH', '/admin/v1/projects/77640', { user_token_secret: 'short' })],
     ['project.create', 'admin', 'project 77640', 409, () => asAdmin(server, 'POST', '/admin/v1/projects', { project_id: 77640 })],
+    ['project.rotate', 'admin', undefined, 200, async () => {
+      server.secret((await asAdmin(server, 'POST', '/admin/v1/projects/77640/rotate')).json.user_token_secret);
+    }],
     ['token.create', 'admin', 'u1', 201, async () => {
       const { json } = await asAdmin(server, 'POST', '/admin/v1/projects/77640/tokens', { user_external_id: 'u1' });
       server.secret(json.token);
@@ -142,6 +145,7 @@ serverTest('secrets are told once and stand nowhere else', { 'log.format': 'json
     const made = JSON.parse(await command(server, 'project', 'create', '77640', '--json'));
     for (const name of ['api_key', 'user_token_secret', 'webhook_secret']) keep(made[name]);
     keep(JSON.parse(await command(server, 'project', 'key', '77640', '--label', 'ci', '--json')).api_key);
+    keep(JSON.parse(await command(server, 'project', 'rotate', '77640', '--json')).user_token_secret);
     keep((await command(server, 'token', '--project', '77640', '--user', 'u1')).trim());
     keep(JSON.parse(await command(server, 'order', 'create', '--project', '77640', '--user', 'u1', '--order-id', '1', '--json')).token);
     keep(JSON.parse(await command(server, 'webhook', 'add', 'https://shop.example/hook', '--project', '77640', '--json')).secret);

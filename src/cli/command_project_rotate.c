@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A new secret for users' tokens, while the old one goes on serving for a time. */
+#include "base/limits.h"
+#include "cli/cli_client.h"
+#include "cli/cli_input.h"
+#include "cli/cli_print.h"
+
+#include <stdio.h>
+
+static void show(const struct json *document)
+{
+    cli_print_object(document);
+    printf("Keep the secret: it is not shown again.\n");
+}
+
+static int run(const struct cli_arguments *arguments)
+{
+    char path[64];
+    struct buf body;
+    int32_t id;
+    int result = cli_read_id(arguments, "ID", cli_argument(arguments, 0), &id);
+    if (result != CLI_OK)
+        return result;
+    snprintf(path, sizeof(path), "/admin/v1/projects/%d/rotate", id);
+    buf_init(&body, LIMIT_HTTP_BODY);
+    buf_append_byte(&body, '{');
+    result = cli_read_overlap(arguments, &body);
+    buf_append_byte(&body, '}');
+    if (result == CLI_OK)
+        result = cli_client_run(arguments, "POST", path, buf_view(&body), show);
+    buf_fini(&body);
+    return result;
+}
+
+static const struct cli_flag flags[] = {
+    CLI_CLIENT_FLAGS,
+    {"overlap", "DURATION", "how long the old secret serves too; default 24h, up to 30d, or 0"},
+    {NULL},
+};
+
+const struct cli_command command_project_rotate = {
+    .name = "project rotate",
+    .arguments = "ID",
+    .sentence = "Give a project a new secret for users' tokens",
+    .flags = flags,
+    .arguments_min = 1,
+    .arguments_max = 1,
+    .run = run,
+};
