@@ -28,6 +28,7 @@ struct step {
     const struct order_input *input;
     struct order_answer *answer;
     bool exists;
+    bool keeps_content;
     struct store_order order; /* as it stands, then as it will be */
     struct buf texts; /* what its texts point to; the store's are gone after the next call */
 };
@@ -154,6 +155,8 @@ static void change_order(struct step *step, const struct order_effects *effects)
     order->seq = effects->after.seq;
     order->is_free = effects->after.is_free;
     order->updated_at = step->transaction->now_wall;
+    step->keeps_content = !replaces(input->content, order->content) &&
+                          !replaces(input->custom_parameters, order->custom_parameters);
     take_given(&order->user_external_id, input->user_external_id);
     take_given(&order->content, input->content);
     take_given(&order->custom_parameters, input->custom_parameters);
@@ -164,6 +167,10 @@ static int find_user(struct step *step, struct store_user *user)
 {
     struct store_connection *connection = step->transaction->connection;
     int32_t project_id = step->write->project_id;
+    if (step->exists) {
+        *user = (struct store_user){step->order.user_id, step->order.user_top};
+        return 0;
+    }
     int rc = store_user_get(connection, project_id, step->order.user_external_id, user);
     if (rc == ERR_NOT_FOUND)
         rc = store_user_add(connection, project_id, step->order.user_external_id, user);
@@ -175,7 +182,8 @@ static int put_order(struct step *step, const struct order_effects *effects)
     struct store_connection *connection = step->transaction->connection;
     struct store_order *order = &step->order;
     if (!effects->created)
-        return store_order_update(connection, order);
+        return step->keeps_content ? store_order_advance(connection, order)
+                                   : store_order_update(connection, order);
     order->created_at = step->transaction->now_wall;
     order->order_id = step->answer->order_id;
     return store_order_insert(connection, order);

@@ -219,6 +219,11 @@ int store_order_update(struct store_connection *writer, const struct store_order
     CHANGE(writer, order_update(writer, order));
 }
 
+int store_order_advance(struct store_connection *writer, const struct store_order *order)
+{
+    CHANGE(writer, order_advance(writer, order));
+}
+
 int store_order_next_id(struct store_connection *writer, int32_t project_id, int32_t *order_id)
 {
     return store_look_up(writer)->order_next_id(writer, project_id, order_id);

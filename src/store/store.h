@@ -154,6 +154,7 @@ struct store_order {
     int32_t order_id;
     int64_t user_id;
     struct str user_external_id;
+    int32_t user_top; /* of the user's stream, told by store_order_get; no part of the order */
     enum order_status status;
     int32_t seq;
     bool is_free;
@@ -170,6 +171,11 @@ NODISCARD int store_order_get(struct store_connection *connection, int32_t proje
 NODISCARD int store_order_insert(struct store_connection *writer, const struct store_order *order);
 /* Everything but ids, user and created_at. */
 NODISCARD int store_order_update(struct store_connection *writer, const struct store_order *order);
+/*
+ * The same for less: content and custom_parameters are not looked at and stay. A status that is final
+ * stays final.
+ */
+NODISCARD int store_order_advance(struct store_connection *writer, const struct store_order *order);
 /* One more than the highest order_id of the project, 1 for the first. ERR_NOT_FOUND: none is left.
  */
 NODISCARD int store_order_next_id(struct store_connection *writer, int32_t project_id,

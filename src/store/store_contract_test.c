@@ -394,6 +394,35 @@ static void open_orders(void **state)
     }
 }
 
+/* Everything but the content changes; the user's top is told with the order. */
+static void order_advances(void **state)
+{
+    struct fixture *f = *state;
+    struct store_order order = make_order(1, add_user(f, "u1"), ORDER_NEW);
+    assert_int_equal(store_order_advance(f->writer, &order), ERR_NOT_FOUND);
+    order.content = STR_LIT("{}");
+    order.custom_parameters = STR_LIT("[1]");
+    assert_int_equal(store_order_insert(f->writer, &order), 0);
+    static const enum order_status statuses[] = {ORDER_PAID, ORDER_DONE, ORDER_CANCELED};
+    for (size_t i = 0; i < ARRAY_LENGTH(statuses); i++) {
+        struct store_event event = {
+            .seq = (int32_t)i + 2, .status = statuses[i], .offset = (int32_t)i + 1};
+        order.status = statuses[i];
+        order.seq = event.seq;
+        order.cancel_reason = i == 2 ? STR_LIT("expired") : STR_LIT("");
+        order.updated_at = NOW + (int64_t)i;
+        struct store_order changed = order;
+        changed.content = changed.custom_parameters = STR_LIT("");
+        assert_int_equal(store_order_advance(f->writer, &changed), 0);
+        assert_int_equal(store_event_append(f->writer, &order, &event), 0);
+        assert_order(f, &order);
+        list_open(f, order.user_id, 10);
+        assert_numbers(f, i == 0 ? (const int32_t[]){1, 0} : (const int32_t[]){0});
+        assert_int_equal(store_order_get(f->reader, PROJECT, 1, &changed), 0);
+        assert_int_equal(changed.user_top, event.offset);
+    }
+}
+
 /* One row of everything. */
 static void write_everything(struct fixture *f)
 {
@@ -543,6 +572,7 @@ int main(void)
         ON_EVERY_DRIVER(users),
         ON_EVERY_DRIVER(order_round_trip),
         ON_EVERY_DRIVER(order_contents_change),
+        ON_EVERY_DRIVER(order_advances),
         ON_EVERY_DRIVER(order_read_change_write),
         ON_EVERY_DRIVER(next_id),
         ON_EVERY_DRIVER(order_list_filters),

@@ -68,6 +68,7 @@ struct store_driver {
                      struct store_order *order);
     int (*order_insert)(struct store_connection *writer, const struct store_order *order);
     int (*order_update)(struct store_connection *writer, const struct store_order *order);
+    int (*order_advance)(struct store_connection *writer, const struct store_order *order);
     int (*order_next_id)(struct store_connection *writer, int32_t project_id, int32_t *order_id);
     int (*order_list)(struct store_connection *connection, const struct store_order_filter *filter,
                       void (*row)(void *argument, const struct store_order *order), void *argument,

@@ -349,6 +349,7 @@ static struct store_order order_out(struct store_connection *connection, const s
     const struct user_row *user = memory_store_user(state, row->user_id);
     struct store_order order = *row;
     order.user_external_id = user ? memory_store_keep(connection, user->external_id) : STR_LIT("");
+    order.user_top = user ? user->user.top : 0;
     order.content = memory_store_keep(connection, row->content);
     order.custom_parameters = memory_store_keep(connection, row->custom_parameters);
     order.cancel_reason = memory_store_keep(connection, row->cancel_reason);
@@ -400,6 +401,18 @@ static int memory_order_update(struct store_connection *writer, const struct sto
     row->created_at = old->created_at;
     memory_state_put(memory_store_working(writer), ORDERS, row);
     return 0;
+}
+
+static int memory_order_advance(struct store_connection *writer, const struct store_order *order)
+{
+    const struct store_order *old =
+        memory_store_order(memory_store_working(writer), order->project_id, order->order_id);
+    if (!old)
+        return ERR_NOT_FOUND;
+    struct store_order changed = *order;
+    changed.content = old->content;
+    changed.custom_parameters = old->custom_parameters;
+    return memory_order_update(writer, &changed);
 }
 
 static int memory_order_next_id(struct store_connection *writer, int32_t project_id,
@@ -627,6 +640,7 @@ const struct store_driver store_memory = {
     .order_get = memory_order_get,
     .order_insert = memory_order_insert,
     .order_update = memory_order_update,
+    .order_advance = memory_order_advance,
     .order_next_id = memory_order_next_id,
     .order_list = memory_order_list,
     .order_list_open = memory_order_list_open,

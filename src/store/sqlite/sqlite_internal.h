@@ -190,6 +190,8 @@ NODISCARD int sqlite_user_add(struct store_connection *writer, int32_t project_i
                               struct str user_external_id, struct store_user *user);
 NODISCARD int sqlite_order_insert(struct store_connection *writer, const struct store_order *order);
 NODISCARD int sqlite_order_update(struct store_connection *writer, const struct store_order *order);
+NODISCARD int sqlite_order_advance(struct store_connection *writer,
+                                   const struct store_order *order);
 NODISCARD int sqlite_event_append(struct store_connection *writer, const struct store_order *order,
                                   const struct store_event *event);
 NODISCARD int sqlite_idempotency_put(struct store_connection *writer,

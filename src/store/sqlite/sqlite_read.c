@@ -151,6 +151,7 @@ int sqlite_order_get(struct store_connection *connection, int32_t project_id, in
         .cancel_reason = sqlite_text(c, statement, 7),
         .created_at = sqlite3_column_int64(statement, 8),
         .updated_at = sqlite3_column_int64(statement, 9),
+        .user_top = sqlite3_column_int(statement, 10),
     };
     sqlite3_reset(statement);
     return 0;

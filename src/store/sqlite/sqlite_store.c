@@ -164,6 +164,7 @@ const struct store_driver store_sqlite = {
     .order_get = sqlite_order_get,
     .order_insert = sqlite_order_insert,
     .order_update = sqlite_order_update,
+    .order_advance = sqlite_order_advance,
     .order_next_id = sqlite_order_next_id,
     .order_list = sqlite_order_list,
     .order_list_open = sqlite_order_list_open,

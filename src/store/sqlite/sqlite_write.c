@@ -143,6 +143,16 @@ int sqlite_order_update(struct store_connection *writer, const struct store_orde
         VALUES(INT(order->project_id), INT(order->order_id), INT(is_open(order->status))));
 }
 
+int sqlite_order_advance(struct store_connection *writer, const struct store_order *order)
+{
+    struct sqlite_connection *c = sqlite_of(writer);
+    int result = sqlite_run(
+        c, is_open(order->status) ? STATEMENT_ORDER_ADVANCE : STATEMENT_ORDER_ADVANCE_TO_END,
+        VALUES(INT(order->project_id), INT(order->order_id), INT(order->status), INT(order->seq),
+               INT(order->is_free), TEXT(order->cancel_reason), INT(order->updated_at)));
+    return result == 0 && sqlite3_changes(c->db) == 0 ? ERR_NOT_FOUND : result;
+}
+
 static int publish(struct sqlite_connection *c, const struct store_order *order,
                    const struct store_event *event)
 {
