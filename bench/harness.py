@@ -124,7 +124,7 @@ class Orderwire(Process):
     def load(self, scenario, **options):
         """The load's figures, and how many updates a transaction had, and all updates so far."""
         before = self.metrics()
-        figures = load(scenario, port=self.port, pid=self.pid, kind=self.kind, project=PROJECT,
+        figures = load(scenario, port=self.port, pids=self.pid, kind=self.kind, project=PROJECT,
                        key=self.project["api_key"], secret=self.project["user_token_secret"], **options)
         after = self.metrics()
         updates, commits = (after[name] - before[name] for name in
@@ -145,7 +145,7 @@ class Limit(Process):
         self.port = int(self.said(r"port (\d+)"))
 
     def load(self, scenario, **options):
-        return load(scenario, port=self.port, pid=self.pid, kind=self.kind, **options)
+        return load(scenario, port=self.port, pids=self.pid, kind=self.kind, **options)
 
 
 def limit_commit(updates, figures, users, first_order=1000000, data=None, user_step=1):
@@ -187,7 +187,7 @@ def find_module(name):
 
 
 class Nginx(Process):
-    """nginx with one worker and no log, in a folder of its own: answers from memory, and nchan where it is installed."""
+    """nginx with a worker a core and no log, in a folder of its own: answers from memory, and nchan where it is installed."""
 
     kind = "nchan"
     ping_s = 5
@@ -196,7 +196,7 @@ class Nginx(Process):
         self.place = folder()
         port = self.free_port()
         loads = "".join(f"load_module {module};\n" for module in modules)
-        (self.place / "nginx.conf").write_text(f"""{loads}daemon off; master_process on; worker_processes 1;
+        (self.place / "nginx.conf").write_text(f"""{loads}daemon off; master_process on; worker_processes {os.cpu_count()};
 pid {self.place}/pid; error_log stderr error; worker_rlimit_nofile 20000;
 events {{ worker_connections 15000; }}
 http {{
@@ -209,7 +209,7 @@ http {{
         super().__init__(["nginx", "-p", self.place, "-c", self.place / "nginx.conf"])
         self.port = port
         self.wait_for_port()
-        self.worker = self.find_worker()
+        self.workers = self.find_workers()
 
     @staticmethod
     def free_port():
@@ -226,22 +226,22 @@ http {{
             time.sleep(0.02)
         raise BenchError("nginx did not start: " + self.log.read_text(errors="replace"))
 
-    def find_worker(self):
-        """The only child. The master listens a moment before it has one."""
+    def find_workers(self):
+        """One a core. The master listens a moment before it has them."""
         end = time.monotonic() + 10
         while time.monotonic() < end:
             children = pathlib.Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split()
-            if children:
-                return int(children[0])
+            if len(children) == os.cpu_count():
+                return [int(child) for child in children]
             time.sleep(0.01)
-        raise BenchError("nginx has no worker: " + self.log.read_text(errors="replace"))
+        raise BenchError("nginx has no workers: " + self.log.read_text(errors="replace"))
 
     def __exit__(self, *_):
         super().__exit__()
         shutil.rmtree(self.place, ignore_errors=True)
 
     def load(self, scenario, **options):
-        return load(scenario, port=self.port, pid=self.worker, kind=self.kind, **options)
+        return load(scenario, port=self.port, pids=",".join(map(str, self.workers)), kind=self.kind, **options)
 
     @classmethod
     def returning(cls, answer):
@@ -271,7 +271,7 @@ class CentrifugePeer:
 
     def __init__(self, url, publish, key, pid):
         host, port, self.path = re.fullmatch(r"ws://([\d.]+):(\d+)(/.*)", url).groups()
-        self.options = {"host": host, "port": port, "path": self.path, "publish": publish, "key": key, "pid": pid, "kind": self.kind}
+        self.options = {"host": host, "port": port, "path": self.path, "publish": publish, "key": key, "pids": pid or None, "kind": self.kind}
 
     def __enter__(self):
         return self

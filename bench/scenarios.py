@@ -319,9 +319,15 @@ def growth(bench):
             return {"ingest": server.load("ingest", **bench.times, **posts, user_step=step, first_order=first),
                     "poll": server.load("poll", **bench.times, **polls, user_step=step, first_order=filled.orders // 2 + 1)}
 
-    for name, figures in in_turn(bench, {"small": small, "ours": large}).items():
+    found = in_turn(bench, {"small": small, "ours": large})
+    for name, figures in found.items():
         sampled(bench, "growth_ingest", name, figures["ingest"])
         sampled(bench, "growth_poll", name, figures["poll"])
+    # What the pages of a large store cost whoever writes to them.
+    figures = found["small"]["ingest"]
+    where = {"small": {}, "ours": {"data": filled.data, "first_order": FIRST_NEW + 300_000_000 + bench.run * 50_000_000}}
+    for name, options in where.items():
+        bench.add("growth_sqlite", name, cpu_us(limit_commit(figures["updates"], figures, bench.users, user_step=step, **options)), {})
 
 
 ALL = {function.__name__: function for function in (deliver, idle, connect, poll, ingest, webhook, growth)}

@@ -14,15 +14,31 @@ static const int64_t millisecond = 1000000;
 
 enum { DRAIN_SECONDS = 20 };
 
-static int64_t cpu_of(int64_t pid)
+int64_t flow_next_pid(struct str *pids)
 {
-    clockid_t clock;
-    struct timespec used;
-    if (pid == 0)
+    int64_t pid = 0;
+    struct str word;
+    if (!str_split(pids, ',', &word) || word.len == 0)
         return 0;
-    if (clock_getcpuclockid((pid_t)pid, &clock) || clock_gettime(clock, &used))
-        wire_fail("the time of process %lld cannot be read: %m", (long long)pid);
-    return used.tv_sec * second + used.tv_nsec;
+    if (!str_to_int64(word, 1, INT32_MAX, &pid))
+        wire_fail("--pids wants whole numbers");
+    return pid;
+}
+
+/* Of all processes together. */
+static int64_t server_cpu(const struct load *load)
+{
+    int64_t sum = 0;
+    struct str rest = str_from(load->options.pids);
+    int64_t pid;
+    while ((pid = flow_next_pid(&rest)) > 0) {
+        clockid_t clock;
+        struct timespec used;
+        if (clock_getcpuclockid((pid_t)pid, &clock) || clock_gettime(clock, &used))
+            wire_fail("the time of process %lld cannot be read: %m", (long long)pid);
+        sum += used.tv_sec * second + used.tv_nsec;
+    }
+    return sum;
 }
 
 static int64_t own_cpu(void)
@@ -43,12 +59,12 @@ void flow_begin(struct load *load)
     run_command(load->options.begin);
     load->wall_ns = -wire_now();
     load->own_ns = -own_cpu();
-    load->server_ns = -cpu_of(load->options.pid);
+    load->server_ns = -server_cpu(load);
 }
 
 void flow_end(struct load *load)
 {
-    load->server_ns += cpu_of(load->options.pid);
+    load->server_ns += server_cpu(load);
     load->own_ns += own_cpu();
     load->wall_ns += wire_now();
     run_command(load->options.end);

@@ -30,11 +30,11 @@ struct load_options {
     const char *path;    /* of the WebSocket, or of what is polled */
     const char *publish; /* of a Centrifuge server's API */
     const char *etag;    /* poll: If-None-Match */
-    const char *begin;   /* shell commands, run when the measured time begins and when it ends */
+    const char *pids;  /* the server's processes, with commas: their time and memory are measured */
+    const char *begin; /* shell commands, run when the measured time begins and when it ends */
     const char *end;
     enum load_kind kind;
     int64_t port;
-    int64_t pid; /* whose time is measured; 0: nobody's */
     int64_t project;
     int64_t connections;
     int64_t users;
@@ -85,6 +85,8 @@ void flow_measure(struct load *load, struct flow *flow);
 /* Handles input until `is_done`, at most `seconds`. */
 void flow_wait(struct load *load, bool (*is_done)(void *owner), void *owner, int seconds,
                const char *what);
+/* The next of a list of processes off its front; 0 at its end. */
+int64_t flow_next_pid(struct str *pids);
 /* The measured time begins and ends. */
 void flow_begin(struct load *load);
 void flow_end(struct load *load);

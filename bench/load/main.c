@@ -24,7 +24,7 @@ static const struct option {
     size_t place;
     bool is_text;
 } options[] = {
-    TEXT("host", host), NUMBER("port", port), NUMBER("pid", pid), TEXT("kind", kind_name),
+    TEXT("host", host), NUMBER("port", port), TEXT("pids", pids), TEXT("kind", kind_name),
     NUMBER("project", project), TEXT("key", key), TEXT("secret", secret), TEXT("path", path),
     TEXT("publish", publish), TEXT("etag", etag), TEXT("begin", begin), TEXT("end", end),
     NUMBER("connections", connections),
@@ -100,6 +100,7 @@ int main(int argc, char **argv)
                 .host = "127.0.0.1",
                 .kind_name = "orderwire",
                 .key = "",
+                .pids = "",
                 .secret = "",
                 .path = "/connection/websocket",
                 .publish = "/api/batch",

@@ -9,13 +9,11 @@
 
 enum { SETTLE_SECONDS = 1, STATUS_MAX = 8192 };
 
-/* Resident bytes of the server. */
+/* Resident bytes of a process. */
 static int64_t memory_of(int64_t pid)
 {
     char path[64];
     char text[STATUS_MAX];
-    if (pid == 0)
-        return 0;
     snprintf(path, sizeof(path), "/proc/%lld/status", (long long)pid);
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     ssize_t got = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
@@ -29,6 +27,16 @@ static int64_t memory_of(int64_t pid)
     if (!str_to_int64(number, 0, INT64_MAX / 1024, &kib))
         wire_fail("%s does not say VmRSS", path);
     return kib * 1024;
+}
+
+static int64_t server_memory(const struct load *load)
+{
+    int64_t sum = 0;
+    struct str rest = str_from(load->options.pids);
+    int64_t pid;
+    while ((pid = flow_next_pid(&rest)) > 0)
+        sum += memory_of(pid);
+    return sum;
 }
 
 static int64_t pings_of(const struct subscriber *all, int64_t count, int64_t *least)
@@ -60,11 +68,11 @@ void scenario_idle(struct load *load)
 {
     const struct load_options *options = &load->options;
     int64_t least;
-    int64_t before = memory_of(options->pid);
+    int64_t before = server_memory(load);
     struct subscriber *all = subscriber_open_all(load, NULL, NULL);
     struct flow quiet = {.send = nothing, .is_done = never, .duration_ms = options->warm_up};
     flow_run(load, &quiet);
-    load->memory = (memory_of(options->pid) - before) / options->users;
+    load->memory = (server_memory(load) - before) / options->users;
     int64_t pings = pings_of(all, options->users, &least);
     quiet.duration_ms = options->duration;
     quiet.measured = true;
