@@ -11,6 +11,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <sys/resource.h>
+#include <time.h>
 #include <unistd.h>
 
 /*
@@ -57,13 +58,14 @@ static void reload(const struct cli_arguments *arguments, struct config *config,
 static int wait_for_end(const struct cli_arguments *arguments, const sigset_t *signals,
                         struct config *config, struct server *server)
 {
+    static const struct timespec look = {.tv_sec = 2};
     for (;;) {
-        int number;
-        if (sigwait(signals, &number) != 0)
-            continue;
-        if (number != SIGHUP)
+        int number = sigtimedwait(signals, NULL, &look);
+        if (number == SIGHUP)
+            reload(arguments, config, server);
+        else if (number > 0)
             return number;
-        reload(arguments, config, server);
+        server_renew_certificates(server);
     }
 }
 
@@ -82,7 +84,8 @@ static int serve(const struct cli_arguments *arguments, struct config *config)
     struct server *server = server_start(config, &extras, error);
     if (server == NULL)
         return cli_fail("%s", error);
-    printf("listening on http://%s\n", server_address(server));
+    printf("listening on %s://%s\n", server_uses_tls(server) ? "https" : "http",
+           server_address(server));
     fflush(stdout);
     log_info("serving", LOG_TEXT("address", server_address(server)), LOG_TEXT("data", config->data),
              LOG_TEXT("version", ORDERWIRE_VERSION));

@@ -284,6 +284,8 @@ int config_check(struct config *config, char error[CONFIG_ERROR_SIZE])
     if (config->realtime.pong_timeout >= config->realtime.ping_interval)
         return fail(error, STR_LIT("realtime.pong_timeout"),
                     "less than realtime.ping_interval, so that one ping waits at a time");
+    if ((config->tls.cert_file[0] == '\0') != (config->tls.key_file[0] == '\0'))
+        return fail(error, STR_LIT("tls.cert_file"), "together with tls.key_file");
     return 0;
 }
 

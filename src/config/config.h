@@ -9,7 +9,7 @@
 #ifndef ORDERWIRE_CONFIG_CONFIG_H
 #define ORDERWIRE_CONFIG_CONFIG_H
 
-#include "http/http_server.h"
+#include "net/tls.h"
 #include "realtime/realtime.h"
 #include "service/service.h"
 #include "store/store.h"
@@ -23,6 +23,7 @@ struct config {
     bool core_dumps;
     char *log_level;
     char *log_format;
+    struct tls_options tls;
     struct http_options http;
     struct realtime_options realtime;
     struct service_options service;

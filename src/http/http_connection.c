@@ -396,7 +396,8 @@ static void on_timer(struct loop_timer *timer)
         close_stream(connection);
 }
 
-void http_connection_start(struct http_server *server, int descriptor, const char *peer)
+void http_connection_start(struct http_server *server, int descriptor, const char *peer,
+                           struct tls_settings *tls)
 {
     static const struct stream_handlers handlers = {on_received, on_drained, on_closed};
     struct http_connection *connection = mem_zalloc(sizeof(*connection));
@@ -411,6 +412,8 @@ void http_connection_start(struct http_server *server, int descriptor, const cha
     server->count++;
     connection->stream =
         stream_new(server->loop, descriptor, peer, LIMIT_HTTP_OUTPUT, &handlers, connection);
+    if (connection->stream != NULL && tls != NULL && stream_use_tls(connection->stream, tls) != 0)
+        stream_abort(&connection->stream);
     set_phase(connection, connection->stream != NULL ? HTTP_PHASE_HEAD : HTTP_PHASE_OVER);
     settle(connection);
 }

@@ -230,7 +230,7 @@ void client_dial(void)
     *client = (struct client){.fd = pair[1], .reading = true};
     buf_init(&client->got, 2 * LIMIT_HTTP_OUTPUT);
     client->watch = loop_watch_new(world->loop, pair[1], LOOP_READABLE, client_ready, client);
-    http_server_accept(world->server, pair[0], "192.0.2.7");
+    http_server_accept(world->server, pair[0], "192.0.2.7", NULL);
 }
 
 void client_say(struct str text, size_t step)

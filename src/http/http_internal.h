@@ -125,7 +125,8 @@ struct http_connection {
     void *aborted_argument;
 };
 
-void http_connection_start(struct http_server *server, int descriptor, const char *peer);
+void http_connection_start(struct http_server *server, int descriptor, const char *peer,
+                           struct tls_settings *tls);
 /* The stream is gone: the handler hears it, or the connection ends. */
 void http_connection_lost(struct http_connection *connection);
 /* Ends it now if it waits for a request, otherwise after the present one. */

@@ -4,8 +4,8 @@
  * versions, and the client's own certificate. What the child shall answer is written to it before,
  * and it says it as soon as a handshake is done.
  */
-#include "http/http_sender_certificates.h"
 #include "http/http_sender_fixture.h"
+#include "net/tls_certificates_fixture.h"
 
 #include "base/mem.h"
 

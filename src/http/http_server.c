@@ -46,9 +46,10 @@ void http_server_free(struct http_server **owner)
     *owner = NULL;
 }
 
-void http_server_accept(struct http_server *server, int descriptor, const char *peer)
+void http_server_accept(struct http_server *server, int descriptor, const char *peer,
+                        struct tls_settings *tls)
 {
-    http_connection_start(server, descriptor, peer);
+    http_connection_start(server, descriptor, peer, tls);
 }
 
 void http_server_drain(struct http_server *server)

@@ -23,6 +23,7 @@ struct http_server;
 struct loop;
 struct quota;
 struct stream;
+struct tls_settings;
 
 #define HTTP_PARAMS_MAX 4
 
@@ -96,8 +97,9 @@ void http_server_use_quota(struct http_server *server, struct quota *quota);
 /* All connections have ended. */
 void http_server_free(struct http_server **server);
 
-/* Takes an accepted descriptor over. */
-void http_server_accept(struct http_server *server, int descriptor, const char *peer);
+/* Takes an accepted descriptor over. `tls`: NULL, or what the connection is encrypted by. */
+void http_server_accept(struct http_server *server, int descriptor, const char *peer,
+                        struct tls_settings *tls);
 /*
  * From now on idle connections are closed, new requests get 503 (SHUTTING_DOWN) and each answer
  * closes its connection.

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * One socket, read and written as it gets ready. Owners end streams from inside their handlers, and
+ * One socket, read and written as it gets ready, through TLS or not. Owners end streams from inside their handlers, and
  * sockets die inside calls that must not call back; so a stream is only marked then, and `settle`
  * ends it when no handler runs, at the latest in a message deferred to the end of the pass.
  */
@@ -8,8 +8,10 @@
 
 #include "base/buf.h"
 #include "base/err.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "base/metrics.h"
+#include "net/tls.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -25,7 +27,8 @@ struct stream {
     struct buf output; /* its first `sent` bytes have gone out; no memory while nothing waits */
     size_t sent;
     size_t output_max;
-    struct loop_timer deadline; /* of closing */
+    struct tls *tls;            /* NULL: bytes go as they are */
+    struct loop_timer deadline; /* of the handshake, later of closing */
     struct loop_message later;
     int fd;
     bool paused;
@@ -38,6 +41,9 @@ struct stream {
     char peer[47];   /* a numeric IPv6 address */
 };
 
+/* How long a peer whose handshake failed may take to close. */
+#define HANDSHAKE_LINGER 2000
+
 static _Thread_local char input[STREAM_READ_SIZE];
 
 size_t stream_queued(const struct stream *stream)
@@ -45,13 +51,24 @@ size_t stream_queued(const struct stream *stream)
     return stream->output.len - stream->sent;
 }
 
+static bool is_shaking_hands(const struct stream *stream)
+{
+    return stream->tls != NULL && tls_is_shaking_hands(stream->tls);
+}
+
 static void watch_what_matters(struct stream *stream)
 {
+    bool is_reading = stream->closing ? stream->shut : !stream->paused;
+    bool is_blocked = stream->tls != NULL && tls_wants_write(stream->tls);
     int events = 0;
-    if (stream->closing ? stream->shut : !stream->paused)
-        events |= LOOP_READABLE;
-    if (stream_queued(stream) > 0)
-        events |= LOOP_WRITABLE;
+    if (is_shaking_hands(stream)) {
+        events = is_blocked ? LOOP_WRITABLE : LOOP_READABLE;
+    } else {
+        if (is_reading)
+            events |= LOOP_READABLE;
+        if (stream_queued(stream) > 0 || (is_blocked && is_reading))
+            events |= LOOP_WRITABLE;
+    }
     loop_watch_set(stream->watch, stream->over ? 0 : events);
 }
 
@@ -69,6 +86,7 @@ static void disconnect(struct stream *stream)
     if (stream->fd < 0)
         return;
     loop_watch_free(&stream->watch);
+    tls_free(&stream->tls);
     close(stream->fd);
     stream->fd = -1;
     metrics_add(METRIC_CONNECTIONS, -1);
@@ -111,6 +129,8 @@ static void settle_later(struct stream *stream)
 static int send_some(struct stream *stream, struct str bytes, size_t *taken)
 {
     ssize_t n;
+    if (stream->tls != NULL)
+        return tls_write(stream->tls, bytes, taken);
     do
         n = send(stream->fd, bytes.ptr, bytes.len, MSG_NOSIGNAL);
     while (n < 0 && errno == EINTR);
@@ -139,7 +159,8 @@ int stream_write(struct stream *stream, struct str bytes)
     if (bytes.len > stream->output_max || queued > stream->output_max - bytes.len)
         return ERR_TOO_LARGE;
     size_t taken = 0;
-    if (queued == 0 && bytes.len > 0 && send_some(stream, bytes, &taken) != 0) {
+    bool may_try = queued == 0 && bytes.len > 0 && !is_shaking_hands(stream);
+    if (may_try && send_some(stream, bytes, &taken) != 0) {
         stream->over = true;
         settle_later(stream);
         return ERR_CLOSED;
@@ -154,6 +175,9 @@ int stream_write(struct stream *stream, struct str bytes)
 static void shut_down(struct stream *stream)
 {
     stream->shut = true;
+    /* What comes from now on is dropped as it is. */
+    if (stream->tls != NULL)
+        tls_finish(stream->tls);
     if (shutdown(stream->fd, SHUT_WR) != 0)
         stream->over = true;
 }
@@ -184,27 +208,68 @@ static void on_writable(struct stream *stream)
         stream->handlers->drained(stream->owner);
 }
 
-static void on_readable(struct stream *stream)
+/* 0 and some bytes, ERR_MORE, or ERR_CLOSED. */
+static int receive_some(struct stream *stream, size_t *length)
 {
-    if (stream->closing ? !stream->shut : stream->paused)
-        return;
+    if (stream->tls != NULL && !stream->closing)
+        return tls_read(stream->tls, input, sizeof(input), length);
     ssize_t n = recv(stream->fd, input, sizeof(input), 0);
     if (n < 0 && (errno == EAGAIN || errno == EINTR))
+        return ERR_MORE;
+    *length = n > 0 ? (size_t)n : 0;
+    return n > 0 ? 0 : ERR_CLOSED;
+}
+
+static void on_readable(struct stream *stream)
+{
+    size_t length;
+    if (stream->closing ? !stream->shut : stream->paused)
         return;
-    if (n <= 0)
+    int result = receive_some(stream, &length);
+    if (result == ERR_CLOSED)
         stream->over = true;
-    else if (!stream->closing)
-        stream->handlers->received(stream->owner, str_make(input, (size_t)n));
+    else if (result == 0 && !stream->closing)
+        stream->handlers->received(stream->owner, str_make(input, length));
+}
+
+/* Closes in the way of a stream without TLS, so that an alert, or this, reaches the peer. */
+static void give_up_tls(struct stream *stream, bool is_http)
+{
+    int64_t now = loop_now(stream->loop);
+    tls_free(&stream->tls);
+    log_debug("TLS handshake failed", LOG_TEXT("peer", stream->peer),
+              LOG_TEXT(is_http ? "reason" : NULL, "HTTP without TLS"));
+    if (is_http &&
+        stream_write(stream, STR_LIT("HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain\r\n"
+                                     "Connection: close\r\n\r\nThis address speaks https.\n")) != 0)
+        return;
+    stream_close(stream, now + HANDSHAKE_LINGER);
+}
+
+static void shake_hands(struct stream *stream)
+{
+    int result = tls_handshake(stream->tls, loop_now(stream->loop));
+    if (result == 0)
+        loop_timer_cancel(&stream->deadline);
+    else if (result != ERR_MORE)
+        give_up_tls(stream, result == ERR_UNSUPPORTED);
 }
 
 static void on_ready(void *argument, int events)
 {
     struct stream *stream = argument;
+    /* Reading may have to write first. */
+    bool reads =
+        (events & LOOP_READABLE) != 0 || (stream->tls != NULL && tls_wants_write(stream->tls));
     stream->in_handler = true;
-    if (events & LOOP_WRITABLE)
-        on_writable(stream);
-    if ((events & LOOP_READABLE) && !stream->over && !stream->aborted)
-        on_readable(stream);
+    if (is_shaking_hands(stream)) {
+        shake_hands(stream);
+    } else {
+        if (events & LOOP_WRITABLE)
+            on_writable(stream);
+        if (reads && !stream->over && !stream->aborted)
+            on_readable(stream);
+    }
     stream->in_handler = false;
     settle(stream);
 }
@@ -235,6 +300,16 @@ struct stream *stream_new(struct loop *loop, int descriptor, const char *peer, s
     }
     metrics_add(METRIC_CONNECTIONS, 1);
     return stream;
+}
+
+int stream_use_tls(struct stream *stream, struct tls_settings *settings)
+{
+    stream->tls = tls_new(settings, stream->fd);
+    if (stream->tls == NULL)
+        return ERR_IO;
+    loop_timer_set(&stream->deadline,
+                   loop_now(stream->loop) + tls_settings_handshake_timeout(settings));
+    return 0;
 }
 
 void stream_set_owner(struct stream *stream, size_t output_max,

@@ -2,7 +2,7 @@
 /*
  * A connected byte stream on a non-blocking socket, with a bounded output queue. It reads into one
  * buffer per thread, so an idle stream holds none; it writes at once and queues only what the
- * kernel does not take.
+ * kernel does not take. It may be encrypted.
  *
  * All functions run on the loop's thread. Handlers never run inside a call to the stream.
  */
@@ -14,6 +14,7 @@
 
 /* Opaque types. */
 struct stream;
+struct tls_settings;
 
 /* Bytes that one call of `received` brings at most. */
 #define STREAM_READ_SIZE (64 * 1024)
@@ -33,6 +34,12 @@ struct stream_handlers {
 /* Takes the descriptor over. NULL (and the descriptor closed) when the system refuses. Reading starts. */
 struct stream *stream_new(struct loop *loop, int descriptor, const char *peer, size_t output_max,
                           const struct stream_handlers *handlers, void *owner);
+/*
+ * Before anything is read or written: the bytes are those inside TLS, and neither owner nor peer of
+ * the stream's other functions sees a difference. A handshake that fails, or takes longer than the
+ * settings allow, ends the stream. ERR_IO: no memory.
+ */
+NODISCARD int stream_use_tls(struct stream *stream, struct tls_settings *settings);
 /* Another owner takes it, with another bound for its output. */
 void stream_set_owner(struct stream *stream, size_t output_max,
                       const struct stream_handlers *handlers, void *owner);

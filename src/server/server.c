@@ -16,6 +16,7 @@
 #include "base/mem.h"
 #include "base/quota.h"
 #include "net/listener.h"
+#include "net/tls.h"
 #include "realtime/realtime.h"
 #include "server/admin_key.h"
 #include "server/private_path.h"
@@ -46,10 +47,13 @@ struct server {
     struct writer *writer;
     struct realtime_peers *peers;
     struct quota *quota;
+    struct tls_tickets *tickets;
+    struct tls_settings *tls; /* NULL: plain HTTP */
     struct worker *workers[WORKERS_MAX];
     struct hub_feed *feeds[WORKERS_MAX];
     int worker_count;
     char address[LISTENER_ADDRESS_SIZE];
+    char tls_complaint[SERVER_ERROR_SIZE]; /* said already */
     /* Counts the workers that have drained. */
     pthread_mutex_t mutex;
     pthread_cond_t changed;
@@ -128,6 +132,19 @@ static int start_keys(struct server *server, char *error)
     return ERR_IO;
 }
 
+static int read_certificates(struct server *server, char *error)
+{
+    char cause[TLS_ERROR_SIZE];
+    const struct tls_options *options = &server->config->tls;
+    if (options->cert_file[0] == '\0')
+        return 0;
+    server->tls = tls_settings_new(options, server->tickets, cause);
+    if (server->tls != NULL)
+        return 0;
+    snprintf(error, SERVER_ERROR_SIZE, "%s", cause);
+    return ERR_INVALID;
+}
+
 static int make_workers(struct server *server, char *error)
 {
     int count = worker_count_of(server->config);
@@ -137,6 +154,7 @@ static int make_workers(struct server *server, char *error)
         .secrets_key = server->secrets_key,
         .peers = server->peers,
         .quota = server->quota,
+        .tls = server->tls,
     };
     for (int i = 0; i < count; i++) {
         server->workers[i] = worker_new(server->config, &shared);
@@ -201,15 +219,22 @@ struct server *server_start(const struct config *config, const struct server_ext
     server->config = config;
     server->peers = realtime_peers_new();
     server->quota = quota_new();
+    server->tickets = tls_tickets_new();
     pthread_mutex_init(&server->mutex, NULL);
     pthread_cond_init(&server->changed, NULL);
-    if (open_store(server, error) != 0 || open_audit(server, error) != 0 ||
-        start_keys(server, error) != 0 || make_workers(server, error) != 0 ||
-        start_threads(server, error) != 0 || start_workers(server, extras, error) != 0) {
+    if (read_certificates(server, error) != 0 || open_store(server, error) != 0 ||
+        open_audit(server, error) != 0 || start_keys(server, error) != 0 ||
+        make_workers(server, error) != 0 || start_threads(server, error) != 0 ||
+        start_workers(server, extras, error) != 0) {
         server_stop(&server, 0);
         return NULL;
     }
     return server;
+}
+
+bool server_uses_tls(const struct server *server)
+{
+    return server->tls != NULL;
 }
 
 const char *server_address(const struct server *server)
@@ -245,6 +270,27 @@ void server_reload(struct server *server, const struct config *fresh)
         worker_reload(server->workers[i], fresh, server->admin_key_hash);
     atomic_fetch_add(&server->auth.generation, 1);
     auth_keys_ask_all(server->auth.keys);
+}
+
+void server_renew_certificates(struct server *server)
+{
+    struct tls_settings *old = server->tls;
+    char error[SERVER_ERROR_SIZE];
+    if (old == NULL || !tls_settings_are_stale(old))
+        return;
+    if (read_certificates(server, error) != 0) {
+        server->tls = old;
+        if (strcmp(error, server->tls_complaint) != 0)
+            log_error("the new certificates cannot be used; the old ones stay",
+                      LOG_TEXT("cause", error));
+        memcpy(server->tls_complaint, error, sizeof(error));
+        return;
+    }
+    server->tls_complaint[0] = '\0';
+    for (int i = 0; i < server->worker_count; i++)
+        worker_use_tls(server->workers[i], server->tls);
+    tls_settings_release(&old);
+    log_info("certificates renewed");
 }
 
 static void count_drained(void *argument)
@@ -318,6 +364,8 @@ void server_stop(struct server **owner, int64_t drain_time)
     auth_keys_stop(&server->auth.keys);
     realtime_peers_free(&server->peers);
     quota_free(&server->quota);
+    tls_settings_release(&server->tls);
+    tls_tickets_free(&server->tickets);
     if (server->store != NULL)
         store_close(&server->store);
     pthread_cond_destroy(&server->changed);

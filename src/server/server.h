@@ -39,6 +39,14 @@ struct server *server_start(const struct config *config, const struct server_ext
 /* The numeric host:port that it serves on. */
 const char *server_address(const struct server *server);
 
+bool server_uses_tls(const struct server *server);
+
+/*
+ * Looks whether the files of certificates and keys are others by now, and lets new connections use
+ * those. To be called every few seconds; files that cannot be used are said once, and change nothing.
+ */
+void server_renew_certificates(struct server *server);
+
 /*
  * Gives the reloadable options of `fresh` and the admin key as its file has it to all workers, lets
  * them read projects anew, and opens the audit file anew.

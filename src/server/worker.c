@@ -15,6 +15,7 @@
 #include "base/mem.h"
 #include "hub/hub.h"
 #include "net/listener.h"
+#include "net/tls.h"
 
 #include <pthread.h>
 #include <string.h>
@@ -33,6 +34,7 @@ struct worker {
     struct listen *listen;
     struct http_server *http;
     struct listener *listener;
+    struct tls_settings *tls; /* NULL: none */
     struct http_options http_options;
     struct realtime_options realtime_options;
     struct loop_message stop;
@@ -53,6 +55,8 @@ struct worker *worker_new(const struct config *config, const struct worker_share
     service->store = shared->store;
     service->webhook_key = shared->secrets_key;
     service->quota = shared->quota;
+    if (shared->tls != NULL)
+        worker->tls = tls_settings_hold(shared->tls);
     service->loop = loop_new();
     if (service->loop == NULL ||
         store_connect(shared->store, STORE_READER, &service->reader) != 0) {
@@ -75,7 +79,7 @@ struct hub_feed *worker_feed(const struct worker *worker)
 static void accept_connection(void *argument, int descriptor, const char *peer)
 {
     struct worker *worker = argument;
-    http_server_accept(worker->http, descriptor, peer);
+    http_server_accept(worker->http, descriptor, peer, worker->tls);
 }
 
 static void *run(void *argument)
@@ -140,6 +144,29 @@ void worker_reload(struct worker *worker, const struct config *fresh,
     reload->realtime = fresh->realtime;
     memcpy(reload->admin_key_hash, admin_key_hash, sizeof(reload->admin_key_hash));
     loop_post_always(worker->service.loop, &reload->message);
+}
+
+struct renewal {
+    struct loop_message message;
+    struct worker *worker;
+    struct tls_settings *tls;
+};
+
+static void apply_renewal(struct loop_message *message)
+{
+    struct renewal *renewal = CONTAINER_OF(message, struct renewal, message);
+    tls_settings_release(&renewal->worker->tls);
+    renewal->worker->tls = renewal->tls;
+    mem_free(renewal);
+}
+
+void worker_use_tls(struct worker *worker, struct tls_settings *tls)
+{
+    struct renewal *renewal = mem_zalloc(sizeof(*renewal));
+    renewal->message.run = apply_renewal;
+    renewal->worker = worker;
+    renewal->tls = tls_settings_hold(tls);
+    loop_post_always(worker->service.loop, &renewal->message);
 }
 
 static bool is_drained(const struct worker *worker)
@@ -226,6 +253,7 @@ void worker_free(struct worker **owner)
         listen_free(&worker->listen);
     if (worker->http != NULL)
         http_server_free(&worker->http);
+    tls_settings_release(&worker->tls);
     if (worker->feed != NULL)
         hub_feed_free(&worker->feed);
     auth_free(&worker->service.auth);

@@ -12,6 +12,7 @@ struct hub_feed;
 struct quota;
 struct realtime_peers;
 struct store;
+struct tls_settings;
 struct worker;
 struct writer;
 
@@ -22,6 +23,7 @@ struct worker_shared {
     const uint8_t *secrets_key; /* seals the secrets of webhooks */
     struct realtime_peers *peers;
     struct quota *quota;
+    struct tls_settings *tls; /* NULL: none */
 };
 
 /*
@@ -39,6 +41,8 @@ bool worker_is_started(const struct worker *worker);
 /* From any thread. `admin_key_hash` is that of the operator's key as it is now. */
 void worker_reload(struct worker *worker, const struct config *fresh,
                    const uint8_t admin_key_hash[32]);
+/* From any thread: connections accepted from now on use these. */
+void worker_use_tls(struct worker *worker, struct tls_settings *tls);
 /* Begins to drain. `drained` runs once on the worker's thread when no connection is left. */
 void worker_drain(struct worker *worker, int64_t duration, void (*drained)(void *argument),
                   void *argument);

@@ -218,7 +218,7 @@ static void stop_serving(struct loop_message *message)
 
 static void accepted(void *argument, int descriptor, const char *peer)
 {
-    http_server_accept(((struct world *)argument)->server, descriptor, peer);
+    http_server_accept(((struct world *)argument)->server, descriptor, peer, NULL);
 }
 
 static void *serve(void *argument)

@@ -5,8 +5,8 @@
  * CLIENT_PEM for a client; the rest are valid from 2020 to 2120. All have KEY_PEM; LOCKED_KEY_PEM
  * is the same under a password. No key of a CA is kept. They protect nothing.
  */
-#ifndef ORDERWIRE_HTTP_HTTP_SENDER_CERTIFICATES_H
-#define ORDERWIRE_HTTP_HTTP_SENDER_CERTIFICATES_H
+#ifndef ORDERWIRE_NET_TLS_CERTIFICATES_FIXTURE_H
+#define ORDERWIRE_NET_TLS_CERTIFICATES_FIXTURE_H
 
 /* clang-format off */
 #define CA_PEM \
