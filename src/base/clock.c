@@ -6,7 +6,7 @@
  */
 #include "base/clock.h"
 
-#include <stdio.h>
+#include <string.h>
 #include <time.h>
 
 enum {
@@ -77,17 +77,28 @@ static int64_t days_of_date(struct date date)
            DAYS_OF_400_YEARS - DAYS_BEFORE_1970;
 }
 
+/* Writes `value` with leading zeros into the `count` bytes at `out`. */
+static void put_digits(char *out, int count, unsigned value)
+{
+    for (; count > 0; value /= 10)
+        out[--count] = (char)('0' + value % 10);
+}
+
+/* By hand: it is written twice into each webhook, and snprintf costs as much as the rest of a body. */
 void clock_format(int64_t wall_ms, char out[CLOCK_TEXT_SIZE])
 {
     const int64_t last_ms = last_wall_second * CLOCK_SECOND + 999;
     int64_t ms = wall_ms < 0 ? 0 : wall_ms > last_ms ? last_ms : wall_ms;
     struct date date = date_of_days(ms / CLOCK_DAY);
     unsigned rest = (unsigned)(ms % CLOCK_DAY);
-    /* Wide enough for any values of these types, as the compiler reckons. */
-    char text[80];
-    snprintf(text, sizeof(text), "%04d-%02d-%02dT%02u:%02u:%02u.%03uZ", date.year, date.month,
-             date.day, rest / 3600000, rest / 60000 % 60, rest / 1000 % 60, rest % 1000);
-    snprintf(out, CLOCK_TEXT_SIZE, "%.*s", CLOCK_TEXT_SIZE - 1, text);
+    memcpy(out, "0000-00-00T00:00:00.000Z", CLOCK_TEXT_SIZE);
+    put_digits(out, 4, (unsigned)date.year);
+    put_digits(out + 5, 2, (unsigned)date.month);
+    put_digits(out + 8, 2, (unsigned)date.day);
+    put_digits(out + 11, 2, rest / 3600000);
+    put_digits(out + 14, 2, rest / 60000 % 60);
+    put_digits(out + 17, 2, rest / 1000 % 60);
+    put_digits(out + 20, 3, rest % 1000);
 }
 
 /* Takes exactly `count` digits off the front of `*rest`. */

@@ -162,14 +162,15 @@ bool str_is_utf8(struct str s)
     return true;
 }
 
+/* To the end in any case: without a way out of the loop it takes 16 bytes at a time. */
 bool str_has_control(struct str s)
 {
+    uint8_t found = 0;
     for (size_t i = 0; i < s.len; i++) {
         uint8_t byte = (uint8_t)s.ptr[i];
-        if (byte < 0x20 || byte == 0x7f)
-            return true;
+        found |= (uint8_t)((byte < 0x20) | (byte == 0x7f));
     }
-    return false;
+    return found != 0;
 }
 
 enum { DISTANCE_LENGTH = 64 };
