@@ -1,0 +1,244 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The thread that fetches key sets, against a login service that answers by a table: what is there
+ * when, who shares it, and what a file of an earlier run is worth.
+ */
+#include "auth/auth_keys.h"
+
+#include "auth/auth_fixture.h"
+#include "auth/auth_keys_file.h"
+#include "auth/auth_remote.h"
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/limits.h"
+#include "codec/jwt.h"
+#include "http/http_sender_receiver.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#define PATIENCE 10000
+#define INTERVAL INT64_C(3600000) /* one request, and no second one */
+
+#define KEY(n, id) "{\"kty\":\"RSA\",\"e\":\"AQAB\",\"kid\":\"" id "\",\"n\":\"" n "\"}"
+#define ANSWER(body) "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n" body
+
+static const struct receiver_row rows[] = {
+    {"/one", STR_LIT(ANSWER("{\"keys\":[" KEY(MODULUS_1, "k1") "]}")), THEN_CLOSE},
+    {"/two", STR_LIT(ANSWER("[" KEY(MODULUS_1, "k1") "," KEY(MODULUS_2, "k2") "]")), THEN_CLOSE},
+    {"/none", STR_LIT("HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"), THEN_KEEP},
+};
+
+static struct receiver *receiver;
+static char directory[] = "/tmp/auth_keys_XXXXXX";
+static struct address_network loopback;
+
+static int start(void **state)
+{
+    (void)state;
+    receiver = receiver_start(rows, ARRAY_LENGTH(rows));
+    return mkdtemp(directory) != NULL && address_network_parse(STR_LIT("127.0.0.0/8"), &loopback)
+               ? 0
+               : -1;
+}
+
+/* Calls `visit` with the path of each file that is kept. */
+static int each_file(void (*visit)(const char *path))
+{
+    char path[600];
+    struct dirent *entry;
+    int count = 0;
+    snprintf(path, sizeof(path), "%s/jwks", directory);
+    DIR *folder = opendir(path);
+    while (folder != NULL && (entry = readdir(folder)) != NULL) {
+        if (entry->d_name[0] == '.')
+            continue;
+        snprintf(path, sizeof(path), "%s/jwks/%s", directory, entry->d_name);
+        visit(path);
+        count++;
+    }
+    if (folder != NULL)
+        closedir(folder);
+    return count;
+}
+
+static void remove_file(const char *path)
+{
+    unlink(path);
+}
+
+static void damage_file(const char *path)
+{
+    assert_int_equal(truncate(path, 40), 0);
+}
+
+static void check_file(const char *path)
+{
+    struct stat status;
+    assert_int_equal(stat(path, &status), 0);
+    assert_int_equal(status.st_mode & 0777, 0600);
+}
+
+static int stop(void **state)
+{
+    char path[60];
+    (void)state;
+    each_file(remove_file);
+    snprintf(path, sizeof(path), "%s/jwks", directory);
+    rmdir(path);
+    rmdir(directory);
+    if (receiver != NULL)
+        receiver_stop(&receiver);
+    return 0;
+}
+
+static struct auth_keys_source source_of(int32_t project_id, const char *path, char url[60])
+{
+    snprintf(url, 60, "http://127.0.0.1:%d%s", receiver_port(receiver), path);
+    return (struct auth_keys_source){
+        .project_id = project_id,
+        .url = str_from(url),
+        .networks = &loopback,
+        .network_count = 1,
+        .refresh = CLOCK_DAY,
+    };
+}
+
+static void await_fetch(const struct auth_keys_set *set)
+{
+    int64_t deadline = clock_mono_ms() + PATIENCE;
+    while (auth_keys_fetched_at(set) == 0) {
+        assert_true(clock_mono_ms() < deadline);
+        usleep(1000);
+    }
+}
+
+static void each_project_has_its_own(void **state)
+{
+    char url[60];
+    struct auth_keys *keys = auth_keys_start(directory, INTERVAL);
+    struct auth_keys_source source = source_of(1, "/one", url);
+    struct auth_keys_set *first = auth_keys_hold(keys, &source);
+    struct auth_keys_set *same = auth_keys_hold(keys, &source);
+    (void)state;
+    source.project_id = 2;
+    struct auth_keys_set *other = auth_keys_hold(keys, &source);
+    assert_ptr_equal(first, same);
+    assert_ptr_not_equal(first, other);
+    await_fetch(first);
+    await_fetch(other);
+    assert_int_equal(auth_keys_version(first), 1);
+    /* However many ask, the interval holds. */
+    for (int i = 0; i < 1000; i++)
+        auth_keys_ask(first);
+    auth_keys_ask_all(keys);
+    assert_int_equal(receiver_counts(receiver).requests, 2);
+    assert_int_equal(each_file(check_file), 2);
+    auth_keys_release(&first);
+    auth_keys_release(&same);
+    auth_keys_release(&other);
+    auth_keys_stop(&keys);
+}
+
+static void a_worker_parses_them_once(void **state)
+{
+    char url[60];
+    struct auth_keys *keys = auth_keys_start(directory, INTERVAL);
+    struct auth_keys_source source = source_of(3, "/two", url);
+    struct auth_keys_set *set = auth_keys_hold(keys, &source);
+    struct auth_remote *remote = auth_remote_new(keys, &source);
+    (void)state;
+    await_fetch(set);
+    const struct jwks *parsed = auth_remote_keys(remote);
+    assert_int_equal(parsed->count, 2);
+    const struct crypto_key *key = parsed->keys[0].key;
+    assert_ptr_equal(auth_remote_keys(remote)->keys[0].key, key);
+
+    int64_t fetched_at = auth_remote_fetched_at(remote);
+    int64_t old = fetched_at - 6000;
+    int64_t now = fetched_at + 10;
+    assert_int_equal(auth_remote_miss(remote, old, now), ERR_DENIED);
+    assert_int_equal(auth_remote_miss(remote, fetched_at, now), ERR_BUSY);
+    assert_int_equal(auth_remote_miss(remote, INT64_MIN, now), ERR_DENIED);
+    assert_int_equal(auth_remote_miss(remote, now + CLOCK_DAY, now), ERR_DENIED);
+    assert_int_equal(auth_remote_miss(remote, INT64_MIN, now + INTERVAL), ERR_BUSY);
+    auth_remote_free(&remote);
+    auth_keys_release(&set);
+    auth_keys_stop(&keys);
+}
+
+/*
+ * The next run finds what the last one fetched, unless the file is damaged. The login service is gone.
+ */
+static void files_of_an_earlier_run(void **state)
+{
+    char url[60];
+    struct auth_keys_source source = source_of(3, "/two", url);
+    (void)state;
+    receiver_stop(&receiver);
+    for (int run = 0; run < 2; run++) {
+        struct auth_keys *keys = auth_keys_start(directory, INTERVAL);
+        struct auth_keys_set *set = auth_keys_hold(keys, &source);
+        struct buf document;
+        uint64_t version = 9;
+        buf_init(&document, LIMIT_JWKS_DOCUMENT);
+        auth_keys_read(set, &document, &version);
+        assert_int_equal(version, run == 0 ? 1 : 0);
+        assert_int_equal(document.len > 0, run == 0);
+        assert_int_equal(auth_keys_fetched_at(set), 0);
+        buf_fini(&document);
+        auth_keys_release(&set);
+        auth_keys_stop(&keys);
+        assert_true(each_file(damage_file) > 0);
+    }
+}
+
+static void old_files_are_cleared(void **state)
+{
+    (void)state;
+    assert_true(each_file(check_file) > 0);
+    auth_keys_file_clear(directory, clock_wall_ms() - CLOCK_HOUR);
+    assert_true(each_file(check_file) > 0);
+    auth_keys_file_clear(directory, clock_wall_ms() + CLOCK_HOUR);
+    assert_int_equal(each_file(check_file), 0);
+}
+
+static void what_is_no_key_set_is_not_kept(void **state)
+{
+    char url[60];
+    struct auth_keys *keys = auth_keys_start(directory, INTERVAL);
+    struct auth_keys_source source = source_of(1, "/none", url);
+    int requests = receiver_counts(receiver).requests;
+    int64_t deadline = clock_mono_ms() + PATIENCE;
+    int files = each_file(check_file);
+    struct auth_keys_set *set = auth_keys_hold(keys, &source);
+    (void)state;
+    while (receiver_counts(receiver).requests == requests) {
+        assert_true(clock_mono_ms() < deadline);
+        usleep(1000);
+    }
+    auth_keys_release(&set);
+    auth_keys_stop(&keys);
+    assert_int_equal(each_file(check_file), files);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(each_project_has_its_own),
+        cmocka_unit_test(a_worker_parses_them_once),
+        cmocka_unit_test(what_is_no_key_set_is_not_kept),
+        cmocka_unit_test(files_of_an_earlier_run),
+        cmocka_unit_test(old_files_are_cleared),
+    };
+    return cmocka_run_group_tests(tests, start, stop);
+}
