@@ -5,7 +5,8 @@ check_pie_supported(LANGUAGES C)
 
 add_compile_options(-fstack-protector-strong)
 add_link_options(-Wl,-z,relro,-z,now,-z,noexecstack)
-# Each where the processor has it.
+# Each where the processor has it; clang only warns of one that it has no use for.
+set(CMAKE_REQUIRED_FLAGS -Werror)
 foreach(flag -fstack-clash-protection -fcf-protection=full -mbranch-protection=standard)
     string(MAKE_C_IDENTIFIER "has${flag}" known)
     check_c_compiler_flag(${flag} ${known})
@@ -13,6 +14,7 @@ foreach(flag -fstack-clash-protection -fcf-protection=full -mbranch-protection=s
         add_compile_options(${flag})
     endif()
 endforeach()
+unset(CMAKE_REQUIRED_FLAGS)
 # It needs an optimising build. Level 3 also follows sizes that are known only at run time.
 if(CMAKE_BUILD_TYPE STREQUAL "Release" OR CMAKE_BUILD_TYPE STREQUAL "RelWithDebInfo")
     add_compile_options(-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3)
