@@ -13,9 +13,11 @@ export const engines = {
 
 export const isMobile = (engine) => engine === 'Android' || engine === 'iOS';
 
+let players = 0;
+
 /** Unreal's `auth` is the payment token of its order, the others' the user's JWT. */
 export async function prepare(server, project, engine, options) {
-  const user = `player of ${engine}`;
+  const user = `player ${++players} of ${engine}`;
   const { order_id, token } = await project.create(user);
   const auth = engine === 'Unreal' ? token : project.token(user);
   const tracker = new engines[engine](server, { project, orderId: order_id, auth, ...options });
