@@ -18,6 +18,8 @@
 
 #include <string.h>
 
+enum { CHANNEL_MAX = sizeof("order:2147483647:orders:2147483647#") + LIMIT_USER_EXTERNAL_ID };
+
 static enum metric close_metric(enum close_code code)
 {
     switch (code) {
@@ -199,7 +201,10 @@ int session_subscribe(struct session *session, int32_t project_id, struct str us
     static const struct hub_subscriber_ops ops = {
         .event = on_event, .resync = on_resync, .revoked = on_revoked};
     struct buf channel;
-    buf_init(&channel, sizeof("orders:-2147483648#") + LIMIT_USER_EXTERNAL_ID);
+    buf_init(&channel, CHANNEL_MAX);
+    /* Strangers who follow an order are counted by themselves: they must not shut its user out. */
+    if (session->order_id != 0)
+        buf_printf(&channel, "order:%d:", session->order_id);
     buf_printf(&channel, "orders:%d#", project_id);
     session->project_id = project_id;
     session->user_start = (uint32_t)channel.len;

@@ -108,6 +108,23 @@ serverTest('who does not allow it has no such address', {}, async (server) => {
   await refused(query, nothing);
 });
 
+serverTest('strangers on the older socket do not use up the connections of the user', {
+  'limits.connections_per_user': '1',
+}, async (server) => {
+  const project = await allowing(server);
+  const { order_id, token } = await project.create('u1');
+  const path = `/sub/order/status?order_id=${order_id}&project_id=${project.id}`;
+  const stranger = await RawWebSocket.open(server, { path });
+  assert.deepEqual(await stranger.next(), { order_id, status: 'new' });
+  const another = await RawWebSocket.open(server, { path });
+  assert.deepEqual(await another.closed(), { code: 3013, reason: 'too many requests' });
+  const user = await RawWebSocket.open(server);
+  await user.connect({ auth: token, project_id: project.id });
+  stranger.destroy();
+  await until(async () => (await server.metric('sessions')) === 1, 'the end of the stranger');
+  assert.deepEqual(await (await RawWebSocket.open(server, { path })).next(), { order_id, status: 'new' });
+});
+
 serverTest('a status that changes while the socket opens comes once', {}, async (server) => {
   const project = await allowing(server);
   const all = ['new', 'paid', 'done'];
