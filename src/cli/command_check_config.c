@@ -4,6 +4,7 @@
 #include "cli/cli_config.h"
 #include "config/config.h"
 #include "net/listener.h"
+#include "server/server.h"
 
 #include <stdio.h>
 
@@ -11,10 +12,13 @@ static int run(const struct cli_arguments *arguments)
 {
     struct config config;
     struct buf out;
-    char error[LISTENER_ERROR_SIZE];
+    char cause[LISTENER_ERROR_SIZE];
+    char error[SERVER_ERROR_SIZE];
     int result = cli_config_read(arguments, &config);
-    if (result == CLI_OK && listener_check(config.listen, error) != 0)
-        result = cli_usage(arguments, "listen: %s", error);
+    if (result == CLI_OK && listener_check(config.listen, cause) != 0)
+        result = cli_usage(arguments, "listen: %s", cause);
+    else if (result == CLI_OK && server_check_address(&config, config.listen, error) != 0)
+        result = cli_usage(arguments, "%s", error);
     if (result == CLI_OK) {
         buf_init(&out, 65536);
         config_print(&config, cli_has(arguments, "json"), &out);

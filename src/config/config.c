@@ -281,6 +281,11 @@ int config_load_environment(struct config *config, char error[CONFIG_ERROR_SIZE]
 
 int config_check(struct config *config, char error[CONFIG_ERROR_SIZE])
 {
+    int32_t project_id;
+    struct str user;
+    struct str insecure = str_from(config->realtime.insecure_user);
+    if (insecure.len > 0 && !realtime_parse_user(insecure, &project_id, &user))
+        return fail(error, STR_LIT("realtime.insecure_user"), "PROJECT/USER, such as 77640/u1");
     if (config->realtime.pong_timeout >= config->realtime.ping_interval)
         return fail(error, STR_LIT("realtime.pong_timeout"),
                     "less than realtime.ping_interval, so that one ping waits at a time");

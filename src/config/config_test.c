@@ -67,6 +67,39 @@ static void test_pairs(void **state)
     }
 }
 
+static void test_insecure_user(void **state)
+{
+    static const struct {
+        const char *value;
+        int result;
+    } rows[] = {
+        {"", 0},
+        {"77640/u1", 0},
+        {"1/a/b", 0},
+        {"2147483647/#", 0},
+        {"77640", ERR_INVALID},
+        {"77640/", ERR_INVALID},
+        {"/u1", ERR_INVALID},
+        {"0/u1", ERR_INVALID},
+        {"2147483648/u1", ERR_INVALID},
+        {"p/u1", ERR_INVALID},
+    };
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
+        struct config config;
+        char error[CONFIG_ERROR_SIZE] = "";
+        config_init(&config);
+        assert_int_equal(
+            config_set(&config, STR_LIT("realtime.insecure_user"), str_from(rows[i].value), error),
+            0);
+        if (config_check(&config, error) != rows[i].result)
+            fail_msg("row %zu: %s: \"%s\"", i, rows[i].value, error);
+        if (rows[i].result != 0)
+            assert_non_null(strstr(error, "realtime.insecure_user: expected PROJECT/USER"));
+        config_fini(&config);
+    }
+}
+
 static int load_text(struct config *config, const char *text, char *error)
 {
     char path[] = "/tmp/orderwire-config-XXXXXX";
@@ -207,6 +240,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_defaults),
         cmocka_unit_test(test_pairs),
+        cmocka_unit_test(test_insecure_user),
         cmocka_unit_test(test_file),
         cmocka_unit_test(test_later_sources_win),
         cmocka_unit_test(test_an_unknown_variable_is_told_with_the_nearest),

@@ -209,6 +209,28 @@ int listener_check(const char *host_port, char error[LISTENER_ERROR_SIZE])
     return result;
 }
 
+static bool is_loopback(const struct sockaddr *any)
+{
+    if (any->sa_family == AF_INET6)
+        return IN6_IS_ADDR_LOOPBACK(&((const struct sockaddr_in6 *)any)->sin6_addr);
+    in_addr_t v4 = ((const struct sockaddr_in *)any)->sin_addr.s_addr;
+    return ntohl(v4) >> 24 == IN_LOOPBACKNET;
+}
+
+bool listener_is_loopback(const char *host_port)
+{
+    char port[8];
+    char error[LISTENER_ERROR_SIZE];
+    struct addrinfo *list;
+    bool result = true;
+    if (resolve(host_port, port, &list, error) != 0)
+        return false;
+    for (const struct addrinfo *info = list; info != NULL; info = info->ai_next)
+        result = result && is_loopback(info->ai_addr);
+    freeaddrinfo(list);
+    return result;
+}
+
 int listener_bind(const char *host_port, int count, int *descriptors,
                   char address[LISTENER_ADDRESS_SIZE], char error[LISTENER_ERROR_SIZE])
 {

@@ -28,6 +28,12 @@ NODISCARD int listener_bind(const char *host_port, int count, int *descriptors,
 NODISCARD int listener_check(const char *host_port, char error[LISTENER_ERROR_SIZE]);
 
 /*
+ * Whether it is this machine alone that reaches the address: each that the name stands for is in
+ * 127.0.0.0/8 or is ::1. False for one that listener_check refuses.
+ */
+bool listener_is_loopback(const char *host_port);
+
+/*
  * Gets each accepted connection: a non-blocking descriptor with TCP_NODELAY that becomes its own,
  * and the peer's numeric address.
  */

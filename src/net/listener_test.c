@@ -191,6 +191,31 @@ static void test_malformed_addresses(void **state)
     }
 }
 
+static void test_loopback(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *address;
+        bool is_loopback;
+    } rows[] = {
+        {"127.0.0.1:0", true},
+        {"127.255.255.254:80", true},
+        {"[::1]:8000", true},
+        {"localhost:0", true},
+        {":8000", false},
+        {"0.0.0.0:8000", false},
+        {"[::]:8000", false},
+        {"192.0.2.1:8000", false},
+        {"128.0.0.1:0", false},
+        {"[::2]:8000", false},
+        {"[::ffff:192.0.2.1]:1", false},
+        {"8000", false},
+    };
+    for (size_t i = 0; i < ARRAY_LENGTH(rows); i++)
+        if (listener_is_loopback(rows[i].address) != rows[i].is_loopback)
+            fail_msg("%s", rows[i].address);
+}
+
 static void test_address_of_another_machine(void **state)
 {
     (void)state;
@@ -334,6 +359,7 @@ int main(void)
         TEST(test_workers_share_a_port),
         TEST(test_second_server_is_refused),
         TEST(test_malformed_addresses),
+        TEST(test_loopback),
         TEST(test_address_of_another_machine),
         TEST(test_all_addresses),
         TEST(test_localhost_and_ipv6),

@@ -18,6 +18,14 @@
 #include "service/buyer_stream.h"
 #include "service/service.h"
 
+#include <string.h>
+
+/* Who is at the other end. */
+struct identity {
+    int32_t project_id;
+    struct auth_user user;
+};
+
 /* Only browsers send an origin, and SDKs for browsers take 3507 as final. */
 static enum close_code check_origin(const struct session *session, int32_t project_id)
 {
@@ -29,26 +37,65 @@ static enum close_code check_origin(const struct session *session, int32_t proje
     return result == ERR_DENIED ? CLOSE_PERMISSION_DENIED : CLOSE_SERVER_ERROR;
 }
 
-/* The code that refuses the client, CLOSE_SERVER_ERROR when the store does not answer. */
-static enum close_code identify(const struct session *session,
-                                const struct centrifuge_command *command, struct auth_user *user)
+static enum close_code refusal_for(int result)
+{
+    if (result == ERR_DENIED || result == ERR_EXPIRED || result == ERR_NOT_FOUND)
+        return CLOSE_INVALID_TOKEN;
+    return result < 0 ? CLOSE_SERVER_ERROR : CLOSE_NONE;
+}
+
+static enum close_code identify_by_token(const struct session *session,
+                                         const struct centrifuge_command *command,
+                                         struct identity *identity)
 {
     const struct centrifuge_credentials *credentials = &command->credentials;
     struct str token = credentials->auth.len > 0 ? credentials->auth : command->token;
     struct service *service = session->realtime->service;
-    if (credentials->malformed)
-        return CLOSE_BAD_REQUEST;
+    struct auth_user *user = &identity->user;
     if (token.len == 0 || credentials->project_id < 1 || credentials->project_id > INT32_MAX)
         return CLOSE_INVALID_TOKEN;
-    int result = auth_user(service->auth, (int32_t)credentials->project_id, token,
-                           loop_wall(service->loop), user);
-    if (result == ERR_DENIED || result == ERR_EXPIRED || result == ERR_NOT_FOUND)
+    identity->project_id = (int32_t)credentials->project_id;
+    int result =
+        auth_user(service->auth, identity->project_id, token, loop_wall(service->loop), user);
+    if (result == 0 && credentials->user_external_id.len > 0 &&
+        !str_equal(credentials->user_external_id, user->user_external_id))
+        result = ERR_DENIED;
+    return refusal_for(result);
+}
+
+/* A token alone is among it: without a project nobody can say whose it would be. */
+static bool says_nothing(const struct centrifuge_credentials *credentials)
+{
+    return credentials->auth.len == 0 && credentials->user_external_id.len == 0 &&
+           credentials->project_id == 0;
+}
+
+static enum close_code identify_insecure(const struct session *session, struct identity *identity)
+{
+    const struct realtime *realtime = session->realtime;
+    struct auth_user *user = &identity->user;
+    const struct auth_project *project;
+    struct str name;
+    if (!realtime_parse_user(str_from(realtime->options->insecure_user), &identity->project_id,
+                             &name))
         return CLOSE_INVALID_TOKEN;
-    if (result < 0)
-        return CLOSE_SERVER_ERROR;
-    bool is_other = credentials->user_external_id.len > 0 &&
-                    !str_equal(credentials->user_external_id, user->user_external_id);
-    return is_other ? CLOSE_INVALID_TOKEN : check_origin(session, (int32_t)credentials->project_id);
+    memcpy(user->external_id, name.ptr, name.len);
+    user->user_external_id = str_make(user->external_id, name.len);
+    user->issued_at = loop_wall(realtime->service->loop);
+    user->expires_at = INT64_MAX;
+    return refusal_for(auth_project(realtime->service->auth, identity->project_id, &project));
+}
+
+/* The code that refuses the client, CLOSE_SERVER_ERROR when the store does not answer. */
+static enum close_code identify(const struct session *session,
+                                const struct centrifuge_command *command, struct identity *identity)
+{
+    if (command->credentials.malformed)
+        return CLOSE_BAD_REQUEST;
+    enum close_code refusal = says_nothing(&command->credentials)
+                                  ? identify_insecure(session, identity)
+                                  : identify_by_token(session, command, identity);
+    return refusal == CLOSE_NONE ? check_origin(session, identity->project_id) : refusal;
 }
 
 /* A temporary error, then a code below 3500: every known client tries again or polls. */
@@ -136,15 +183,14 @@ void command_connect(struct session *session, const struct centrifuge_command *c
 {
     struct service *service = session->realtime->service;
     struct buyer_stream_view view = {0};
-    struct auth_user user;
-    enum close_code refusal = identify(session, command, &user);
+    struct identity identity;
+    enum close_code refusal = identify(session, command, &identity);
     if (refusal != CLOSE_NONE) {
         refuse(session, command->id, refusal);
         return;
     }
-    session->issued_at = user.issued_at;
-    if (session_subscribe(session, (int32_t)command->credentials.project_id,
-                          user.user_external_id) != 0) {
+    session->issued_at = identity.user.issued_at;
+    if (session_subscribe(session, identity.project_id, identity.user.user_external_id) != 0) {
         refuse(session, command->id, CLOSE_TOO_MANY_REQUESTS);
         return;
     }
@@ -159,7 +205,7 @@ void command_connect(struct session *session, const struct centrifuge_command *c
         return;
     }
     count_connect(&query, &view);
-    session_connect(session, view.top, end_of_token(session, &user));
+    session_connect(session, view.top, end_of_token(session, &identity.user));
     reply(session, command->id, &query, &view);
     if (!view.recovered && session->realtime->options->latest_on_connect)
         session_push(session, view.publications, view.publication_count);

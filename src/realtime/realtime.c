@@ -23,6 +23,19 @@ const struct http_route realtime_routes[] = {
     {0},
 };
 
+bool realtime_parse_user(struct str text, int32_t *project_id, struct str *user_external_id)
+{
+    struct str rest = text;
+    struct str project;
+    int64_t number;
+    if (!str_split(&rest, '/', &project) || rest.len == 0 || rest.len > LIMIT_USER_EXTERNAL_ID ||
+        !str_to_int64(project, 1, INT32_MAX, &number))
+        return false;
+    *project_id = (int32_t)number;
+    *user_external_id = rest;
+    return true;
+}
+
 struct realtime *realtime_new(struct service *service, const struct realtime_options *options,
                               struct realtime_peers *peers)
 {

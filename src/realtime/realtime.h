@@ -33,7 +33,13 @@ struct realtime_options {
     bool latest_on_connect;         /* tell a fresh connection where its user's orders stand */
     bool terminal_refusal_json;     /* refused credentials: 3500, else 3499 */
     bool terminal_refusal_protobuf; /* the same; 3500 leaves Android's tracker stuck */
+    char *
+        insecure_user; /* who a client without credentials is: realtime_parse_user; empty: refused */
 };
+
+/* "PROJECT/USER", as insecure_user has it; `user_external_id` is a view of `text`. */
+NODISCARD bool realtime_parse_user(struct str text, int32_t *project_id,
+                                   struct str *user_external_id);
 
 /* The routes' context is the struct realtime. */
 extern const struct http_route realtime_routes[];

@@ -189,21 +189,53 @@ static int start_threads(struct server *server, char *error)
     return 0;
 }
 
-static int start_workers(struct server *server, const struct server_extras *extras, char *error)
+int server_check_address(const struct config *config, const char *host_port,
+                         char error[SERVER_ERROR_SIZE])
 {
-    int descriptors[WORKERS_MAX];
+    if (config->realtime.insecure_user[0] == '\0' || listener_is_loopback(host_port))
+        return 0;
+    snprintf(
+        error, SERVER_ERROR_SIZE,
+        "realtime.insecure_user lets in whoever connects, so listen must be a loopback address "
+        "such as 127.0.0.1:8000; it is %.80s",
+        host_port);
+    return ERR_INVALID;
+}
+
+static void close_all(const int *descriptors, int count)
+{
+    for (int i = 0; i < count; i++)
+        close(descriptors[i]);
+}
+
+/* The address that was bound is checked, for a name may change its meaning. */
+static int bind_address(struct server *server, int *descriptors, char *error)
+{
+    const struct config *config = server->config;
     char cause[LISTENER_ERROR_SIZE];
     int count = server->worker_count;
-    int result = listener_bind(server->config->listen, count, descriptors, server->address, cause);
+    int result = listener_bind(config->listen, count, descriptors, server->address, cause);
     if (result != 0) {
         snprintf(error, SERVER_ERROR_SIZE, "%s", cause);
         return result;
     }
+    result = server_check_address(config, server->address, error);
+    if (result != 0)
+        close_all(descriptors, count);
+    return result;
+}
+
+static int start_workers(struct server *server, const struct server_extras *extras, char *error)
+{
+    int descriptors[WORKERS_MAX];
+    int count = server->worker_count;
+    int result = bind_address(server, descriptors, error);
+    if (result != 0)
+        return result;
     for (int i = 0; i < count; i++) {
         result = worker_start(server->workers[i], server->writer, descriptors[i], extras);
         if (result != 0) {
-            for (int j = i + 1; j < count; j++)
-                close(descriptors[j]);
+            close_all(&descriptors[i + 1], count - i - 1);
             snprintf(error, SERVER_ERROR_SIZE, "a worker cannot start: %s", err_text(result));
             return result;
         }
@@ -229,6 +261,9 @@ struct server *server_start(const struct config *config, const struct server_ext
         server_stop(&server, 0);
         return NULL;
     }
+    if (config->realtime.insecure_user[0] != '\0')
+        log_warning("who connects without credentials is let in: realtime.insecure_user is set",
+                    LOG_TEXT("user", config->realtime.insecure_user));
     return server;
 }
 

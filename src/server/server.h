@@ -27,6 +27,13 @@ struct server_extras {
 };
 
 /*
+ * Whether it may serve on `host_port` with these options: realtime.insecure_user wants a loopback
+ * address. ERR_INVALID with a sentence.
+ */
+NODISCARD int server_check_address(const struct config *config, const char *host_port,
+                                   char error[SERVER_ERROR_SIZE]);
+
+/*
  * Starts serving. The directory config->data is made when it is not there. `config` outlives the
  * server. NULL with a sentence in `error`: nothing is left running.
  *

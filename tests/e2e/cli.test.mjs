@@ -192,6 +192,26 @@ test('the demo walks on every channel, and cleans up', async () => {
   }
 });
 
+test('who needs no credentials is let in from this machine alone', async () => {
+  const folder = await mkdtemp(path.join(tmpdir(), 'orderwire-cli-'));
+  const insecure = ['--data', folder, '--set', 'realtime.insecure_user=1/u1'];
+  try {
+    const refused = await run(['serve', '--listen', '0.0.0.0:0', ...insecure]);
+    assert.equal(refused.code, 1);
+    assert.match(refused.stderr, /listen must be a loopback address such as 127\.0\.0\.1:8000; it is 0\.0\.0\.0:/);
+    const server = spawn(binary, ['serve', '--listen', '127.0.0.1:0', ...insecure], { env: cleanEnvironment() });
+    const closed = once(server, 'close');
+    let log = '';
+    server.stderr.setEncoding('utf8').on('data', (text) => (log += text));
+    await within(once(server.stdout, 'data'), 'the server to listen');
+    server.kill('SIGTERM');
+    await within(closed, 'the server to end');
+    assert.match(log, /"warning".*realtime\.insecure_user is set.*1\/u1/);
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+});
+
 test('what is not understood says so with exit code 64', async () => {
   for (const [words, told] of [
     [[], ''],
@@ -200,6 +220,8 @@ test('what is not understood says so with exit code 64', async () => {
     [['order', 'sett'], 'did you mean order set'],
     [['foo'], 'no such command\nSee'],
     [['check-config', '--listen', '8000'], 'listen: 8000: an address is HOST:PORT'],
+    [['check-config', '--set', 'realtime.insecure_user=u1'], 'realtime.insecure_user: expected PROJECT/USER'],
+    [['check-config', '--set', 'realtime.insecure_user=1/u1', '--listen', ':8000'], 'listen must be a loopback address'],
     [['order', 'set', '1'], 'expected: orderwire order set ORDER_ID STATUS'],
     [['order', 'get', '0', '--project', '1'], 'ORDER_ID: expected a number'],
     [['version', '--nonsense'], 'no such flag'],

@@ -138,6 +138,38 @@ serverTest('the forms of connect', { 'realtime.latest_on_connect': 'false' }, as
   });
 });
 
+const INSECURE = { 'realtime.insecure_user': '77640/dev/1', 'realtime.latest_on_connect': 'false' };
+
+serverTest('a client without credentials, where the operator names who it is', INSECURE, async (server, t) => {
+  const { project, data } = await prepare(server);
+  for (const [name, connect, user] of [
+    ['nothing', {}, 'dev/1'],
+    ['no data', { data: null }, 'dev/1'],
+    ['empty data', { data: {} }, 'dev/1'],
+    ['a token of nobody knows which project', { token: 'a.b.c', data: {} }, 'dev/1'],
+    ['credentials', { data }, 'u1'],
+    ['credentials that are wrong', { data: { ...data, auth: 'a.b.c' } }],
+    ['a token without its project', { data: { auth: data.auth } }],
+    ['a project without a token', { data: { project_id: project.id } }],
+    ['a user without a token', { data: { user_external_id: 'u1' } }],
+  ]) {
+    await step(t, server, name, async () => {
+      const socket = await RawWebSocket.open(server);
+      socket.send(json({ id: 1, connect }));
+      if (user) assert.deepEqual(Object.keys((await socket.next()).connect.subs), [`orders:${project.id}#${user}`]);
+      else assert.deepEqual(await socket.closed(), { code: 3500, reason: 'invalid token' });
+      socket.destroy();
+    });
+  }
+  await step(t, server, 'with no library', async () => {
+    const abort = new AbortController();
+    const response = await fetch(`${server.url}/connection/uni_http_stream?cf_connect={}`, { signal: abort.signal });
+    const { value } = await response.body.getReader().read();
+    assert.ok(Buffer.from(value).includes(`orders:${project.id}#dev/1`));
+    abort.abort();
+  });
+});
+
 serverTest('commands and their replies', { 'realtime.latest_on_connect': 'false' }, async (server, t) => {
   const { publications, open } = await prepare(server);
   const { channel, epoch } = await open();
