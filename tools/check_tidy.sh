@@ -7,7 +7,7 @@ cd "$(dirname "$0")/.."
 build=${1:?usage: tools/check_tidy.sh BUILD_FOLDER}
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
-if find src client -name '*.c' ! -name '*_test.c' -print | sort |
+if find src client bench -name '*.c' ! -name '*_test.c' -print | sort |
     xargs -P "$(nproc)" -n 4 clang-tidy -p "$build" --quiet --warnings-as-errors='*' >"$log" 2>/dev/null; then
     echo "clang-tidy: nothing to say"
 else

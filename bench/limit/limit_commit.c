@@ -112,7 +112,8 @@ static struct user find_user(int64_t number)
 {
     char name[32];
     struct user user = {0};
-    snprintf(name, sizeof(name), "user-%lld", (long long)(number * user_step));
+    long long external = number * user_step;
+    snprintf(name, sizeof(name), "user-%lld", external);
     sqlite3_stmt *find = statements[ROW_USER_FIND];
     sqlite3_bind_int64(find, 1, PROJECT);
     sqlite3_bind_text(find, 2, name, -1, SQLITE_STATIC);

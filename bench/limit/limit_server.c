@@ -261,7 +261,7 @@ int main(int argc, char **argv)
     buf_init(&answer, FILE_MAX);
     buf_init(&unchanged, FILE_MAX);
     read_options(argc, argv);
-    subscribers = mem_zalloc((size_t)users * sizeof(*subscribers));
+    subscribers = mem_zalloc((size_t)users * sizeof(struct connection *));
     epoll = epoll_create1(EPOLL_CLOEXEC);
     int listener = open_listener();
     for (;;) {

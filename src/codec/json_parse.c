@@ -212,7 +212,7 @@ static const char *plain_end(const char *at, const char *end, uint8_t *high)
 }
 
 /* The rest of a string with escapes, whose beginning up to `stop` is plain. */
-static bool parse_escaped(struct parser *p, const char *stop, uint8_t high, struct str *out)
+static bool parse_escaped(struct parser *p, const char *stop, uint8_t *high, struct str *out)
 {
     size_t left = (size_t)(p->end - p->at);
     size_t length = (size_t)(stop - p->at);
@@ -233,8 +233,10 @@ static bool parse_escaped(struct parser *p, const char *stop, uint8_t high, stru
         to = unescape(p, to);
         if (!to)
             return false;
-        stop = plain_end(p->at, p->end, &high);
+        stop = plain_end(p->at, p->end, high);
     }
+    if (*p->at != '"')
+        return fail_here(p);
     *to = '\0';
     *out = str_make(text, (size_t)(to - text));
     return true;
@@ -247,16 +249,14 @@ static bool parse_string(struct parser *p, struct str *out)
     const char *first = ++p->at;
     const char *stop = plain_end(first, p->end, &high);
     if (stop < p->end && *stop == '\\') {
-        if (!parse_escaped(p, stop, high, out))
+        if (!parse_escaped(p, stop, &high, out))
             return false;
-        high = 0x80; /* of what follows an escape nothing is known here */
     } else {
         p->at = stop;
-        if (at_byte(p, '"'))
-            *out = arena_copy(&p->arena, str_make(first, (size_t)(stop - first)));
+        if (!at_byte(p, '"'))
+            return fail_here(p);
+        *out = arena_copy(&p->arena, str_make(first, (size_t)(stop - first)));
     }
-    if (!at_byte(p, '"'))
-        return fail_here(p);
     if (high && !str_is_utf8(*out))
         return fail(p, "a byte is not UTF-8");
     p->at++;
