@@ -115,7 +115,7 @@ static const struct http_route routes[] = {
     {NULL},
 };
 
-static void accept_connection(void *argument, int descriptor, const char *peer)
+static void accept_connection(void *argument, int descriptor, const struct address *peer)
 {
     struct demo_receiver *receiver = argument;
     http_server_accept(receiver->http, descriptor, peer, NULL);

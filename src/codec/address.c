@@ -14,6 +14,8 @@ enum { IPV4_PREFIX = 96, ADDRESS_BITS = 128 };
 static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
 static const uint8_t nat64[12] = {0x00, 0x64, 0xff, 0x9b};
 
+const struct address address_unix;
+
 struct address address_from_ipv4(const uint8_t bytes[4])
 {
     struct address address;
@@ -56,6 +58,22 @@ void address_format(const struct address *address, char out[ADDRESS_TEXT_SIZE])
     bool ipv4 = is_ipv4(address);
     inet_ntop(ipv4 ? AF_INET : AF_INET6, address->bytes + (ipv4 ? sizeof(mapped) : 0), out,
               ADDRESS_TEXT_SIZE);
+}
+
+const char *address_text(const struct address *address, char out[ADDRESS_TEXT_SIZE])
+{
+    if (address == NULL)
+        out[0] = '\0';
+    else if (address_equal(address, &address_unix))
+        memcpy(out, "unix", sizeof("unix"));
+    else
+        address_format(address, out);
+    return out;
+}
+
+bool address_equal(const struct address *a, const struct address *b)
+{
+    return memcmp(a->bytes, b->bytes, sizeof(a->bytes)) == 0;
 }
 
 /* A byte with the first `bits` bits set; `bits` may be outside 0 to 8. */

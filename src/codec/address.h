@@ -13,6 +13,9 @@ struct address {
     uint8_t bytes[16]; /* IPv4 in the mapped form */
 };
 
+/* Stands for what has no address: the peer of a Unix socket. Its bytes are zero, which nobody has. */
+extern const struct address address_unix;
+
 struct address_network {
     struct address address;
     int prefix; /* bits of the 128 */
@@ -29,6 +32,10 @@ struct address address_from_ipv4(const uint8_t bytes[4]);
 struct address address_from_ipv6(const uint8_t bytes[16]);
 /* Dotted decimal for mapped addresses. */
 void address_format(const struct address *address, char out[ADDRESS_TEXT_SIZE]);
+
+/* For people: "unix" for address_unix, "" for NULL. Returns `out`. */
+const char *address_text(const struct address *address, char out[ADDRESS_TEXT_SIZE]);
+bool address_equal(const struct address *a, const struct address *b);
 
 /* "10.0.0.0/8", "::1/128", or a single address. Host bits must be zero. */
 NODISCARD bool address_network_parse(struct str text, struct address_network *network);

@@ -34,6 +34,7 @@ static const struct option options[] = {
 static const char *const choices[][5] = {
     {"log.level", "debug", "info", "warning", "error"},
     {"log.format", "auto", "text", "json", NULL},
+    {"proxy.header", "x-forwarded-for", "forwarded", NULL, NULL},
 };
 
 static void *field_of(const struct config *config, const struct option *option)
@@ -279,6 +280,19 @@ int config_load_environment(struct config *config, char error[CONFIG_ERROR_SIZE]
     return 0;
 }
 
+static int check_proxies(const struct config *config, char *error)
+{
+    struct forwarded_trust trust;
+    struct str word;
+    if (forwarded_trust_parse(str_from(config->proxy_trusted), &trust, &word) == 0)
+        return 0;
+    snprintf(error, CONFIG_ERROR_SIZE,
+             "proxy.trusted: \"%.*s\" is no network such as 10.0.0.0/8 (its other bits zero), no "
+             "address, not unix; or there are more than %d",
+             (int)(word.len < 60 ? word.len : 60), word.ptr, LIMIT_PROXY_NETWORKS);
+    return ERR_INVALID;
+}
+
 int config_check(struct config *config, char error[CONFIG_ERROR_SIZE])
 {
     int32_t project_id;
@@ -291,7 +305,7 @@ int config_check(struct config *config, char error[CONFIG_ERROR_SIZE])
                     "less than realtime.ping_interval, so that one ping waits at a time");
     if ((config->tls.cert_file[0] == '\0') != (config->tls.key_file[0] == '\0'))
         return fail(error, STR_LIT("tls.cert_file"), "together with tls.key_file");
-    return 0;
+    return check_proxies(config, error);
 }
 
 void config_reload(struct config *live, const struct config *fresh)

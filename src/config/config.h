@@ -23,6 +23,8 @@ struct config {
     bool core_dumps;
     char *log_level;
     char *log_format;
+    char *proxy_trusted;
+    char *proxy_field; /* as choices spell it */
     struct tls_options tls;
     struct http_options http;
     struct realtime_options realtime;

@@ -100,6 +100,27 @@ static void test_insecure_user(void **state)
     }
 }
 
+static void test_proxies(void **state)
+{
+    static const char *const rows[][2] = {
+        {"10.0.0.0/8, ::1, unix", ""},
+        {"10.0.0.0/8,10.1.2.3/8", "proxy.trusted: \"10.1.2.3/8\" is no network"},
+        {"localhost, unix", "proxy.trusted: \"localhost\" is no network"},
+    };
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
+        struct config config;
+        char error[CONFIG_ERROR_SIZE] = "";
+        config_init(&config);
+        assert_int_equal(config_set(&config, STR_LIT("proxy.trusted"), str_from(rows[i][0]), error),
+                         0);
+        int result = config_check(&config, error);
+        if (result != (rows[i][1][0] == '\0' ? 0 : ERR_INVALID) || !strstr(error, rows[i][1]))
+            fail_msg("%s: \"%s\"", rows[i][0], error);
+        config_fini(&config);
+    }
+}
+
 static int load_text(struct config *config, const char *text, char *error)
 {
     char path[] = "/tmp/orderwire-config-XXXXXX";
@@ -241,6 +262,7 @@ int main(void)
         cmocka_unit_test(test_defaults),
         cmocka_unit_test(test_pairs),
         cmocka_unit_test(test_insecure_user),
+        cmocka_unit_test(test_proxies),
         cmocka_unit_test(test_file),
         cmocka_unit_test(test_later_sources_win),
         cmocka_unit_test(test_an_unknown_variable_is_told_with_the_nearest),

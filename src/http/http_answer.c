@@ -219,7 +219,7 @@ static void record(struct http_connection *connection, int status)
     if (route == NULL || route->audit == NULL || connection->caller[0] == '\0')
         return;
     log_audit(route->audit, LOG_TEXT("who", connection->caller),
-              LOG_TEXT("address", http_request_peer(&connection->request)),
+              LOG_TEXT("address", address_text(&connection->client, (char[ADDRESS_TEXT_SIZE]){0})),
               LOG_STR("path", connection->request.path), LOG_INT("status", status),
               LOG_STR("transaction", http_request_transaction(&connection->request)),
               LOG_TEXT(object[0] != '\0' ? "object" : NULL, object));
@@ -355,6 +355,7 @@ static struct stream *give_away(struct http_connection *connection, int status,
     if (stream != NULL) {
         connection->input = (struct str){0};
         connection->stream = NULL;
+        stream_set_peer(stream, &connection->client);
         stream_resume(stream);
     }
     http_connection_answered(connection, false);

@@ -230,6 +230,22 @@ static void begin_request(struct http_connection *connection)
         begin_body(connection);
 }
 
+/* Whom a trusted proxy names; a stranger's word is not heard. */
+static void find_client(struct http_connection *connection)
+{
+    const struct forwarded_trust *trust = connection->server->trust;
+    struct str fields = connection->head.fields;
+    struct str name, value;
+    struct forwarded_list forwarded;
+    if (trust == NULL || !forwarded_trusts(trust, &connection->client))
+        return;
+    forwarded_begin(&forwarded, trust, &connection->client);
+    while (http_head_next_field(&fields, &name, &value))
+        if (str_equal_ignoring_case(name, str_from(trust->field)))
+            forwarded_add(&forwarded, value);
+    connection->client = forwarded_client(&forwarded);
+}
+
 /* All fields of the request are as of now; what went wrong before is answered without a route. */
 static void end_head(struct http_connection *connection)
 {
@@ -241,6 +257,7 @@ static void end_head(struct http_connection *connection)
         refuse(connection, error, detail);
         return;
     }
+    find_client(connection);
     connection->unread_body = head->chunked || head->content_length > 0;
     if (url_split_target(head->target, &request->path, &request->query) != 0)
         refuse(connection, API_ERROR_BAD_REQUEST, "The address is malformed");
@@ -256,6 +273,7 @@ static void start_request(struct http_connection *connection)
     connection->head = (struct http_head){0};
     connection->match = (struct http_match){0};
     connection->request = (struct http_request){.method = "", .connection = connection};
+    connection->client = *stream_peer(connection->stream);
     connection->unread_body = false;
     connection->origin_listed = false;
     connection->origin_refused = false;
@@ -396,7 +414,7 @@ static void on_timer(struct loop_timer *timer)
         close_stream(connection);
 }
 
-void http_connection_start(struct http_server *server, int descriptor, const char *peer,
+void http_connection_start(struct http_server *server, int descriptor, const struct address *peer,
                            struct tls_settings *tls)
 {
     static const struct stream_handlers handlers = {on_received, on_drained, on_closed};

@@ -35,7 +35,7 @@ static void handle_show(struct http_request *request)
     buf_init(&text, LIMIT_HTTP_RESPONSE);
     buf_printf(&text, "%s %.*s [%.*s] [%.*s] [%.*s] %s", request->method, STR_ARG(request->path),
                STR_ARG(request->query), STR_ARG(request->params[0]), STR_ARG(request->params[1]),
-               http_request_peer(request));
+               address_text(http_request_address(request), (char[ADDRESS_TEXT_SIZE]){0}));
     assert_ptr_equal(request->context, world);
     world_answer(request, 200, buf_view(&text));
     buf_fini(&text);
@@ -230,7 +230,7 @@ void client_dial(void)
     *client = (struct client){.fd = pair[1], .reading = true};
     buf_init(&client->got, 2 * LIMIT_HTTP_OUTPUT);
     client->watch = loop_watch_new(world->loop, pair[1], LOOP_READABLE, client_ready, client);
-    http_server_accept(world->server, pair[0], "192.0.2.7", NULL);
+    http_server_accept(world->server, pair[0], &world->peer, NULL);
 }
 
 void client_say(struct str text, size_t step)
@@ -374,6 +374,7 @@ int world_set_up(void **state)
     world->loop = loop_new();
     world->options = (struct http_options){PATIENCE, PATIENCE, PATIENCE};
     world->client.fd = -1;
+    world->peer = address_from_ipv4((const uint8_t[]){192, 0, 2, 7});
     const struct http_route_table tables[] = {{routes, world}, {NULL, NULL}};
     world->server = http_server_new(world->loop, tables, &world->options);
     buf_init(&world->upgraded_bytes, 1000);

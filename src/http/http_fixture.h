@@ -29,6 +29,7 @@ struct world {
     struct loop *loop;
     struct http_server *server;
     struct http_options options;
+    struct address peer; /* of the client: 192.0.2.7 */
     struct client client;
     struct loop_timer guard;
     struct http_request *held;

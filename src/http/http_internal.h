@@ -79,8 +79,9 @@ struct http_server {
     struct list connections;
     size_t count;
     bool draining;
-    struct quota *quota; /* NULL: no limits */
-    struct buf scratch;  /* the answer being written */
+    struct quota *quota;                 /* NULL: no limits */
+    const struct forwarded_trust *trust; /* NULL: no proxy is believed */
+    struct buf scratch;                  /* the answer being written */
     int64_t date_second;
     char date[32];
 };
@@ -98,6 +99,7 @@ struct http_connection {
     struct list node; /* in the server's list */
     struct http_server *server;
     struct stream *stream; /* NULL when the client is gone */
+    struct address client; /* of the present request */
     enum http_phase phase;
     bool proceeding;     /* one of our frames below will settle */
     bool deferred;       /* `later` waits in the loop */
@@ -125,7 +127,7 @@ struct http_connection {
     void *aborted_argument;
 };
 
-void http_connection_start(struct http_server *server, int descriptor, const char *peer,
+void http_connection_start(struct http_server *server, int descriptor, const struct address *peer,
                            struct tls_settings *tls);
 /* The stream is gone: the handler hears it, or the connection ends. */
 void http_connection_lost(struct http_connection *connection);

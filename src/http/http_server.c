@@ -35,6 +35,11 @@ void http_server_use_quota(struct http_server *server, struct quota *quota)
     server->quota = quota;
 }
 
+void http_server_trust_proxies(struct http_server *server, const struct forwarded_trust *trust)
+{
+    server->trust = trust;
+}
+
 void http_server_free(struct http_server **owner)
 {
     struct http_server *server = *owner;
@@ -46,7 +51,7 @@ void http_server_free(struct http_server **owner)
     *owner = NULL;
 }
 
-void http_server_accept(struct http_server *server, int descriptor, const char *peer,
+void http_server_accept(struct http_server *server, int descriptor, const struct address *peer,
                         struct tls_settings *tls)
 {
     http_connection_start(server, descriptor, peer, tls);
@@ -78,10 +83,9 @@ size_t http_server_connections(const struct http_server *server)
     return server->count;
 }
 
-const char *http_request_peer(const struct http_request *request)
+const struct address *http_request_address(const struct http_request *request)
 {
-    const struct stream *stream = request->connection->stream;
-    return stream != NULL ? stream_peer(stream) : "";
+    return &request->connection->client;
 }
 
 struct loop *http_request_loop(const struct http_request *request)

@@ -16,6 +16,7 @@
 
 #include "base/buf.h"
 #include "codec/api_error.h"
+#include "codec/forwarded.h"
 
 /* Opaque types. */
 struct http_connection;
@@ -94,11 +95,13 @@ struct http_server *http_server_new(struct loop *loop, const struct http_route_t
                                     const struct http_options *options);
 /* Before the first connection; it outlives the server. Without it nothing is limited. */
 void http_server_use_quota(struct http_server *server, struct quota *quota);
+/* Before the first connection; it outlives the server. Without it no proxy is believed. */
+void http_server_trust_proxies(struct http_server *server, const struct forwarded_trust *trust);
 /* All connections have ended. */
 void http_server_free(struct http_server **server);
 
 /* Takes an accepted descriptor over. `tls`: NULL, or what the connection is encrypted by. */
-void http_server_accept(struct http_server *server, int descriptor, const char *peer,
+void http_server_accept(struct http_server *server, int descriptor, const struct address *peer,
                         struct tls_settings *tls);
 /*
  * From now on idle connections are closed, new requests get 503 (SHUTTING_DOWN) and each answer
@@ -114,7 +117,13 @@ size_t http_server_connections(const struct http_server *server);
 struct str http_request_header(const struct http_request *request, const char *name);
 /* False when the field is absent: an empty field is present. */
 bool http_request_has_header(const struct http_request *request, const char *name);
-const char *http_request_peer(const struct http_request *request);
+/*
+ * The client's address: who a limit is for, and whom the record of actions names. It is the peer of
+ * the connection; behind a trusted proxy, whom the proxy names, so that it differs from request to
+ * request (codec/forwarded.h). address_unix when all that is known is a Unix socket. It lives as
+ * long as the request, also when the client has gone.
+ */
+const struct address *http_request_address(const struct http_request *request);
 struct loop *http_request_loop(const struct http_request *request);
 /* The server drains: a held request should be answered. */
 bool http_request_is_draining(const struct http_request *request);

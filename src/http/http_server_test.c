@@ -7,6 +7,8 @@
 #include "base/log.h"
 #include "base/metrics.h"
 
+#include "net/stream.h"
+
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -354,6 +356,42 @@ static void test_too_many_headers(void **state)
     buf_fini(&text);
 }
 
+/* The answer ends with the client's address. */
+static void check_client(const char *fields, const char *client)
+{
+    char text[300];
+    snprintf(text, sizeof(text), "GET /show HTTP/1.1\r\n" HOST "%s\r\n", fields);
+    assert_int_equal(client_ask(text), 200);
+    snprintf(text, sizeof(text), "GET /show [] [] [] %s", client);
+    reply_assert_body(text);
+}
+
+static void test_clients_of_proxies(void **state)
+{
+    struct forwarded_trust trust = {.field = "x-forwarded-for"};
+    struct str word;
+    (void)state;
+    check_client("X-Forwarded-For: 198.51.100.1\r\n", "192.0.2.7");
+    http_server_trust_proxies(world->server, &trust);
+    check_client("X-Forwarded-For: 198.51.100.1\r\n", "192.0.2.7");
+    assert_int_equal(forwarded_trust_parse(STR_LIT("192.0.2.0/24"), &trust, &word), 0);
+    /* Each request of a connection may be another client's. */
+    check_client("X-Forwarded-For: 198.51.100.1\r\n", "198.51.100.1");
+    check_client("x-forwarded-for: 198.51.100.1\r\nX-FORWARDED-FOR: 198.51.100.2\r\n",
+                 "198.51.100.2");
+    check_client("X-Forwarded-For: unknown\r\n", "192.0.2.7");
+    check_client("Forwarded: for=198.51.100.1\r\nX-Real-IP: 198.51.100.1\r\n", "192.0.2.7");
+    trust.field = "forwarded";
+    check_client("Forwarded: for=198.51.100.1\r\nX-Forwarded-For: 198.51.100.2\r\n",
+                 "198.51.100.1");
+    /* A stream that is given away goes on in the name of the client. */
+    client_say_text("GET /upgrade HTTP/1.1\r\n" HOST "Forwarded: for=198.51.100.1\r\n\r\n");
+    world_run_dry();
+    assert_non_null(world->upgraded);
+    assert_string_equal(address_text(stream_peer(world->upgraded), (char[ADDRESS_TEXT_SIZE]){0}),
+                        "198.51.100.1");
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, world_set_up, world_tear_down)
@@ -368,6 +406,7 @@ int main(void)
         TEST(test_requests_are_counted),
         TEST(test_continue),
         TEST(test_too_many_headers),
+        TEST(test_clients_of_proxies),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -43,7 +43,7 @@ struct listener {
     bool freed;
 };
 
-struct address {
+struct socket_address {
     union {
         struct sockaddr any;
         struct sockaddr_in v4;
@@ -96,7 +96,7 @@ static void set_option(int fd, int level, int option, int value)
 }
 
 /* A bound and listening socket, or -1 with errno. */
-static int open_listening(const struct address *address, bool shared)
+static int open_listening(const struct socket_address *address, bool shared)
 {
     int fd = socket(address->any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0)
@@ -116,13 +116,13 @@ static int open_listening(const struct address *address, bool shared)
     return -1;
 }
 
-static uint16_t port_of(const struct address *address)
+static uint16_t port_of(const struct socket_address *address)
 {
     return ntohs(address->any.sa_family == AF_INET6 ? address->v6.sin6_port : address->v4.sin_port);
 }
 
 /* False with errno when somebody listens there. A port that is yet to be picked is nobody's. */
-static bool probe(const struct address *address)
+static bool probe(const struct socket_address *address)
 {
     if (port_of(address) == 0)
         return true;
@@ -133,7 +133,7 @@ static bool probe(const struct address *address)
 }
 
 /* All sockets or none (errno). The first one's port is everybody's. */
-static bool open_all(struct address *address, int count, int *descriptors)
+static bool open_all(struct socket_address *address, int count, int *descriptors)
 {
     if (!probe(address))
         return false;
@@ -153,7 +153,7 @@ static bool open_all(struct address *address, int count, int *descriptors)
     return true;
 }
 
-static void write_host(const struct address *address, char out[INET6_ADDRSTRLEN])
+static void write_host(const struct socket_address *address, char out[INET6_ADDRSTRLEN])
 {
     if (address->any.sa_family == AF_INET6)
         inet_ntop(AF_INET6, &address->v6.sin6_addr, out, INET6_ADDRSTRLEN);
@@ -161,7 +161,7 @@ static void write_host(const struct address *address, char out[INET6_ADDRSTRLEN]
         inet_ntop(AF_INET, &address->v4.sin_addr, out, INET6_ADDRSTRLEN);
 }
 
-static void write_address(const struct address *address, char out[LISTENER_ADDRESS_SIZE])
+static void write_address(const struct socket_address *address, char out[LISTENER_ADDRESS_SIZE])
 {
     char host[INET6_ADDRSTRLEN];
     bool v6 = address->any.sa_family == AF_INET6;
@@ -174,7 +174,7 @@ static int bind_first(const struct addrinfo *list, int count, int *descriptors,
                       char out[LISTENER_ADDRESS_SIZE])
 {
     for (const struct addrinfo *info = list; info != NULL; info = info->ai_next) {
-        struct address address = {.length = info->ai_addrlen};
+        struct socket_address address = {.length = info->ai_addrlen};
         memcpy(&address.storage, info->ai_addr, info->ai_addrlen);
         if (open_all(&address, count, descriptors)) {
             write_address(&address, out);
@@ -255,14 +255,16 @@ int listener_bind(const char *host_port, int count, int *descriptors,
     return 0;
 }
 
-static void write_peer(const struct address *address, char out[INET6_ADDRSTRLEN])
+static struct address peer_of(const struct socket_address *address)
 {
-    const struct in6_addr *v6 = &address->v6.sin6_addr;
-    /* A client of an IPv4 network on a socket for both is shown as what it is. */
-    if (address->any.sa_family == AF_INET6 && IN6_IS_ADDR_V4MAPPED(v6))
-        inet_ntop(AF_INET, &v6->s6_addr[12], out, INET6_ADDRSTRLEN);
-    else
-        write_host(address, out);
+    switch (address->any.sa_family) {
+    case AF_INET:
+        return address_from_ipv4((const uint8_t *)&address->v4.sin_addr);
+    case AF_INET6:
+        return address_from_ipv6(address->v6.sin6_addr.s6_addr);
+    default:
+        return address_unix;
+    }
 }
 
 static void complain_at_most_once_a_second(struct listener *listener, int reason)
@@ -304,16 +306,15 @@ static void on_retry(struct loop_timer *timer)
 /* True when there may be more to accept. */
 static bool accept_one(struct listener *listener)
 {
-    struct address address = {.length = sizeof(address.storage)};
+    struct socket_address address = {.length = sizeof(address.storage)};
     int fd =
         accept4(listener->descriptor, &address.any, &address.length, SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (fd >= 0) {
-        char peer[INET6_ADDRSTRLEN];
+        struct address peer = peer_of(&address);
         /* Another thread may have taken the last one while ours was given up. */
         if (listener->spare < 0)
             listener->spare = open_spare();
-        write_peer(&address, peer);
-        listener->accepted(listener->argument, fd, peer);
+        listener->accepted(listener->argument, fd, &peer);
         return !listener->freed;
     }
     switch (errno) {

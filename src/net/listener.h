@@ -6,6 +6,7 @@
 #ifndef ORDERWIRE_NET_LISTENER_H
 #define ORDERWIRE_NET_LISTENER_H
 
+#include "codec/address.h"
 #include "loop/loop.h"
 
 /* Opaque types. */
@@ -35,9 +36,9 @@ bool listener_is_loopback(const char *host_port);
 
 /*
  * Gets each accepted connection: a non-blocking descriptor with TCP_NODELAY that becomes its own,
- * and the peer's numeric address.
+ * and the peer's address.
  */
-typedef void listener_accept_fn(void *argument, int descriptor, const char *peer);
+typedef void listener_accept_fn(void *argument, int descriptor, const struct address *peer);
 
 /*
  * Takes the descriptor over. When the process runs out of descriptors it drops the waiting

@@ -29,7 +29,7 @@ static struct listener *listener;
 static struct loop_timer guard;
 static int accepted_fd = -1;
 static int accepted_count;
-static char accepted_peer[64];
+static char accepted_peer[ADDRESS_TEXT_SIZE];
 static bool free_when_accepted;
 
 static void on_guard(struct loop_timer *timer)
@@ -66,13 +66,13 @@ static int tear_down(void **state)
     return 0;
 }
 
-static void on_accepted(void *argument, int fd, const char *peer)
+static void on_accepted(void *argument, int fd, const struct address *peer)
 {
     assert_ptr_equal(argument, &accepted_count);
     drop_accepted();
     accepted_fd = fd;
     accepted_count++;
-    snprintf(accepted_peer, sizeof(accepted_peer), "%s", peer);
+    (void)address_text(peer, accepted_peer);
     if (free_when_accepted)
         listener_free(&listener);
     loop_stop(loop);

@@ -14,7 +14,6 @@
 #include "net/tls.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -38,7 +37,7 @@ struct stream {
     bool aborted;    /* the owner is not called any more */
     bool deferred;   /* `later` waits in the loop */
     bool in_handler; /* the owner is being called */
-    char peer[47];   /* a numeric IPv6 address */
+    struct address peer;
 };
 
 /* How long a peer whose handshake failed may take to close. */
@@ -237,7 +236,8 @@ static void give_up_tls(struct stream *stream, bool is_http)
 {
     int64_t now = loop_now(stream->loop);
     tls_free(&stream->tls);
-    log_debug("TLS handshake failed", LOG_TEXT("peer", stream->peer),
+    log_debug("TLS handshake failed",
+              LOG_TEXT("peer", address_text(&stream->peer, (char[ADDRESS_TEXT_SIZE]){0})),
               LOG_TEXT(is_http ? "reason" : NULL, "HTTP without TLS"));
     if (is_http &&
         stream_write(stream, STR_LIT("HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain\r\n"
@@ -281,14 +281,14 @@ static void on_deadline(struct loop_timer *timer)
     settle(stream);
 }
 
-struct stream *stream_new(struct loop *loop, int descriptor, const char *peer, size_t output_max,
-                          const struct stream_handlers *handlers, void *owner)
+struct stream *stream_new(struct loop *loop, int descriptor, const struct address *peer,
+                          size_t output_max, const struct stream_handlers *handlers, void *owner)
 {
     struct stream *stream = mem_zalloc(sizeof(*stream));
     stream->loop = loop;
     stream->fd = descriptor;
     stream->later.run = on_later;
-    snprintf(stream->peer, sizeof(stream->peer), "%s", peer);
+    stream->peer = *peer;
     buf_init(&stream->output, output_max);
     stream_set_owner(stream, output_max, handlers, owner);
     loop_timer_init(&stream->deadline, loop, on_deadline);
@@ -363,9 +363,14 @@ void stream_abort(struct stream **owner)
         release(stream);
 }
 
-const char *stream_peer(const struct stream *stream)
+const struct address *stream_peer(const struct stream *stream)
 {
-    return stream->peer;
+    return &stream->peer;
+}
+
+void stream_set_peer(struct stream *stream, const struct address *peer)
+{
+    stream->peer = *peer;
 }
 
 struct loop *stream_loop(const struct stream *stream)

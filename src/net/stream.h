@@ -10,6 +10,7 @@
 #define ORDERWIRE_NET_STREAM_H
 
 #include "base/str.h"
+#include "codec/address.h"
 #include "loop/loop.h"
 
 /* Opaque types. */
@@ -32,8 +33,8 @@ struct stream_handlers {
 };
 
 /* Takes the descriptor over. NULL (and the descriptor closed) when the system refuses. Reading starts. */
-struct stream *stream_new(struct loop *loop, int descriptor, const char *peer, size_t output_max,
-                          const struct stream_handlers *handlers, void *owner);
+struct stream *stream_new(struct loop *loop, int descriptor, const struct address *peer,
+                          size_t output_max, const struct stream_handlers *handlers, void *owner);
 /*
  * Before anything is read or written: the bytes are those inside TLS, and neither owner nor peer of
  * the stream's other functions sees a difference. A handshake that fails, or takes longer than the
@@ -64,8 +65,9 @@ void stream_close(struct stream *stream, int64_t deadline_mono);
 /* Ends it at once, without a further call to the owner. NULLs the owner's pointer. */
 void stream_abort(struct stream **stream);
 
-/* The peer's numeric address. */
-const char *stream_peer(const struct stream *stream);
+/* Whose stream it is: the socket's peer, unless somebody knows of another behind a proxy. */
+const struct address *stream_peer(const struct stream *stream);
+void stream_set_peer(struct stream *stream, const struct address *peer);
 struct loop *stream_loop(const struct stream *stream);
 
 #endif

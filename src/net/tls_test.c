@@ -153,7 +153,7 @@ static void dial(struct world *world)
     world->closes = 0;
     assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, pair), 0);
     world->fd = pair[1];
-    world->stream = stream_new(world->loop, pair[0], "192.0.2.1", OUTPUT_MAX, &handlers, world);
+    world->stream = stream_new(world->loop, pair[0], &address_unix, OUTPUT_MAX, &handlers, world);
     assert_non_null(world->stream);
     assert_int_equal(stream_use_tls(world->stream, world->settings), 0);
     world->ssl = SSL_new(world->context);

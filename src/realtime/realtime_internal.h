@@ -42,7 +42,7 @@ struct session_transport {
     void (*close)(struct session *session, enum close_code code);
     /* Ends at once, calls session_fini and frees what the session is embedded in. */
     void (*abort)(struct session *session);
-    const char *(*peer)(const struct session *session);
+    const struct address *(*peer)(const struct session *session);
     /*
      * What the client names in a POST to /emulation; empty when it cannot say anything more. NULL:
      * the transport carries both directions.

@@ -13,6 +13,7 @@
 #include "base/mem.h"
 #include "base/metrics.h"
 #include "base/quota.h"
+#include "codec/address.h"
 #include "service/buyer_stream.h"
 #include "service/service.h"
 
@@ -50,7 +51,8 @@ void session_close(struct session *session, enum close_code code)
         return;
     log_debug("session closed", LOG_INT("code", code),
               LOG_TEXT("reason", centrifuge_close_reason(code)),
-              LOG_TEXT("peer", session->transport->peer(session)));
+              LOG_TEXT("peer", address_text(session->transport->peer(session),
+                                            (char[ADDRESS_TEXT_SIZE]){0})));
     metrics_add(close_metric(code), 1);
     session_set_state(session, SESSION_CLOSING);
     session->transport->close(session, code);

@@ -281,10 +281,10 @@ static void abort_session(struct session *session)
     session_fini(session);
 }
 
-static const char *peer(const struct session *session)
+static const struct address *peer(const struct session *session)
 {
     (void)session;
-    return "192.0.2.1";
+    return &address_unix;
 }
 
 static const struct session_transport transport = {

@@ -101,7 +101,7 @@ static void abort_connection(struct session *session)
     end(connection);
 }
 
-static const char *peer(const struct session *session)
+static const struct address *peer(const struct session *session)
 {
     return stream_peer(connection_of(session)->stream);
 }

@@ -120,7 +120,7 @@ static struct wire *dial(struct world *world, int worker)
     buf_init(&wire->input, INPUT_MAX);
     wire->watch = loop_watch_new(world->fixture.loop, fds[0], LOOP_READABLE, on_ready, wire);
     assert_non_null(wire->watch);
-    http_server_accept(world->servers[worker], fds[1], "192.0.2.1", NULL);
+    http_server_accept(world->servers[worker], fds[1], &address_unix, NULL);
     return wire;
 }
 

@@ -53,7 +53,7 @@ static void abort_connection(struct session *session)
     mem_free(connection);
 }
 
-static const char *peer(const struct session *session)
+static const struct address *peer(const struct session *session)
 {
     return websocket_peer(connection_of(session)->websocket);
 }

@@ -35,6 +35,7 @@ struct worker {
     struct http_server *http;
     struct listener *listener;
     struct tls_settings *tls; /* NULL: none */
+    const struct forwarded_trust *trust;
     struct http_options http_options;
     struct realtime_options realtime_options;
     struct loop_message stop;
@@ -55,6 +56,7 @@ struct worker *worker_new(const struct config *config, const struct worker_share
     service->store = shared->store;
     service->webhook_key = shared->secrets_key;
     service->quota = shared->quota;
+    worker->trust = shared->trust;
     if (shared->tls != NULL)
         worker->tls = tls_settings_hold(shared->tls);
     service->loop = loop_new();
@@ -76,7 +78,7 @@ struct hub_feed *worker_feed(const struct worker *worker)
     return worker->feed;
 }
 
-static void accept_connection(void *argument, int descriptor, const char *peer)
+static void accept_connection(void *argument, int descriptor, const struct address *peer)
 {
     struct worker *worker = argument;
     http_server_accept(worker->http, descriptor, peer, worker->tls);
@@ -103,6 +105,7 @@ int worker_start(struct worker *worker, struct writer *writer, int descriptor,
     worker->service.writer = writer;
     worker->http = http_server_new(worker->service.loop, tables, &worker->http_options);
     http_server_use_quota(worker->http, worker->service.quota);
+    http_server_trust_proxies(worker->http, worker->trust);
     worker->listener = listener_new(worker->service.loop, descriptor, accept_connection, worker);
     if (worker->listener == NULL)
         return ERR_IO;

@@ -216,7 +216,7 @@ static void stop_serving(struct loop_message *message)
     loop_defer(world->loop, &world->stop);
 }
 
-static void accepted(void *argument, int descriptor, const char *peer)
+static void accepted(void *argument, int descriptor, const struct address *peer)
 {
     http_server_accept(((struct world *)argument)->server, descriptor, peer, NULL);
 }

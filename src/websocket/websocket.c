@@ -267,7 +267,7 @@ size_t websocket_queued(const struct websocket *ws)
     return ws->stream != NULL ? stream_queued(ws->stream) : 0;
 }
 
-const char *websocket_peer(const struct websocket *ws)
+const struct address *websocket_peer(const struct websocket *ws)
 {
-    return ws->stream != NULL ? stream_peer(ws->stream) : "";
+    return ws->stream != NULL ? stream_peer(ws->stream) : NULL;
 }

@@ -15,6 +15,7 @@
 #define ORDERWIRE_WEBSOCKET_WEBSOCKET_H
 
 #include "base/buf.h"
+#include "codec/address.h"
 
 /* Opaque types. */
 struct stream;
@@ -73,7 +74,8 @@ void websocket_abort(struct websocket **websocket);
 
 bool websocket_is_closing(const struct websocket *websocket);
 size_t websocket_queued(const struct websocket *websocket);
-const char *websocket_peer(const struct websocket *websocket);
+/* NULL when the stream is gone. */
+const struct address *websocket_peer(const struct websocket *websocket);
 
 /* Appends an unmasked, unfragmented frame: opcode 1 text, 2 binary, 8 close, 9 ping, 10 pong. */
 void websocket_frame_write(struct buf *out, int opcode, struct str payload);

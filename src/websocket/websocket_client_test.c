@@ -74,7 +74,7 @@ static void serve_websocket(struct server *server, int fd)
     static const struct stream_handlers none = {0};
     fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
     server->loop = loop_new();
-    struct stream *stream = stream_new(server->loop, fd, "127.0.0.1", ROOM, &none, NULL);
+    struct stream *stream = stream_new(server->loop, fd, &address_unix, ROOM, &none, NULL);
     server->websocket = websocket_new(stream, 65536, ROOM, str_make(NULL, 0), &handlers, server);
     loop_run(server->loop);
     loop_free(&server->loop);
