@@ -32,6 +32,8 @@ enum {
     CLOSE_TRY_AGAIN = 1013,
 };
 
+#define KEY_ENDED "the key is not valid any more"
+
 struct listen {
     struct service *service;
     struct list listeners;
@@ -46,6 +48,7 @@ struct listener {
     struct loop_timer ping;
     int32_t project_id;
     enum webhook_preset preset;
+    char *authorization; /* the request's: asked again before each message, for keys end */
 };
 
 struct listen *listen_new(struct service *service)
@@ -74,6 +77,8 @@ static void listener_free(struct listener *listener)
     silence(listener);
     list_remove(&listener->node);
     listener->listen->count--;
+    mem_wipe(listener->authorization, strlen(listener->authorization));
+    mem_free(listener->authorization);
     mem_free(listener);
 }
 
@@ -151,6 +156,15 @@ static int read_body(const struct listener *listener, const struct hub_event *ev
     return rc;
 }
 
+/* ERR_DENIED: the key was deleted or replaced since. */
+static int check_key(const struct listener *listener, const struct auth_project **project)
+{
+    char caller[AUTH_CALLER_SIZE];
+    int rc = auth_merchant(listener->listen->service->auth, listener->project_id,
+                           str_from(listener->authorization), project, caller);
+    return rc == ERR_NOT_FOUND ? ERR_DENIED : rc;
+}
+
 static int send_event(const struct listener *listener, const struct hub_event *event)
 {
     const struct auth_project *project;
@@ -158,7 +172,7 @@ static int send_event(const struct listener *listener, const struct hub_event *e
     struct buf message;
     buf_init(&body, LIMIT_WEBHOOK_BODY);
     buf_init(&message, LIMIT_WEBHOOK_LISTEN_QUEUE);
-    int rc = auth_project(listener->listen->service->auth, listener->project_id, &project);
+    int rc = check_key(listener, &project);
     if (rc == 0)
         rc = read_body(listener, event, &body);
     if (rc == 0) {
@@ -177,6 +191,8 @@ static void on_event(struct hub_subscriber *subscriber, const struct hub_event *
     int rc = event->offset != 0 ? send_event(listener, event) : 0;
     if (rc == ERR_TOO_LARGE)
         end(listener, CLOSE_POLICY, "you read too slowly");
+    else if (rc == ERR_DENIED)
+        end(listener, CLOSE_POLICY, KEY_ENDED);
     else if (rc < 0 && rc != ERR_NOT_FOUND && rc != ERR_CLOSED)
         end(listener, CLOSE_INTERNAL, "the store cannot be read");
 }
@@ -206,7 +222,12 @@ static void on_ping(struct loop_timer *timer)
 {
     struct listener *listener = CONTAINER_OF(timer, struct listener, ping);
     struct loop *loop = listener->listen->service->loop;
+    const struct auth_project *project;
     struct buf frame;
+    if (check_key(listener, &project) == ERR_DENIED) {
+        end(listener, CLOSE_POLICY, KEY_ENDED);
+        return;
+    }
     buf_init(&frame, 16);
     websocket_frame_write(&frame, PING_OPCODE, STR_LIT(""));
     int rc = websocket_send_frame(listener->websocket, buf_view(&frame));
@@ -218,13 +239,14 @@ static void on_ping(struct loop_timer *timer)
 }
 
 static void take_over(struct listen *listen, int32_t project_id, enum webhook_preset preset,
-                      struct stream *stream, struct str early)
+                      char *authorization, struct stream *stream, struct str early)
 {
     struct listener *listener = mem_zalloc(sizeof(*listener));
     struct service *service = listen->service;
     listener->listen = listen;
     listener->project_id = project_id;
     listener->preset = preset;
+    listener->authorization = authorization;
     listener->websocket =
         websocket_new(stream, MESSAGE_MAX, LIMIT_WEBHOOK_LISTEN_QUEUE, early, &handlers, listener);
     list_append(&listen->listeners, &listener->node);
@@ -249,9 +271,13 @@ static void upgrade(struct http_request *http, struct listen *listen, int32_t pr
     buf_init(&early, 0);
     int result = websocket_accept(&handshake, STR_LIT(""), &headers);
     if (result == 0) {
+        struct str given = http_request_header(http, "authorization");
+        char *authorization = mem_strndup(given.ptr, given.len);
         struct stream *stream = http_upgrade(http, buf_view(&headers), &early);
         if (stream != NULL)
-            take_over(listen, project_id, preset, stream, buf_view(&early));
+            take_over(listen, project_id, preset, authorization, stream, buf_view(&early));
+        else
+            mem_free(authorization);
     } else if (result == ERR_UNSUPPORTED) {
         http_respond_error(http, API_ERROR_UPGRADE_REQUIRED, NULL);
     } else {

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { Webhook } from 'standardwebhooks';
 import WebSocket from 'ws';
-import { Project } from './lib/api.mjs';
+import { call, Project } from './lib/api.mjs';
 import { Inbox, within } from './lib/events.mjs';
 import { serverTest, step } from './lib/server.mjs';
 
@@ -129,6 +129,25 @@ serverTest('webhooks as a stream', {}, async (server, t) => {
     assert.equal((await stream.message()).type, 'order.new');
     stream.close();
   });
+});
+
+serverTest('a listener whose key is deleted hears no more', {}, async (server) => {
+  const project = await projectWithSecret(server);
+  const asAdmin = (method, address, body) =>
+    call(`${server.url}/admin/v1/projects/${project.id}/keys${address}`, {
+      method, body, headers: { authorization: `Bearer ${server.adminKey}` },
+    });
+  const made = (await asAdmin('POST', '', { label: 'listener' })).json;
+  server.secret(made.api_key);
+  const stays = await Stream.open(project);
+  const ends = await Stream.open({ ...project, server, key: made.api_key });
+  await project.create('u1', { order_id: 1 });
+  for (const stream of [stays, ends]) assert.equal((await stream.message()).type, 'order.new');
+  assert.equal((await asAdmin('DELETE', `/${made.key_id}`)).status, 204);
+  await project.set(1, 'paid');
+  assert.equal((await stays.message()).type, 'order.paid');
+  assert.deepEqual(await ends.end(), { code: 1008, reason: 'the key is not valid any more' });
+  assert.equal(ends.inbox.size, 0);
 });
 
 serverTest('a listener that does not read is closed', { workers: 1 }, async (server) => {
