@@ -56,7 +56,7 @@ static void route(const struct http_head *head)
         {"GET", "/{a}/b/{c}", NULL, 0, HTTP_ROUTE_CORS}, {"POST", "/", NULL, 0, 0}, {0}};
     static const struct http_route_table tables[] = {{routes, NULL}, {0}};
     struct http_match match;
-    http_router_find(tables, head->method, head->target, &match);
+    http_router_find(tables, 0, head->method, head->target, &match);
     expect(match.route != routes || (match.params[0].len > 0 && match.params[1].len > 0));
 }
 

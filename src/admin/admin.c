@@ -8,7 +8,7 @@
 #define PROJECTS "/admin/v1/projects"
 
 const struct http_route admin_routes[] = {
-    {"GET", "/health", route_health, 0, HTTP_ROUTE_WHILE_DRAINING},
+    {"GET", "/health", route_health, 0, HTTP_ROUTE_PUBLIC | HTTP_ROUTE_WHILE_DRAINING},
     {"GET", "/ready", route_ready, 0, 0},
     {"GET", "/metrics", route_metrics, 0, HTTP_ROUTE_WHILE_DRAINING},
     {"POST", PROJECTS, route_projects_create, LIMIT_SETTINGS, 0, NULL, "project.create"},
@@ -26,9 +26,9 @@ const struct http_route admin_routes[] = {
 };
 
 const struct http_route admin_page_routes[] = {
-    {"GET", "/demo", route_page, 0, 0},
-    {"GET", "/demo/demo.mjs", route_page, 0, 0},
-    {"GET", "/demo/tracker.mjs", route_page, 0, 0},
-    {"GET", "/demo/centrifuge.js", route_page, 0, 0},
+    {"GET", "/demo", route_page, 0, HTTP_ROUTE_PUBLIC},
+    {"GET", "/demo/demo.mjs", route_page, 0, HTTP_ROUTE_PUBLIC},
+    {"GET", "/demo/tracker.mjs", route_page, 0, HTTP_ROUTE_PUBLIC},
+    {"GET", "/demo/centrifuge.js", route_page, 0, HTTP_ROUTE_PUBLIC},
     {NULL},
 };

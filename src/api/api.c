@@ -15,8 +15,8 @@
 #define COMMAND_BODY 4096
 
 const struct http_route api_routes[] = {
-    {"GET", "/api/v2/project/{project}/order/{order}", route_order_get, 0, HTTP_ROUTE_CORS,
-     .check_origin = route_order_check_origin},
+    {"GET", "/api/v2/project/{project}/order/{order}", route_order_get, 0,
+     HTTP_ROUTE_PUBLIC | HTTP_ROUTE_CORS, .check_origin = route_order_check_origin},
     {"POST", ORDERS, route_orders_create, LIMIT_HTTP_BODY, 0},
     {"GET", ORDERS, route_orders_list, 0, 0},
     {"POST", ORDERS "/batch", route_orders_batch, LIMIT_HTTP_BATCH_BODY, 0, merchant_admit},

@@ -11,6 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Of a server at a socket: "unix:/run/orderwire.sock". */
+#define UNIX_PREFIX "unix:"
 #define SERVER_DEFAULT "http://127.0.0.1:8000"
 #define ANSWER_TIMEOUT_MS 30000
 #define KEY_MAX 4096
@@ -145,12 +147,15 @@ int cli_client_call(struct cli_client *client, const char *method, const char *p
     if (client->authorization == NULL && find_key(client) != CLI_OK)
         return CLI_FAILED;
     buf_init(&url, 2 * LIMIT_HTTP_URL);
-    buf_append_text(&url, client->server);
+    bool is_unix = str_starts_with(str_from(client->server), STR_LIT(UNIX_PREFIX));
+    buf_append_text(&url, is_unix ? "http://localhost" : client->server);
     buf_append_text(&url, path);
     char *text = buf_detach_text(&url);
     int result = http_client_call(
         &(struct http_client_request){.method = method,
                                       .url = text,
+                                      .unix_socket =
+                                          is_unix ? client->server + strlen(UNIX_PREFIX) : NULL,
                                       .headers = (const char *const[]){client->authorization, NULL},
                                       .body = body,
                                       .timeout = ANSWER_TIMEOUT_MS},

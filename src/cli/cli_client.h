@@ -8,7 +8,7 @@
 #include "codec/json.h"
 
 struct cli_client {
-    char *server;        /* "http://127.0.0.1:8000" */
+    char *server;        /* "http://127.0.0.1:8000" or "unix:/run/a.sock" */
     char *authorization; /* a header line; NULL until the first request */
     char *key_origin;    /* "data/admin.key": where the key was found; NULL when it was given */
     const struct cli_arguments *arguments;

@@ -8,17 +8,27 @@
 
 #include <stdio.h>
 
+static int check_address(const struct cli_arguments *arguments, const struct config *config,
+                         const char *option, const char *address)
+{
+    char cause[LISTENER_ERROR_SIZE];
+    char error[SERVER_ERROR_SIZE];
+    if (listener_check(address, cause) != 0)
+        return cli_usage(arguments, "%s: %s", option, cause);
+    if (server_check_address(config, address, error) != 0)
+        return cli_usage(arguments, "%s", error);
+    return CLI_OK;
+}
+
 static int run(const struct cli_arguments *arguments)
 {
     struct config config;
     struct buf out;
-    char cause[LISTENER_ERROR_SIZE];
-    char error[SERVER_ERROR_SIZE];
     int result = cli_config_read(arguments, &config);
-    if (result == CLI_OK && listener_check(config.listen, cause) != 0)
-        result = cli_usage(arguments, "listen: %s", cause);
-    else if (result == CLI_OK && server_check_address(&config, config.listen, error) != 0)
-        result = cli_usage(arguments, "%s", error);
+    if (result == CLI_OK)
+        result = check_address(arguments, &config, "listen", config.listen);
+    if (result == CLI_OK && config.listen_private[0] != '\0')
+        result = check_address(arguments, &config, "listen_private", config.listen_private);
     if (result == CLI_OK) {
         buf_init(&out, 65536);
         config_print(&config, cli_has(arguments, "json"), &out);

@@ -77,12 +77,13 @@ static struct server *start(const struct cli_arguments *arguments, struct config
 
 static int open_client(struct demo *demo, const struct config *config, const struct server *server)
 {
-    char url[200];
+    const char *url = server_url(server, SERVER_PRIVATE);
     char key[ADMIN_KEY_SIZE];
     char error[ADMIN_KEY_ERROR_SIZE];
     if (admin_key_read(config->data, key, error) != 0)
         return cli_fail("%s", error);
-    snprintf(url, sizeof(url), "http://%s", server_address(server));
+    if (url[0] == '\0')
+        url = server_url(server, SERVER_LISTEN);
     cli_client_init_with(&demo->client, url, key);
     mem_wipe(key, sizeof(key));
     return CLI_OK;

@@ -69,6 +69,17 @@ static int wait_for_end(const struct cli_arguments *arguments, const sigset_t *s
     }
 }
 
+static void print_addresses(const struct server *server)
+{
+    static const char *const words[SERVER_PORTS] = {"listening", "private"};
+    for (int port = 0; port < SERVER_PORTS; port++) {
+        const char *url = server_url(server, (enum server_port)port);
+        if (url[0] != '\0')
+            printf("%s on %s\n", words[port], url);
+    }
+    fflush(stdout);
+}
+
 static int serve(const struct cli_arguments *arguments, struct config *config)
 {
     static const struct server_extras extras;
@@ -84,11 +95,9 @@ static int serve(const struct cli_arguments *arguments, struct config *config)
     struct server *server = server_start(config, &extras, error);
     if (server == NULL)
         return cli_fail("%s", error);
-    printf("listening on %s://%s\n", server_uses_tls(server) ? "https" : "http",
-           server_address(server));
-    fflush(stdout);
-    log_info("serving", LOG_TEXT("address", server_address(server)), LOG_TEXT("data", config->data),
-             LOG_TEXT("version", ORDERWIRE_VERSION));
+    print_addresses(server);
+    log_info("serving", LOG_TEXT("address", server_url(server, SERVER_LISTEN)),
+             LOG_TEXT("data", config->data), LOG_TEXT("version", ORDERWIRE_VERSION));
     notify_ready();
     int number = wait_for_end(arguments, &signals, config, server);
     log_info("draining", LOG_TEXT("signal", number == SIGTERM ? "SIGTERM" : "SIGINT"),

@@ -118,7 +118,7 @@ static const struct http_route routes[] = {
 static void accept_connection(void *argument, int descriptor, const struct address *peer)
 {
     struct demo_receiver *receiver = argument;
-    http_server_accept(receiver->http, descriptor, peer, NULL);
+    http_server_accept(receiver->http, descriptor, peer, &(struct http_port){0});
 }
 
 static void *run(void *argument)

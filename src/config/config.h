@@ -18,6 +18,7 @@
 struct config {
     char *data;
     char *listen;
+    char *listen_private;
     int64_t workers;
     int64_t drain_time; /* ms */
     bool core_dumps;

@@ -140,6 +140,7 @@ int http_client_call(const struct http_client_request *request,
     set_limits(curl, request);
     set_method(curl, request);
     curl_easy_setopt(curl, CURLOPT_URL, request->url);
+    curl_easy_setopt(curl, CURLOPT_UNIX_SOCKET_PATH, request->unix_socket);
     curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers);
     result = perform(curl, response, error);
 failed:

@@ -14,6 +14,7 @@ struct http_client_request {
     const char *const *headers; /* "Name: value" lines, ended by NULL; may be NULL */
     struct str body;            /* not empty: sent as application/json unless a header says else */
     int64_t timeout;            /* ms, for all of it */
+    const char *unix_socket;    /* the path of the socket to connect to; NULL: what the URL says */
 };
 
 #define HTTP_CLIENT_ERROR_SIZE 256

@@ -210,7 +210,8 @@ static void begin_request(struct http_connection *connection)
 {
     struct http_request *request = &connection->request;
     struct http_match *match = &connection->match;
-    http_router_find(connection->server->tables, connection->head.method, request->path, match);
+    http_router_find(connection->server->tables, connection->route_flags, connection->head.method,
+                     request->path, match);
     request->route = match->route;
     request->context = match->context;
     request->method = match->route != NULL ? match->route->method : "";
@@ -415,11 +416,12 @@ static void on_timer(struct loop_timer *timer)
 }
 
 void http_connection_start(struct http_server *server, int descriptor, const struct address *peer,
-                           struct tls_settings *tls)
+                           const struct http_port *port)
 {
     static const struct stream_handlers handlers = {on_received, on_drained, on_closed};
     struct http_connection *connection = mem_zalloc(sizeof(*connection));
     connection->server = server;
+    connection->route_flags = port->public_alone ? HTTP_ROUTE_PUBLIC : 0;
     connection->later.run = on_later;
     http_head_reader_init(&connection->reader);
     http_body_init(&connection->body);
@@ -430,7 +432,8 @@ void http_connection_start(struct http_server *server, int descriptor, const str
     server->count++;
     connection->stream =
         stream_new(server->loop, descriptor, peer, LIMIT_HTTP_OUTPUT, &handlers, connection);
-    if (connection->stream != NULL && tls != NULL && stream_use_tls(connection->stream, tls) != 0)
+    if (connection->stream != NULL && port->tls != NULL &&
+        stream_use_tls(connection->stream, port->tls) != 0)
         stream_abort(&connection->stream);
     set_phase(connection, connection->stream != NULL ? HTTP_PHASE_HEAD : HTTP_PHASE_OVER);
     settle(connection);

@@ -230,7 +230,7 @@ void client_dial(void)
     *client = (struct client){.fd = pair[1], .reading = true};
     buf_init(&client->got, 2 * LIMIT_HTTP_OUTPUT);
     client->watch = loop_watch_new(world->loop, pair[1], LOOP_READABLE, client_ready, client);
-    http_server_accept(world->server, pair[0], &world->peer, NULL);
+    http_server_accept(world->server, pair[0], &world->peer, &(struct http_port){0});
 }
 
 void client_say(struct str text, size_t step)

@@ -69,8 +69,9 @@ struct http_match {
     char allow[64];                     /* methods of this path; empty when there is no such path */
 };
 
-void http_router_find(const struct http_route_table *tables, struct str method, struct str path,
-                      struct http_match *match);
+/* Among the routes that have all of these flags. */
+void http_router_find(const struct http_route_table *tables, unsigned flags, struct str method,
+                      struct str path, struct http_match *match);
 
 struct http_server {
     struct loop *loop;
@@ -101,11 +102,12 @@ struct http_connection {
     struct stream *stream; /* NULL when the client is gone */
     struct address client; /* of the present request */
     enum http_phase phase;
-    bool proceeding;     /* one of our frames below will settle */
-    bool deferred;       /* `later` waits in the loop */
-    bool unread_body;    /* a body was announced that nobody will read */
-    bool origin_listed;  /* what check_origin said of the present request */
-    bool origin_refused; /* no page may read the answer */
+    unsigned route_flags; /* of the routes that this port serves */
+    bool proceeding;      /* one of our frames below will settle */
+    bool deferred;        /* `later` waits in the loop */
+    bool unread_body;     /* a body was announced that nobody will read */
+    bool origin_listed;   /* what check_origin said of the present request */
+    bool origin_refused;  /* no page may read the answer */
     struct http_head_reader reader;
     struct http_head head;
     struct http_body body;
@@ -128,7 +130,7 @@ struct http_connection {
 };
 
 void http_connection_start(struct http_server *server, int descriptor, const struct address *peer,
-                           struct tls_settings *tls);
+                           const struct http_port *port);
 /* The stream is gone: the handler hears it, or the connection ends. */
 void http_connection_lost(struct http_connection *connection);
 /* Ends it now if it waits for a request, otherwise after the present one. */

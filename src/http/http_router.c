@@ -78,15 +78,16 @@ static bool consider(const struct http_route *route, void *context, struct str m
     return true;
 }
 
-void http_router_find(const struct http_route_table *tables, struct str method, struct str path,
-                      struct http_match *match)
+void http_router_find(const struct http_route_table *tables, unsigned flags, struct str method,
+                      struct str path, struct http_match *match)
 {
     *match = (struct http_match){0};
     if (str_equal_text(method, "HEAD"))
         method = STR_LIT("GET");
     for (; tables->routes != NULL; tables++) {
         for (const struct http_route *route = tables->routes; route->pattern != NULL; route++)
-            if (consider(route, tables->context, method, path, match))
+            if ((route->flags & flags) == flags &&
+                consider(route, tables->context, method, path, match))
                 return;
     }
 }

@@ -69,7 +69,7 @@ static void test_table(void **state)
         struct http_match match;
         char params[64] = "";
         size_t used = 0;
-        http_router_find(tables, str_from(rows[i].method), str_from(rows[i].path), &match);
+        http_router_find(tables, 0, str_from(rows[i].method), str_from(rows[i].path), &match);
         for (size_t k = 0; k < HTTP_PARAMS_MAX && match.params[k].len > 0; k++)
             used += (size_t)snprintf(params + used, sizeof(params) - used, "%s%.*s",
                                      k > 0 ? " " : "", STR_ARG(match.params[k]));
@@ -80,21 +80,36 @@ static void test_table(void **state)
     }
 }
 
+/* A route without the flags that are asked for is not there at all. */
+static void test_routes_of_a_side(void **state)
+{
+    (void)state;
+    struct http_match match;
+    http_router_find(tables, HTTP_ROUTE_CORS, STR_LIT("GET"), STR_LIT("/p/1/orders/2"), &match);
+    assert_ptr_equal(match.route, &first_routes[1]);
+    http_router_find(tables, HTTP_ROUTE_CORS, STR_LIT("GET"), STR_LIT("/health"), &match);
+    assert_null(match.route);
+    assert_string_equal(match.allow, "");
+    http_router_find(tables, HTTP_ROUTE_CORS, STR_LIT("PATCH"), STR_LIT("/p/1/orders/2"), &match);
+    assert_null(match.route);
+    assert_string_equal(match.allow, "GET, HEAD, OPTIONS");
+}
+
 static void test_flags_and_context(void **state)
 {
     (void)state;
     struct http_match match;
-    http_router_find(tables, STR_LIT("GET"), STR_LIT("/health"), &match);
+    http_router_find(tables, 0, STR_LIT("GET"), STR_LIT("/health"), &match);
     assert_int_equal(match.flags, HTTP_ROUTE_WHILE_DRAINING);
     assert_ptr_equal(match.context, &first_context);
-    http_router_find(tables, STR_LIT("PATCH"), STR_LIT("/p/1/orders/2"), &match);
+    http_router_find(tables, 0, STR_LIT("PATCH"), STR_LIT("/p/1/orders/2"), &match);
     assert_int_equal(match.flags, 0);
-    http_router_find(tables, STR_LIT("OPTIONS"), STR_LIT("/p/1/orders/2"), &match);
+    http_router_find(tables, 0, STR_LIT("OPTIONS"), STR_LIT("/p/1/orders/2"), &match);
     assert_int_equal(match.flags, HTTP_ROUTE_CORS);
     /* Only a preflight asks it. */
     assert_ptr_equal(match.other, &first_routes[1]);
     assert_ptr_equal(match.context, &first_context);
-    http_router_find(tables, STR_LIT("GET"), STR_LIT("/"), &match);
+    http_router_find(tables, 0, STR_LIT("GET"), STR_LIT("/"), &match);
     assert_ptr_equal(match.context, &second_context);
 }
 
@@ -103,6 +118,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_table),
         cmocka_unit_test(test_flags_and_context),
+        cmocka_unit_test(test_routes_of_a_side),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

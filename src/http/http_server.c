@@ -52,9 +52,9 @@ void http_server_free(struct http_server **owner)
 }
 
 void http_server_accept(struct http_server *server, int descriptor, const struct address *peer,
-                        struct tls_settings *tls)
+                        const struct http_port *port)
 {
-    http_connection_start(server, descriptor, peer, tls);
+    http_connection_start(server, descriptor, peer, port);
 }
 
 void http_server_drain(struct http_server *server)

@@ -51,6 +51,8 @@ enum {
     HTTP_ROUTE_CORS = 1,
     /* Also answered while the server drains. */
     HTTP_ROUTE_WHILE_DRAINING = 2,
+    /* For the buyers' side: served also where the rest is not. */
+    HTTP_ROUTE_PUBLIC = 4,
 };
 
 struct http_route {
@@ -100,9 +102,15 @@ void http_server_trust_proxies(struct http_server *server, const struct forwarde
 /* All connections have ended. */
 void http_server_free(struct http_server **server);
 
-/* Takes an accepted descriptor over. `tls`: NULL, or what the connection is encrypted by. */
+/* What the address that a connection came to is for. */
+struct http_port {
+    struct tls_settings *tls; /* what connections are encrypted by; NULL: nothing */
+    bool public_alone;        /* routes without HTTP_ROUTE_PUBLIC are not there */
+};
+
+/* Takes an accepted descriptor over. */
 void http_server_accept(struct http_server *server, int descriptor, const struct address *peer,
-                        struct tls_settings *tls);
+                        const struct http_port *port);
 /*
  * From now on idle connections are closed, new requests get 503 (SHUTTING_DOWN) and each answer
  * closes its connection.

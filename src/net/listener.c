@@ -21,6 +21,8 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 /* Connections of one readiness, so that a flood of them does not starve the others. */
@@ -48,6 +50,7 @@ struct socket_address {
         struct sockaddr any;
         struct sockaddr_in v4;
         struct sockaddr_in6 v6;
+        struct sockaddr_un unix_path;
         struct sockaddr_storage storage;
     };
     socklen_t length;
@@ -56,7 +59,7 @@ struct socket_address {
 static int complain(char error[LISTENER_ERROR_SIZE], int result, const char *host_port,
                     const char *reason)
 {
-    snprintf(error, LISTENER_ERROR_SIZE, "%.80s: %s", host_port, reason);
+    snprintf(error, LISTENER_ERROR_SIZE, "%.119s: %s", host_port, reason);
     return result;
 }
 
@@ -199,8 +202,100 @@ static int resolve(const char *host_port, char port[8], struct addrinfo **list,
     return refusal == 0 ? 0 : complain(error, ERR_INVALID, host_port, gai_strerror(refusal));
 }
 
+#define UNIX_PREFIX "unix:"
+
+/* The path of "unix:/run/a.sock"; NULL for what is no such address. */
+static const char *unix_path_of(const char *address)
+{
+    bool is_unix = str_starts_with(str_from(address), STR_LIT(UNIX_PREFIX));
+    return is_unix ? address + sizeof(UNIX_PREFIX) - 1 : NULL;
+}
+
+static int fill_unix_address(const char *path, struct socket_address *address, char *error)
+{
+    size_t size = strlen(path) + 1;
+    *address = (struct socket_address){.length = sizeof(address->unix_path)};
+    if (path[0] != '/' || size > sizeof(address->unix_path.sun_path))
+        return complain(error, ERR_INVALID, path,
+                        "the path of a socket begins with / and is short");
+    address->unix_path.sun_family = AF_UNIX;
+    memcpy(address->unix_path.sun_path, path, size);
+    return 0;
+}
+
+/* A file that a server left behind is removed; one that somebody listens on is not. */
+static int clear_unix_path(const struct socket_address *address, char *error)
+{
+    const char *path = address->unix_path.sun_path;
+    struct stat status;
+    if (lstat(path, &status) != 0)
+        return errno == ENOENT ? 0 : complain(error, ERR_IO, path, strerror(errno));
+    if (!S_ISSOCK(status.st_mode))
+        return complain(error, ERR_EXISTS, path, "the file there is no socket");
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return complain(error, ERR_IO, path, strerror(errno));
+    bool is_stale = connect(fd, &address->any, address->length) != 0 && errno == ECONNREFUSED;
+    close(fd);
+    if (!is_stale)
+        return complain(error, ERR_EXISTS, path, "another server listens on this socket already");
+    return unlink(path) == 0 ? 0 : complain(error, ERR_IO, path, strerror(errno));
+}
+
+/* A listening socket whose file never had a wider mode, or -1 with errno. */
+static int open_unix(const struct socket_address *address)
+{
+    const mode_t mode = 0660;
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return -1;
+    /* The file gets the socket's mode, less what the umask takes, which is given back. */
+    if (fchmod(fd, mode) == 0 && bind(fd, &address->any, address->length) == 0 &&
+        chmod(address->unix_path.sun_path, mode) == 0 && listen(fd, BACKLOG) == 0)
+        return fd;
+    int reason = errno;
+    close(fd);
+    errno = reason;
+    return -1;
+}
+
+static int bind_unix(const char *path, int count, int *descriptors, char *error)
+{
+    struct socket_address address;
+    int result = fill_unix_address(path, &address, error);
+    if (result == 0)
+        result = clear_unix_path(&address, error);
+    if (result != 0)
+        return result;
+    int opened = 0;
+    while (opened < count) {
+        int fd = opened == 0 ? open_unix(&address)
+                             : fcntl(descriptors[0], F_DUPFD_CLOEXEC, descriptors[0]);
+        if (fd < 0)
+            break;
+        descriptors[opened++] = fd;
+    }
+    if (opened == count)
+        return 0;
+    result = complain(error, ERR_IO, path, strerror(errno));
+    while (opened > 0)
+        close(descriptors[--opened]);
+    return result;
+}
+
+void listener_remove(const char *address)
+{
+    const char *path = unix_path_of(address);
+    if (path != NULL && unlink(path) != 0)
+        log_warning("the file of a socket cannot be removed", LOG_TEXT("path", path),
+                    LOG_TEXT("reason", strerror(errno)));
+}
+
 int listener_check(const char *host_port, char error[LISTENER_ERROR_SIZE])
 {
+    struct socket_address unix_address;
+    if (unix_path_of(host_port) != NULL)
+        return fill_unix_address(unix_path_of(host_port), &unix_address, error);
     char port[8];
     struct addrinfo *list;
     int result = resolve(host_port, port, &list, error);
@@ -223,6 +318,8 @@ bool listener_is_loopback(const char *host_port)
     char error[LISTENER_ERROR_SIZE];
     struct addrinfo *list;
     bool result = true;
+    if (unix_path_of(host_port) != NULL)
+        return true;
     if (resolve(host_port, port, &list, error) != 0)
         return false;
     for (const struct addrinfo *info = list; info != NULL; info = info->ai_next)
@@ -236,6 +333,10 @@ int listener_bind(const char *host_port, int count, int *descriptors,
 {
     char port[8];
     struct addrinfo *list;
+    if (unix_path_of(host_port) != NULL) {
+        snprintf(address, LISTENER_ADDRESS_SIZE, "%s", host_port);
+        return bind_unix(unix_path_of(host_port), count, descriptors, error);
+    }
     int result = resolve(host_port, port, &list, error);
     if (result != 0)
         return result;

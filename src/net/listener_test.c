@@ -15,9 +15,12 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -155,6 +158,60 @@ static void test_workers_share_a_port(void **state)
     }
 }
 
+static void connect_to_unix(int fd, const char *address, int expected)
+{
+    struct sockaddr_un unix_address = {.sun_family = AF_UNIX};
+    assert_true(strlen(address + 5) < sizeof(unix_address.sun_path));
+    memcpy(unix_address.sun_path, address + 5, strlen(address + 5));
+    int result = connect(fd, (struct sockaddr *)&unix_address, sizeof(unix_address));
+    assert_int_equal(result == 0 ? 0 : errno, expected);
+}
+
+static void test_unix_socket(void **state)
+{
+    (void)state;
+    char directory[] = "/tmp/orderwire-listener-XXXXXX";
+    char wanted[64], address[LISTENER_ADDRESS_SIZE], error[LISTENER_ERROR_SIZE] = "";
+    struct stat status;
+    int fds[3], others[1];
+    assert_non_null(mkdtemp(directory));
+    snprintf(wanted, sizeof(wanted), "unix:%s/a.sock", directory);
+    mode_t mask = umask(0);
+    assert_int_equal(listener_bind(wanted, 3, fds, address, error), 0);
+    umask(077);
+    assert_string_equal(address, wanted);
+    assert_int_equal(stat(wanted + 5, &status), 0);
+    assert_int_equal(status.st_mode, S_IFSOCK | 0660);
+    assert_int_equal(listener_bind(wanted, 1, others, address, error), ERR_EXISTS);
+    assert_non_null(strstr(error, "another server listens on this socket"));
+    listener = listener_new(loop, fds[2], on_accepted, &accepted_count);
+    int client = socket(AF_UNIX, SOCK_STREAM, 0);
+    connect_to_unix(client, address, 0);
+    wait_for_accepted(1);
+    assert_string_equal(accepted_peer, "unix");
+    close(client);
+    close(fds[0]);
+    close(fds[1]);
+    listener_free(&listener);
+    /* What a server left behind that was killed. */
+    client = socket(AF_UNIX, SOCK_STREAM, 0);
+    connect_to_unix(client, address, ECONNREFUSED);
+    assert_int_equal(listener_bind(wanted, 1, fds, address, error), 0);
+    umask(mask);
+    assert_int_equal(stat(wanted + 5, &status), 0);
+    assert_int_equal(status.st_mode, S_IFSOCK | 0660);
+    close(client);
+    close(fds[0]);
+    listener_remove("127.0.0.1:8000");
+    listener_remove(address);
+    assert_int_equal(stat(wanted + 5, &status), -1);
+    close(open(wanted + 5, O_CREAT | O_WRONLY, 0600));
+    assert_int_equal(listener_bind(wanted, 1, fds, address, error), ERR_EXISTS);
+    assert_non_null(strstr(error, "no socket"));
+    unlink(wanted + 5);
+    rmdir(directory);
+}
+
 static void test_second_server_is_refused(void **state)
 {
     (void)state;
@@ -177,9 +234,9 @@ static void test_malformed_addresses(void **state)
     (void)state;
     /* Nothing here that a resolver would be asked for. */
     static const char *const malformed[] = {
-        "",          "8000",      "127.0.0.1",     "127.0.0.1:",     "127.0.0.1:x", ":65536",
-        ":-1",       ":080",      "::1:8000",      "[]:8000",        "[::1",        "[::1]",
-        "[::1]8000", "[::1:8000", "127.0.0.1:80 ", "http://a:8000/",
+        "unix:",       "unix:a.sock", "",          "8000",      "127.0.0.1",     "127.0.0.1:",
+        "127.0.0.1:x", ":65536",      ":-1",       ":080",      "::1:8000",      "[]:8000",
+        "[::1",        "[::1]",       "[::1]8000", "[::1:8000", "127.0.0.1:80 ", "http://a:8000/",
     };
     for (size_t i = 0; i < ARRAY_LENGTH(malformed); i++) {
         char address[LISTENER_ADDRESS_SIZE], error[LISTENER_ERROR_SIZE] = "";
@@ -210,6 +267,7 @@ static void test_loopback(void **state)
         {"[::2]:8000", false},
         {"[::ffff:192.0.2.1]:1", false},
         {"8000", false},
+        {"unix:/run/a.sock", true},
     };
     for (size_t i = 0; i < ARRAY_LENGTH(rows); i++)
         if (listener_is_loopback(rows[i].address) != rows[i].is_loopback)
@@ -357,6 +415,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_accepts),
         TEST(test_workers_share_a_port),
+        TEST(test_unix_socket),
         TEST(test_second_server_is_refused),
         TEST(test_malformed_addresses),
         TEST(test_loopback),

@@ -5,21 +5,27 @@
 #include "base/mem.h"
 #include "service/service.h"
 
+#define BROWSERS (HTTP_ROUTE_PUBLIC | HTTP_ROUTE_CORS)
+
 const struct http_route realtime_routes[] = {
-    {.method = "GET", .pattern = "/connection/websocket", .handle = transport_websocket_open},
-    {.method = "GET", .pattern = "/sub/order/status", .handle = legacy_status_open},
-    {"POST", "/connection/http_stream", transport_stream_open, LIMIT_HTTP_BODY, HTTP_ROUTE_CORS},
-    {"GET", "/connection/sse", transport_stream_open_sse, 0, HTTP_ROUTE_CORS},
-    {"POST", "/connection/sse", transport_stream_open_sse, LIMIT_HTTP_BODY, HTTP_ROUTE_CORS},
-    {"GET", "/connection/uni_http_stream", transport_stream_open_one_way, 0, HTTP_ROUTE_CORS},
+    {.method = "GET",
+     .pattern = "/connection/websocket",
+     .handle = transport_websocket_open,
+     .flags = HTTP_ROUTE_PUBLIC},
+    {.method = "GET",
+     .pattern = "/sub/order/status",
+     .handle = legacy_status_open,
+     .flags = HTTP_ROUTE_PUBLIC},
+    {"POST", "/connection/http_stream", transport_stream_open, LIMIT_HTTP_BODY, BROWSERS},
+    {"GET", "/connection/sse", transport_stream_open_sse, 0, BROWSERS},
+    {"POST", "/connection/sse", transport_stream_open_sse, LIMIT_HTTP_BODY, BROWSERS},
+    {"GET", "/connection/uni_http_stream", transport_stream_open_one_way, 0, BROWSERS},
     {"POST", "/connection/uni_http_stream", transport_stream_open_one_way, LIMIT_HTTP_BODY,
-     HTTP_ROUTE_CORS},
-    {"GET", "/connection/uni_sse", transport_stream_open_one_way_sse, 0, HTTP_ROUTE_CORS},
-    {"POST", "/connection/uni_sse", transport_stream_open_one_way_sse, LIMIT_HTTP_BODY,
-     HTTP_ROUTE_CORS},
+     BROWSERS},
+    {"GET", "/connection/uni_sse", transport_stream_open_one_way_sse, 0, BROWSERS},
+    {"POST", "/connection/uni_sse", transport_stream_open_one_way_sse, LIMIT_HTTP_BODY, BROWSERS},
     /* Sessions last while the server drains, and so do their pongs. */
-    {"POST", "/emulation", emulation_handle, LIMIT_HTTP_BODY,
-     HTTP_ROUTE_CORS | HTTP_ROUTE_WHILE_DRAINING},
+    {"POST", "/emulation", emulation_handle, LIMIT_HTTP_BODY, BROWSERS | HTTP_ROUTE_WHILE_DRAINING},
     {0},
 };
 

@@ -120,7 +120,7 @@ static struct wire *dial(struct world *world, int worker)
     buf_init(&wire->input, INPUT_MAX);
     wire->watch = loop_watch_new(world->fixture.loop, fds[0], LOOP_READABLE, on_ready, wire);
     assert_non_null(wire->watch);
-    http_server_accept(world->servers[worker], fds[1], &address_unix, NULL);
+    http_server_accept(world->servers[worker], fds[1], &address_unix, &(struct http_port){0});
     return wire;
 }
 

@@ -144,7 +144,7 @@ static int set_up(void **state)
     world->fd = fds[0];
     world->watch = loop_watch_new(world->fixture.loop, fds[0], LOOP_READABLE, on_ready, world);
     assert_non_null(world->watch);
-    http_server_accept(world->server, fds[1], &address_unix, NULL);
+    http_server_accept(world->server, fds[1], &address_unix, &(struct http_port){0});
     *state = world;
     return 0;
 }

@@ -53,7 +53,7 @@ struct server {
     struct worker *workers[WORKERS_MAX];
     struct hub_feed *feeds[WORKERS_MAX];
     int worker_count;
-    char address[LISTENER_ADDRESS_SIZE];
+    char urls[SERVER_PORTS][LISTENER_ADDRESS_SIZE + sizeof("https://")];
     char tls_complaint[SERVER_ERROR_SIZE]; /* said already */
     /* Counts the workers that have drained. */
     pthread_mutex_t mutex;
@@ -214,40 +214,70 @@ int server_check_address(const struct config *config, const char *host_port,
     return ERR_INVALID;
 }
 
-static void close_all(const int *descriptors, int count)
+struct descriptors {
+    int of[WORKERS_MAX][SERVER_PORTS]; /* -1: none, or given away */
+};
+
+static void close_all(const struct descriptors *descriptors)
 {
-    for (int i = 0; i < count; i++)
-        close(descriptors[i]);
+    for (int i = 0; i < WORKERS_MAX; i++)
+        for (int port = 0; port < SERVER_PORTS; port++)
+            if (descriptors->of[i][port] >= 0)
+                close(descriptors->of[i][port]);
 }
 
 /* The address that was bound is checked, for a name may change its meaning. */
-static int bind_address(struct server *server, int *descriptors, char *error)
+static int bind_port(struct server *server, enum server_port port, const char *wanted,
+                     struct descriptors *descriptors, char *error)
 {
-    const struct config *config = server->config;
+    int opened[WORKERS_MAX];
     char cause[LISTENER_ERROR_SIZE];
-    int count = server->worker_count;
-    int result = listener_bind(config->listen, count, descriptors, server->address, cause);
+    char address[LISTENER_ADDRESS_SIZE];
+    bool is_tls = port == SERVER_LISTEN && server->tls != NULL;
+    if (wanted[0] == '\0')
+        return 0;
+    int result = listener_bind(wanted, server->worker_count, opened, address, cause);
     if (result != 0) {
         snprintf(error, SERVER_ERROR_SIZE, "%s", cause);
         return result;
     }
-    result = server_check_address(config, server->address, error);
-    if (result != 0)
-        close_all(descriptors, count);
-    return result;
+    for (int i = 0; i < server->worker_count; i++)
+        descriptors->of[i][port] = opened[i];
+    bool is_unix = str_starts_with(str_from(address), STR_LIT("unix:"));
+    snprintf(server->urls[port], sizeof(server->urls[port]), "%s%s",
+             is_unix  ? ""
+             : is_tls ? "https://"
+                      : "http://",
+             address);
+    return server_check_address(server->config, address, error);
+}
+
+static int bind_ports(struct server *server, struct descriptors *descriptors, char *error)
+{
+    const struct config *config = server->config;
+    const char *const wanted[SERVER_PORTS] = {config->listen, config->listen_private};
+    memset(descriptors, -1, sizeof(*descriptors));
+    for (int port = 0; port < SERVER_PORTS; port++) {
+        int result = bind_port(server, (enum server_port)port, wanted[port], descriptors, error);
+        if (result != 0) {
+            close_all(descriptors);
+            return result;
+        }
+    }
+    return 0;
 }
 
 static int start_workers(struct server *server, const struct server_extras *extras, char *error)
 {
-    int descriptors[WORKERS_MAX];
-    int count = server->worker_count;
-    int result = bind_address(server, descriptors, error);
+    struct descriptors descriptors;
+    int result = bind_ports(server, &descriptors, error);
     if (result != 0)
         return result;
-    for (int i = 0; i < count; i++) {
-        result = worker_start(server->workers[i], server->writer, descriptors[i], extras);
+    for (int i = 0; i < server->worker_count; i++) {
+        result = worker_start(server->workers[i], server->writer, descriptors.of[i], extras);
+        memset(descriptors.of[i], -1, sizeof(descriptors.of[i]));
         if (result != 0) {
-            close_all(&descriptors[i + 1], count - i - 1);
+            close_all(&descriptors);
             snprintf(error, SERVER_ERROR_SIZE, "a worker cannot start: %s", err_text(result));
             return result;
         }
@@ -279,14 +309,9 @@ struct server *server_start(const struct config *config, const struct server_ext
     return server;
 }
 
-bool server_uses_tls(const struct server *server)
+const char *server_url(const struct server *server, enum server_port port)
 {
-    return server->tls != NULL;
-}
-
-const char *server_address(const struct server *server)
-{
-    return server->address;
+    return server->urls[port];
 }
 
 /* A key file that was removed is made anew, with another key. */
@@ -401,6 +426,8 @@ void server_stop(struct server **owner, int64_t drain_time)
     if (server == NULL)
         return;
     drain_all(server, drain_time);
+    for (int port = 0; port < SERVER_PORTS; port++)
+        listener_remove(server->urls[port]);
     if (server->writer != NULL)
         writer_stop(&server->writer);
     if (server->webhook != NULL)

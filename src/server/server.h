@@ -26,6 +26,13 @@ struct server_extras {
     bool page; /* serve the demo page */
 };
 
+/* The addresses that it serves on. */
+enum server_port {
+    SERVER_LISTEN,  /* what buyers reach; all that there is when it is the only one */
+    SERVER_PRIVATE, /* everything, for merchants, the operator and monitoring */
+    SERVER_PORTS,
+};
+
 /*
  * Whether it may serve on `host_port` with these options: realtime.insecure_user wants a loopback
  * address. ERR_INVALID with a sentence.
@@ -43,10 +50,8 @@ NODISCARD int server_check_address(const struct config *config, const char *host
 struct server *server_start(const struct config *config, const struct server_extras *extras,
                             char error[SERVER_ERROR_SIZE]);
 
-/* The numeric host:port that it serves on. */
-const char *server_address(const struct server *server);
-
-bool server_uses_tls(const struct server *server);
+/* "http://127.0.0.1:8000", "https://[::1]:443", "unix:/run/orderwire.sock"; "" when there is none. */
+const char *server_url(const struct server *server, enum server_port port);
 
 /*
  * Looks whether the files of certificates and keys are others by now, and lets new connections use

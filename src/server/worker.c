@@ -25,6 +25,12 @@
 /* Closing handshakes may take this much longer than the drain time. */
 #define DRAIN_GRACE_MS 1000
 
+struct worker_port {
+    struct worker *worker;
+    struct listener *listener; /* NULL: none */
+    struct http_port http;
+};
+
 struct worker {
     pthread_t thread;
     bool started;
@@ -33,8 +39,8 @@ struct worker {
     struct realtime *realtime;
     struct listen *listen;
     struct http_server *http;
-    struct listener *listener;
-    struct tls_settings *tls; /* NULL: none */
+    struct worker_port ports[SERVER_PORTS];
+    struct tls_settings *tls; /* of SERVER_LISTEN; NULL: none */
     const struct forwarded_trust *trust;
     struct http_options http_options;
     struct realtime_options realtime_options;
@@ -80,8 +86,33 @@ struct hub_feed *worker_feed(const struct worker *worker)
 
 static void accept_connection(void *argument, int descriptor, const struct address *peer)
 {
-    struct worker *worker = argument;
-    http_server_accept(worker->http, descriptor, peer, worker->tls);
+    const struct worker_port *port = argument;
+    http_server_accept(port->worker->http, descriptor, peer, &port->http);
+}
+
+/* With an address for the rest, the first one is for buyers alone. */
+static int open_ports(struct worker *worker, const int descriptors[SERVER_PORTS])
+{
+    int result = 0;
+    worker->ports[SERVER_LISTEN].http.tls = worker->tls;
+    worker->ports[SERVER_LISTEN].http.public_alone = descriptors[SERVER_PRIVATE] >= 0;
+    for (int i = 0; i < SERVER_PORTS; i++) {
+        struct worker_port *port = &worker->ports[i];
+        port->worker = worker;
+        if (descriptors[i] < 0)
+            continue;
+        port->listener =
+            listener_new(worker->service.loop, descriptors[i], accept_connection, port);
+        if (port->listener == NULL)
+            result = ERR_IO;
+    }
+    return result;
+}
+
+static void close_ports(struct worker *worker)
+{
+    for (int i = 0; i < SERVER_PORTS; i++)
+        listener_free(&worker->ports[i].listener);
 }
 
 static void *run(void *argument)
@@ -91,7 +122,7 @@ static void *run(void *argument)
     return NULL;
 }
 
-int worker_start(struct worker *worker, struct writer *writer, int descriptor,
+int worker_start(struct worker *worker, struct writer *writer, const int descriptors[SERVER_PORTS],
                  const struct server_extras *extras)
 {
     struct http_route_table tables[6] = {
@@ -106,8 +137,7 @@ int worker_start(struct worker *worker, struct writer *writer, int descriptor,
     worker->http = http_server_new(worker->service.loop, tables, &worker->http_options);
     http_server_use_quota(worker->http, worker->service.quota);
     http_server_trust_proxies(worker->http, worker->trust);
-    worker->listener = listener_new(worker->service.loop, descriptor, accept_connection, worker);
-    if (worker->listener == NULL)
+    if (open_ports(worker, descriptors) != 0)
         return ERR_IO;
     if (pthread_create(&worker->thread, NULL, run, worker) != 0)
         return ERR_IO;
@@ -160,6 +190,7 @@ static void apply_renewal(struct loop_message *message)
     struct renewal *renewal = CONTAINER_OF(message, struct renewal, message);
     tls_settings_release(&renewal->worker->tls);
     renewal->worker->tls = renewal->tls;
+    renewal->worker->ports[SERVER_LISTEN].http.tls = renewal->tls;
     mem_free(renewal);
 }
 
@@ -192,7 +223,7 @@ static void check_drained(struct loop_timer *timer)
                     LOG_INT("http", (int64_t)http_server_connections(worker->http)),
                     LOG_INT("realtime", (int64_t)realtime_sessions(worker->realtime)),
                     LOG_INT("listeners", (int64_t)listen_count(worker->listen)));
-    listener_free(&worker->listener);
+    close_ports(worker);
     realtime_abort(worker->realtime);
     listen_abort(worker->listen);
     http_server_abort(worker->http);
@@ -249,7 +280,7 @@ void worker_free(struct worker **owner)
         loop_post_always(worker->service.loop, &worker->stop);
         pthread_join(worker->thread, NULL);
     }
-    listener_free(&worker->listener);
+    close_ports(worker);
     if (worker->realtime != NULL)
         realtime_free(&worker->realtime);
     if (worker->listen != NULL)

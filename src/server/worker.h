@@ -33,9 +33,9 @@ struct worker_shared {
  */
 struct worker *worker_new(const struct config *config, const struct worker_shared *shared);
 struct hub_feed *worker_feed(const struct worker *worker);
-/* Takes the listening descriptor over and starts the thread. */
-NODISCARD int worker_start(struct worker *worker, struct writer *writer, int descriptor,
-                           const struct server_extras *extras);
+/* Takes the listening descriptors over (-1: none), whatever it answers, and starts the thread. */
+NODISCARD int worker_start(struct worker *worker, struct writer *writer,
+                           const int descriptors[SERVER_PORTS], const struct server_extras *extras);
 
 /* False after a worker_start that failed, and before. */
 bool worker_is_started(const struct worker *worker);

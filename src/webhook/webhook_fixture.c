@@ -218,7 +218,8 @@ static void stop_serving(struct loop_message *message)
 
 static void accepted(void *argument, int descriptor, const struct address *peer)
 {
-    http_server_accept(((struct world *)argument)->server, descriptor, peer, NULL);
+    http_server_accept(((struct world *)argument)->server, descriptor, peer,
+                       &(struct http_port){0});
 }
 
 static void *serve(void *argument)

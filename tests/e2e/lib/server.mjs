@@ -30,12 +30,14 @@ export class Server {
   #owned = [];
   #secrets = new Set();
   #arguments = [];
+  #lines = 1;
 
   /** Runs with `settings` (configuration keys), in a new data directory. */
   static async start(settings = {}) {
     const server = new Server();
     server.data = await mkdtemp(path.join(tmpdir(), 'orderwire-e2e-'));
     const all = { workers: 2, drain_time: '200ms', 'log.level': 'debug', ...settings };
+    server.#lines = 1 + ['listen_private', 'listen_redirect'].filter((key) => all[key]).length;
     server.#arguments = ['serve', '--data', server.data, '--listen', '127.0.0.1:0'];
     for (const [key, value] of Object.entries(all)) server.#arguments.push('--set', `${key}=${value}`);
     try {
@@ -48,7 +50,7 @@ export class Server {
     return server;
   }
 
-  /** Starts it, or starts it again on the same data; the port changes. */
+  /** Starts it, or starts it again on the same data; the port changes. A second address is `privateUrl`. */
   async start(environment = {}) {
     const child = spawn(binary, this.#arguments, {
       env: { ...cleanEnvironment(), ...environment },
@@ -70,9 +72,14 @@ export class Server {
     child.stderr.setEncoding('utf8').on('data', (text) => this.#keepLog(text));
     child.stdout.setEncoding('utf8').on('data', (text) => {
       output += text;
-      if (output.includes('\n')) listening.resolve(output.slice(0, output.indexOf('\n')));
+      const lines = output.split('\n').slice(0, -1);
+      if (lines.length === this.#lines) listening.resolve(lines);
     });
-    const line = await within(listening.promise, 'the server to listen');
+    const [line, ...more] = await within(listening.promise, 'the server to listen');
+    for (const other of more) {
+      const [, name, url] = /^(\w+) on (\S+)$/.exec(other) ?? assert.fail(other);
+      this[`${name}Url`] = url;
+    }
     const match = /^listening on (http:\/\/127\.0\.0\.1:(\d+))$/.exec(line);
     assert.ok(match, `the first line on standard output: ${line}`);
     this.url = match[1];
