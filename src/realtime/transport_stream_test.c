@@ -236,11 +236,11 @@ static const struct opening openings[] = {
      "\r\n\r\n{\"id\":1,\"connect\":{\"client\":\"", "\"ping\":25,\"pong\":true,\"session\":\"0-",
      "\"}}\n{\"push\":" PUB "}\n", "}\n{}\n", "\n{\"push\":{\"disconnect\":" CLOSED "}}\n"},
     {"GET", "/connection/sse", COMMAND, "text/event-stream",
-     "\r\n\r\n\r\ndata: {\"id\":1,\"connect\":{\"client\":\"",
+     "\r\n\r\ndata: {\"id\":1,\"connect\":{\"client\":\"",
      "\"ping\":25,\"pong\":true,\"session\":\"0-", "\"}}\n\ndata: {\"push\":" PUB "}\n\n",
      "\n\ndata: {}\n\n", "\n\ndata: {\"push\":{\"disconnect\":" CLOSED "}}\n\n"},
     {"POST", "/connection/sse", COMMAND, "text/event-stream",
-     "\r\n\r\n\r\ndata: {\"id\":1,\"connect\":{\"client\":\"",
+     "\r\n\r\ndata: {\"id\":1,\"connect\":{\"client\":\"",
      "\"ping\":25,\"pong\":true,\"session\":\"0-", "\"}}\n\ndata: {\"push\":" PUB "}\n\n",
      "\n\ndata: {}\n\n", "\n\ndata: {\"push\":{\"disconnect\":" CLOSED "}}\n\n"},
     {"POST", "/connection/uni_http_stream", REQUEST, "application/json",
@@ -250,10 +250,10 @@ static const struct opening openings[] = {
      "\r\n\r\n{\"connect\":{\"client\":\"", "\"ping\":25}}\n", "\n" PUB "\n", "}\n{}\n",
      "\n{\"disconnect\":" CLOSED "}\n"},
     {"GET", "/connection/uni_sse", REQUEST, "text/event-stream",
-     "\r\n\r\n\r\ndata: {\"connect\":{\"client\":\"", "\"ping\":25}}\n\n", "\ndata: " PUB "\n\n",
+     "\r\n\r\ndata: {\"connect\":{\"client\":\"", "\"ping\":25}}\n\n", "\ndata: " PUB "\n\n",
      "\n\ndata: {}\n\n", "\n\ndata: {\"disconnect\":" CLOSED "}\n\n"},
     {"POST", "/connection/uni_sse", REQUEST, "text/event-stream",
-     "\r\n\r\n\r\ndata: {\"connect\":{\"client\":\"", "\"ping\":25}}\n\n", "\ndata: " PUB "\n\n",
+     "\r\n\r\ndata: {\"connect\":{\"client\":\"", "\"ping\":25}}\n\n", "\ndata: " PUB "\n\n",
      "\n\ndata: {}\n\n", "\n\ndata: {\"disconnect\":" CLOSED "}\n\n"},
 };
 
@@ -438,7 +438,7 @@ static void test_store_that_fails(void **state)
     fixture_break_store(true);
     get(wire, "/connection/uni_sse", REQUEST, "");
     await_end(wire);
-    assert_true(has(wire, "\r\n\r\n\r\ndata: {\"disconnect\":{\"code\":3004,"));
+    assert_true(has(wire, "\r\n\r\ndata: {\"disconnect\":{\"code\":3004,"));
 }
 
 /* Ends. */
