@@ -100,7 +100,7 @@ def main():
         "seconds": time.monotonic() - began,
         "machine": box,
         "versions": report.versions(BINARY),
-        "rows": [report.judge(row, bench.samples[row[0]]) for row in report.ROWS if "ours" in bench.samples.get(row[0], {})],
+        "rows": [report.judge(row, bench.samples[row[0]], bench.details) for row in report.ROWS if "ours" in bench.samples.get(row[0], {})],
         "details": bench.details,
         "notes": bench.notes,
     }

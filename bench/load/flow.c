@@ -75,6 +75,7 @@ struct run {
     struct flow *flow;
     int64_t start, end;
     int64_t first; /* unit of this run */
+    bool refused;  /* the next unit has been, already */
 };
 
 static bool has_more(const struct run *run, int64_t now)
@@ -103,9 +104,14 @@ static int64_t send_due(struct run *run, struct histogram *late)
         int64_t due = due_of(run, now);
         if (due > now)
             return due < run->end ? due : run->end;
-        if (!flow->send(flow->owner, flow->sent, due))
+        if (!flow->send(flow->owner, flow->sent, due)) {
+            run->refused = true;
             return run->end;
-        histogram_add(late, now - due);
+        }
+        /* When nothing was free to send it with, the server was late. */
+        if (!run->refused)
+            histogram_add(late, now - due);
+        run->refused = false;
         flow->sent++;
     }
 }

@@ -61,8 +61,9 @@ struct load {
     int64_t wall_ns;
     int64_t server_ns;
     int64_t own_ns;
-    int64_t late_ns; /* p99 of how late units went out; of a rate only */
-    int64_t memory;  /* bytes, of the idle scenario */
+    int64_t
+        late_ns; /* p99 of how late units went out by the generator's own fault; of a rate only */
+    int64_t memory; /* bytes, of the idle scenario */
 };
 
 /*
