@@ -53,7 +53,9 @@ static void end_request(struct reader *reader, enum api_error error)
 static void route(const struct http_head *head)
 {
     static const struct http_route routes[] = {
-        {"GET", "/{a}/b/{c}", NULL, 0, HTTP_ROUTE_CORS}, {"POST", "/", NULL, 0, 0}, {0}};
+        {"GET", "/{a}/b/{c}", HTTP_ANYONE, NULL, 0, HTTP_ROUTE_CORS},
+        {"POST", "/", HTTP_ANYONE, NULL, 0, 0},
+        {0}};
     static const struct http_route_table tables[] = {{routes, NULL}, {0}};
     struct http_match match;
     http_router_find(tables, 0, head->method, head->target, &match);

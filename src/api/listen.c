@@ -320,6 +320,6 @@ static void route_listen(struct http_request *http)
 }
 
 const struct http_route listen_routes[] = {
-    {"GET", "/server/v1/project/{project}/webhooks/listen", route_listen, 0, 0},
+    {"GET", "/server/v1/project/{project}/webhooks/listen", HTTP_MERCHANT, route_listen, 0, 0},
     {NULL},
 };

@@ -111,7 +111,7 @@ static void take(struct http_request *request)
 }
 
 static const struct http_route routes[] = {
-    {"POST", "/webhook", take, LIMIT_WEBHOOK_BODY, 0},
+    {"POST", "/webhook", HTTP_ANYONE, take, LIMIT_WEBHOOK_BODY, 0},
     {NULL},
 };
 

@@ -86,7 +86,7 @@ void http_router_find(const struct http_route_table *tables, unsigned flags, str
         method = STR_LIT("GET");
     for (; tables->routes != NULL; tables++) {
         for (const struct http_route *route = tables->routes; route->pattern != NULL; route++)
-            if ((route->flags & flags) == flags &&
+            if (route->access != HTTP_ACCESS_UNSAID && (route->flags & flags) == flags &&
                 consider(route, tables->context, method, path, match))
                 return;
     }

@@ -10,18 +10,19 @@
 #include <cmocka.h>
 
 static const struct http_route first_routes[] = {
-    {"GET", "/health", NULL, 0, HTTP_ROUTE_WHILE_DRAINING},
-    {"GET", "/p/{project}/orders/{order}", NULL, 0, HTTP_ROUTE_CORS},
-    {"PATCH", "/p/{project}/orders/{order}", NULL, 10, 0},
-    {"POST", "/p/{project}/orders/batch", NULL, 10, 0},
-    {NULL, NULL, NULL, 0, 0},
+    {"GET", "/health", HTTP_ANYONE, NULL, 0, HTTP_ROUTE_WHILE_DRAINING},
+    {"GET", "/p/{project}/orders/{order}", HTTP_ANYONE, NULL, 0, HTTP_ROUTE_CORS},
+    {"PATCH", "/p/{project}/orders/{order}", HTTP_ANYONE, NULL, 10, 0},
+    {.method = "GET", .pattern = "/unsaid"},
+    {"POST", "/p/{project}/orders/batch", HTTP_ANYONE, NULL, 10, 0},
+    {NULL},
 };
 static const struct http_route second_routes[] = {
-    {"GET", "/", NULL, 0, 0},
-    {"DELETE", "/p/{project}/orders/{order}", NULL, 0, 0},
-    {"GET", "/a/{1}/{2}/{3}/{4}", NULL, 0, 0},
-    {"GET", "/a/{1}/{2}/{3}/{4}/{5}", NULL, 0, 0},
-    {NULL, NULL, NULL, 0, 0},
+    {"GET", "/", HTTP_ANYONE, NULL, 0, 0},
+    {"DELETE", "/p/{project}/orders/{order}", HTTP_ANYONE, NULL, 0, 0},
+    {"GET", "/a/{1}/{2}/{3}/{4}", HTTP_ANYONE, NULL, 0, 0},
+    {"GET", "/a/{1}/{2}/{3}/{4}/{5}", HTTP_ANYONE, NULL, 0, 0},
+    {NULL},
 };
 static int first_context, second_context;
 static const struct http_route_table tables[] = {
@@ -42,7 +43,7 @@ static const struct {
     {"GET", "/p/1/orders/2", &first_routes[1], "1 2", ""},
     {"PATCH", "/p/1/orders/2", &first_routes[2], "1 2", ""},
     {"DELETE", "/p/1/orders/%2F", &second_routes[1], "1 %2F", ""},
-    {"POST", "/p/1/orders/batch", &first_routes[3], "1", ""},
+    {"POST", "/p/1/orders/batch", &first_routes[4], "1", ""},
     {"GET", "/a/1/2/3/4", &second_routes[2], "1 2 3 4", ""},
     {"GET", "/a/1/2/3/4/5", NULL, "", ""},
     {"POST", "/health", NULL, "", "GET, HEAD"},
@@ -52,6 +53,8 @@ static const struct {
     {"GET", "//health", NULL, "", ""},
     {"GET", "/./health", NULL, "", ""},
     {"GET", "/healt", NULL, "", ""},
+    {"GET", "/unsaid", NULL, "", ""},
+    {"POST", "/unsaid", NULL, "", ""},
     {"GET", "/healthy", NULL, "", ""},
     {"GET", "/Health", NULL, "", ""},
     {"GET", "/p//orders/2", NULL, "", ""},

@@ -55,9 +55,22 @@ enum {
     HTTP_ROUTE_PUBLIC = 4,
 };
 
+/*
+ * Who gets more than a refusal. The handler asks; this is what it is held against, and what
+ * `orderwire routes` lists. A route that does not say it is not served.
+ */
+enum http_access {
+    HTTP_ACCESS_UNSAID,
+    HTTP_ANYONE,
+    HTTP_USER,     /* a user's token, in the request or in the connect command */
+    HTTP_MERCHANT, /* a key of the project, or the admin key */
+    HTTP_ADMIN,    /* the admin key */
+};
+
 struct http_route {
     const char *method;  /* "GET", "POST", "PATCH", "DELETE" */
     const char *pattern; /* "/server/v1/project/{project}/orders/{order}"; {…} is one segment */
+    enum http_access access;
     http_handler_fn *handle;
     size_t body_max; /* 0: a request with a body is refused with 413 */
     unsigned flags;

@@ -10,22 +10,30 @@
 const struct http_route realtime_routes[] = {
     {.method = "GET",
      .pattern = "/connection/websocket",
+     .access = HTTP_USER,
      .handle = transport_websocket_open,
      .flags = HTTP_ROUTE_PUBLIC},
     {.method = "GET",
      .pattern = "/sub/order/status",
+     .access = HTTP_ANYONE,
      .handle = legacy_status_open,
      .flags = HTTP_ROUTE_PUBLIC},
-    {"POST", "/connection/http_stream", transport_stream_open, LIMIT_HTTP_BODY, BROWSERS},
-    {"GET", "/connection/sse", transport_stream_open_sse, 0, BROWSERS},
-    {"POST", "/connection/sse", transport_stream_open_sse, LIMIT_HTTP_BODY, BROWSERS},
-    {"GET", "/connection/uni_http_stream", transport_stream_open_one_way, 0, BROWSERS},
-    {"POST", "/connection/uni_http_stream", transport_stream_open_one_way, LIMIT_HTTP_BODY,
+    {"POST", "/connection/http_stream", HTTP_USER, transport_stream_open, LIMIT_HTTP_BODY,
      BROWSERS},
-    {"GET", "/connection/uni_sse", transport_stream_open_one_way_sse, 0, BROWSERS},
-    {"POST", "/connection/uni_sse", transport_stream_open_one_way_sse, LIMIT_HTTP_BODY, BROWSERS},
-    /* Sessions last while the server drains, and so do their pongs. */
-    {"POST", "/emulation", emulation_handle, LIMIT_HTTP_BODY, BROWSERS | HTTP_ROUTE_WHILE_DRAINING},
+    {"GET", "/connection/sse", HTTP_USER, transport_stream_open_sse, 0, BROWSERS},
+    {"POST", "/connection/sse", HTTP_USER, transport_stream_open_sse, LIMIT_HTTP_BODY, BROWSERS},
+    {"GET", "/connection/uni_http_stream", HTTP_USER, transport_stream_open_one_way, 0, BROWSERS},
+    {"POST", "/connection/uni_http_stream", HTTP_USER, transport_stream_open_one_way,
+     LIMIT_HTTP_BODY, BROWSERS},
+    {"GET", "/connection/uni_sse", HTTP_USER, transport_stream_open_one_way_sse, 0, BROWSERS},
+    {"POST", "/connection/uni_sse", HTTP_USER, transport_stream_open_one_way_sse, LIMIT_HTTP_BODY,
+     BROWSERS},
+    /*
+     * It asks for the name of a session, which only its client was told. Sessions last while the
+     * server drains, and so do their pongs.
+     */
+    {"POST", "/emulation", HTTP_ANYONE, emulation_handle, LIMIT_HTTP_BODY,
+     BROWSERS | HTTP_ROUTE_WHILE_DRAINING},
     {0},
 };
 

@@ -26,6 +26,9 @@ struct server_extras {
     bool page; /* serve the demo page */
 };
 
+/* What it serves: route tables, ended by NULL. `orderwire demo` has its page beside them. */
+extern const struct http_route *const server_routes[];
+
 /* The addresses that it serves on. */
 enum server_port {
     SERVER_LISTEN,  /* what buyers reach; all that there is when it is the only one */

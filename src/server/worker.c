@@ -84,6 +84,11 @@ struct hub_feed *worker_feed(const struct worker *worker)
     return worker->feed;
 }
 
+/* In the order of `contexts` below. */
+const struct http_route *const server_routes[] = {
+    listen_routes, api_routes, realtime_routes, admin_routes, NULL,
+};
+
 static void accept_connection(void *argument, int descriptor, const struct address *peer)
 {
     const struct worker_port *port = argument;
@@ -125,14 +130,12 @@ static void *run(void *argument)
 int worker_start(struct worker *worker, struct writer *writer, const int descriptors[SERVER_PORTS],
                  const struct server_extras *extras)
 {
-    struct http_route_table tables[6] = {
-        {listen_routes, worker->listen},
-        {api_routes, &worker->service},
-        {realtime_routes, worker->realtime},
-        {admin_routes, &worker->service},
-    };
+    void *const contexts[] = {worker->listen, &worker->service, worker->realtime, &worker->service};
+    struct http_route_table tables[ARRAY_LENGTH(server_routes) + 1] = {0};
+    for (size_t i = 0; server_routes[i] != NULL; i++)
+        tables[i] = (struct http_route_table){server_routes[i], contexts[i]};
     if (extras->page)
-        tables[4].routes = admin_page_routes;
+        tables[ARRAY_LENGTH(contexts)].routes = admin_page_routes;
     worker->service.writer = writer;
     worker->http = http_server_new(worker->service.loop, tables, &worker->http_options);
     http_server_use_quota(worker->http, worker->service.quota);

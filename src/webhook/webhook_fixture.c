@@ -186,8 +186,8 @@ static void handle(struct http_request *request)
 }
 
 static const struct http_route routes[] = {
-    {"POST", "/{what}", handle, LIMIT_WEBHOOK_BODY, 0},
-    {NULL, NULL, NULL, 0, 0},
+    {"POST", "/{what}", HTTP_ANYONE, handle, LIMIT_WEBHOOK_BODY, 0},
+    {NULL},
 };
 
 static const struct http_options http_options = {60000, 60000, 60000};

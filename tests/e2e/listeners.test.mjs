@@ -74,6 +74,26 @@ serverTest('with a private address the public one has the buyers\' side alone', 
   assert.equal((await call(order)).status, 401);
 });
 
+serverTest('each route is where its table says', privately, async (server) => {
+  const { stdout } = await run(binary, ['routes', '--json'], { env: cleanEnvironment() });
+  const routes = JSON.parse(stdout);
+  const isBuyers = /^\/(api\/v2|connection|emulation|sub|health)(\/|$)/;
+  assert.ok(routes.length > 40);
+  for (const { method, pattern, side, access } of routes) {
+    assert.equal(side, isBuyers.test(pattern) ? 'public' : 'private', pattern);
+    assert.ok(['none', 'user token', 'merchant key', 'admin key'].includes(access), pattern);
+    const address = pattern.replace(/\{\w+\}/g, '77640');
+    /** A method that no route has is told which ones are there. */
+    const isThere = async (url) => {
+      const { status, headers } = await call(`${url}${address}`, { method: 'PUT' });
+      assert.ok([404, 405].includes(status));
+      return status === 405 && headers.get('allow').split(', ').includes(method);
+    };
+    assert.ok(await isThere(server.privateUrl), `${method} ${pattern} on the private address`);
+    assert.equal(await isThere(server.url), side === 'public', `${method} ${pattern} on the public address`);
+  }
+});
+
 /** A directory for sockets; its path is short, as theirs must be. */
 async function socketDirectory(t) {
   const directory = await mkdtemp(path.join(tmpdir(), 'ow-'));
