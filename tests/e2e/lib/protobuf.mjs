@@ -9,6 +9,11 @@ import { deferred, Inbox, within } from './events.mjs';
 const file = new URL('../../../src/codec/centrifuge.proto', import.meta.url).pathname;
 const root = await new protobuf.Root().load(file, { keepCase: true });
 export const Command = root.lookupType('wire.Command');
+/** The requests' further fields and `ping`, which the server's own file leaves out. */
+export const UNKNOWN = 'unknown';
+root.lookupType('wire.Nothing').add(new protobuf.Field(UNKNOWN, 1, 'bytes'));
+root.lookupType('wire.ChannelRequest').add(new protobuf.Field(UNKNOWN, 2, 'bytes'));
+Command.add(new protobuf.Field('ping', 11, 'Nothing'));
 export const EmulationRequest = root.lookupType('wire.EmulationRequest');
 const Reply = root.lookupType('wire.Reply');
 
