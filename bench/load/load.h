@@ -120,7 +120,8 @@ struct subscriber {
     int64_t user;
     int64_t due; /* of opening it; the scenario's */
     enum { SUBSCRIBER_CLOSED, SUBSCRIBER_UPGRADING, SUBSCRIBER_CONNECTING, SUBSCRIBER_LIVE } state;
-    int64_t offset; /* of the last event */
+    int64_t first;  /* offset before the first event of this run: another server's streams go on */
+    int64_t offset; /* of the last event, less `first` */
     int64_t pings;
     bool told; /* where its order stands */
     void (*live)(struct subscriber *subscriber);

@@ -67,7 +67,7 @@ static void check(const struct subscriber *s, struct str text, int64_t update, i
 {
     char status[32];
     snprintf(status, sizeof(status), "\"status\":\"%s\"", orders_status(update));
-    if ((offset >= 0 && offset != update + 1) || !contains(text, status) ||
+    if ((offset >= 0 && offset != s->first + update + 1) || !contains(text, status) ||
         number_in(text, "\"order_id\":") != orders_id(s->load, s->user, update))
         wire_fail("user %lld at offset %lld got %.*s", (long long)s->user, (long long)s->offset,
                   STR_ARG(text));
@@ -97,7 +97,10 @@ static void take_reply(struct subscriber *s, struct str text)
     if (s->load->options.kind == LOAD_CENTRIFUGE && !contains(text, "\"subscribe\":{"))
         return;
     int64_t offset = number_in(text, "\"offset\":");
-    s->offset = offset < 0 ? 0 : offset;
+    if (s->load->options.kind == LOAD_CENTRIFUGE)
+        s->first = offset < 0 ? 0 : offset;
+    else
+        s->offset = offset < 0 ? 0 : offset;
     go_live(s);
 }
 

@@ -246,6 +246,14 @@ struct str wire_header(struct str head, const char *name)
     return str_make("", 0);
 }
 
+/* The length of a body in chunks with its framing, which stays in it; -1 while it is not whole. */
+static int64_t chunked_length(struct str bytes)
+{
+    static const char last[] = "\r\n0\r\n\r\n";
+    const char *end = memmem(bytes.ptr, bytes.len, last, sizeof(last) - 1);
+    return end ? end - bytes.ptr + (int64_t)sizeof(last) - 1 : -1;
+}
+
 bool wire_take_message(struct str *bytes, struct wire_message *message)
 {
     const char *end = memmem(bytes->ptr, bytes->len, "\r\n\r\n", 4);
@@ -255,11 +263,14 @@ bool wire_take_message(struct str *bytes, struct wire_message *message)
     int64_t number;
     if (message->head.len >= 12 && str_to_int64(str_make(bytes->ptr + 9, 3), 100, 999, &number))
         message->status = (int)number;
-    size_t length = 0;
-    if (str_to_int64(wire_header(message->head, "content-length"), 0, BUFFER_MAX, &number))
-        length = (size_t)number;
     size_t head = message->head.len + 2;
-    if (bytes->len < head + length)
+    number = 0;
+    if (str_equal_text(wire_header(message->head, "transfer-encoding"), "chunked"))
+        number = chunked_length(str_make(bytes->ptr + head, bytes->len - head));
+    else if (!str_to_int64(wire_header(message->head, "content-length"), 0, BUFFER_MAX, &number))
+        number = 0;
+    size_t length = (size_t)number;
+    if (number < 0 || bytes->len < head + length)
         return false;
     message->body = str_make(bytes->ptr + head, length);
     *bytes = str_make(bytes->ptr + head + length, bytes->len - head - length);
