@@ -284,7 +284,10 @@ static int check_proxies(const struct config *config, char *error)
 {
     struct forwarded_trust trust;
     struct str word;
-    if (forwarded_trust_parse(str_from(config->proxy_trusted), &trust, &word) == 0)
+    int result = forwarded_trust_parse(str_from(config->proxy_trusted), &trust, &word);
+    if (result == 0 && config->proxy_protocol && trust.count == 0 && !trust.unix_sockets)
+        return fail(error, STR_LIT("proxy.trusted"), "networks of proxies for proxy.protocol");
+    if (result == 0)
         return 0;
     snprintf(error, CONFIG_ERROR_SIZE,
              "proxy.trusted: \"%.*s\" is no network such as 10.0.0.0/8 (its other bits zero), no "

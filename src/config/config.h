@@ -25,6 +25,7 @@ struct config {
     char *log_level;
     char *log_format;
     char *proxy_trusted;
+    bool proxy_protocol;
     char *proxy_field; /* as choices spell it */
     struct tls_options tls;
     struct http_options http;

@@ -106,6 +106,7 @@ static void test_proxies(void **state)
         {"10.0.0.0/8, ::1, unix", ""},
         {"10.0.0.0/8,10.1.2.3/8", "proxy.trusted: \"10.1.2.3/8\" is no network"},
         {"localhost, unix", "proxy.trusted: \"localhost\" is no network"},
+        {"", "proxy.trusted: expected networks of proxies"},
     };
     (void)state;
     for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
@@ -114,6 +115,7 @@ static void test_proxies(void **state)
         config_init(&config);
         assert_int_equal(config_set(&config, STR_LIT("proxy.trusted"), str_from(rows[i][0]), error),
                          0);
+        assert_int_equal(config_set_pair(&config, "proxy.protocol=true", error), 0);
         int result = config_check(&config, error);
         if (result != (rows[i][1][0] == '\0' ? 0 : ERR_INVALID) || !strstr(error, rows[i][1]))
             fail_msg("%s: \"%s\"", rows[i][0], error);

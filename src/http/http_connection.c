@@ -432,6 +432,9 @@ void http_connection_start(struct http_server *server, int descriptor, const str
     server->count++;
     connection->stream =
         stream_new(server->loop, descriptor, peer, LIMIT_HTTP_OUTPUT, &handlers, connection);
+    if (connection->stream != NULL && port->proxy_protocol)
+        stream_expect_proxy(connection->stream,
+                            loop_now(server->loop) + server->options->header_timeout);
     if (connection->stream != NULL && port->tls != NULL &&
         stream_use_tls(connection->stream, port->tls) != 0)
         stream_abort(&connection->stream);

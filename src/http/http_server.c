@@ -2,9 +2,12 @@
 /* The connections of one worker: accepted, drained, ended. */
 #include "http/http_server.h"
 
+#include "base/log.h"
 #include "base/mem.h"
 #include "http/http_internal.h"
 #include "net/stream.h"
+
+#include <unistd.h>
 
 /* The head of an answer with its headers, and a body that is small enough to be copied. */
 #define SCRATCH_MAX (64 * 1024)
@@ -54,6 +57,12 @@ void http_server_free(struct http_server **owner)
 void http_server_accept(struct http_server *server, int descriptor, const struct address *peer,
                         const struct http_port *port)
 {
+    if (port->proxy_protocol && !(server->trust && forwarded_trusts(server->trust, peer))) {
+        log_debug("a connection that is no trusted proxy's",
+                  LOG_TEXT("peer", address_text(peer, (char[ADDRESS_TEXT_SIZE]){0})));
+        close(descriptor);
+        return;
+    }
     http_connection_start(server, descriptor, peer, port);
 }
 

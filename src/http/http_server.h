@@ -119,6 +119,8 @@ void http_server_free(struct http_server **server);
 struct http_port {
     struct tls_settings *tls; /* what connections are encrypted by; NULL: nothing */
     bool public_alone;        /* routes without HTTP_ROUTE_PUBLIC are not there */
+    bool
+        proxy_protocol; /* connections come from trusted proxies alone, and begin with its header */
 };
 
 /* Takes an accepted descriptor over. */

@@ -11,12 +11,19 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/metrics.h"
+#include "codec/proxy_protocol.h"
 #include "net/tls.h"
 
 #include <errno.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
+
+/* What has come of a header of the PROXY protocol. */
+struct proxy_bytes {
+    size_t length;
+    char bytes[PROXY_PROTOCOL_MAX];
+};
 
 struct stream {
     struct loop *loop;
@@ -26,8 +33,9 @@ struct stream {
     struct buf output; /* its first `sent` bytes have gone out; no memory while nothing waits */
     size_t sent;
     size_t output_max;
+    struct proxy_bytes *proxy;  /* a header that is awaited; NULL: none */
     struct tls *tls;            /* NULL: bytes go as they are */
-    struct loop_timer deadline; /* of the handshake, later of closing */
+    struct loop_timer deadline; /* of header and handshake, later of closing */
     struct loop_message later;
     int fd;
     bool paused;
@@ -50,9 +58,10 @@ size_t stream_queued(const struct stream *stream)
     return stream->output.len - stream->sent;
 }
 
+/* Nothing is the owner's yet. */
 static bool is_shaking_hands(const struct stream *stream)
 {
-    return stream->tls != NULL && tls_is_shaking_hands(stream->tls);
+    return stream->proxy != NULL || (stream->tls != NULL && tls_is_shaking_hands(stream->tls));
 }
 
 static void watch_what_matters(struct stream *stream)
@@ -74,6 +83,7 @@ static void watch_what_matters(struct stream *stream)
 static void release(struct stream *stream)
 {
     loop_timer_cancel(&stream->deadline);
+    mem_free(stream->proxy);
     buf_fini(&stream->output);
     if (!stream->deferred)
         mem_free(stream);
@@ -246,8 +256,49 @@ static void give_up_tls(struct stream *stream, bool is_http)
     stream_close(stream, now + HANDSHAKE_LINGER);
 }
 
+static void end_header(struct stream *stream, const struct proxy_protocol *header)
+{
+    if (header->has_source)
+        stream->peer = header->source;
+    mem_free(stream->proxy);
+    stream->proxy = NULL;
+    if (stream->tls == NULL && !stream->closing)
+        loop_timer_cancel(&stream->deadline);
+}
+
+/*
+ * Takes no byte that is not the header's, for the next ones are for TLS to read: looks at what is
+ * there, and takes as much as the header has.
+ */
+static void take_header(struct stream *stream)
+{
+    struct proxy_bytes *proxy = stream->proxy;
+    struct proxy_protocol header;
+    char *room = proxy->bytes + proxy->length;
+    ssize_t n = recv(stream->fd, room, sizeof(proxy->bytes) - proxy->length, MSG_PEEK);
+    if (n < 0 && (errno == EAGAIN || errno == EINTR))
+        return;
+    size_t seen = proxy->length + (n > 0 ? (size_t)n : 0);
+    int result = proxy_protocol_read(str_make(proxy->bytes, seen), &header);
+    size_t taken = (result == 0 ? header.length : seen) - proxy->length;
+    bool good = n > 0 && (result == 0 || result == ERR_MORE) &&
+                recv(stream->fd, room, taken, 0) == (ssize_t)taken;
+    proxy->length += taken;
+    if (!good) {
+        log_debug("no good header of the PROXY protocol",
+                  LOG_TEXT("peer", address_text(&stream->peer, (char[ADDRESS_TEXT_SIZE]){0})));
+        stream->over = true;
+    } else if (result == 0) {
+        end_header(stream, &header);
+    }
+}
+
 static void shake_hands(struct stream *stream)
 {
+    if (stream->proxy != NULL) {
+        take_header(stream);
+        return;
+    }
     int result = tls_handshake(stream->tls, loop_now(stream->loop));
     if (result == 0)
         loop_timer_cancel(&stream->deadline);
@@ -300,6 +351,12 @@ struct stream *stream_new(struct loop *loop, int descriptor, const struct addres
     }
     metrics_add(METRIC_CONNECTIONS, 1);
     return stream;
+}
+
+void stream_expect_proxy(struct stream *stream, int64_t deadline_mono)
+{
+    stream->proxy = mem_zalloc(sizeof(*stream->proxy));
+    loop_timer_set(&stream->deadline, deadline_mono);
 }
 
 int stream_use_tls(struct stream *stream, struct tls_settings *settings)

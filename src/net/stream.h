@@ -41,6 +41,12 @@ struct stream *stream_new(struct loop *loop, int descriptor, const struct addres
  * settings allow, ends the stream. ERR_IO: no memory.
  */
 NODISCARD int stream_use_tls(struct stream *stream, struct tls_settings *settings);
+/*
+ * Before anything is read or written, and before stream_use_tls: a header of the PROXY protocol comes
+ * first, from a peer that may name another, which becomes stream_peer. Without it until
+ * `deadline_mono` (or that of the TLS handshake), or with a malformed one, the stream ends.
+ */
+void stream_expect_proxy(struct stream *stream, int64_t deadline_mono);
 /* Another owner takes it, with another bound for its output. */
 void stream_set_owner(struct stream *stream, size_t output_max,
                       const struct stream_handlers *handlers, void *owner);

@@ -458,11 +458,88 @@ static void test_a_flood_takes_turns(void **state)
     mem_free((void *)pattern.ptr);
 }
 
+static void check_peer(const struct world *world, const char *text)
+{
+    char peer[ADDRESS_TEXT_SIZE];
+    assert_string_equal(address_text(stream_peer(world->stream), peer), text);
+}
+
+static void test_proxy_header_in_bytes(void **state)
+{
+    struct world *world = *state;
+    const char *header = "PROXY TCP4 198.51.100.7 192.0.2.9 1 2\r\n";
+    struct buf got;
+    buf_init(&got, 100);
+    stream_expect_proxy(world->stream, clock_mono_ms() + PATIENCE);
+    /* Nothing goes out before it is known who is there. */
+    assert_int_equal(write_checked(world, STR_LIT("hello")), 0);
+    for (const char *c = header; *c != '\0'; c++) {
+        check_peer(world, "192.0.2.1");
+        run_dry(world);
+        assert_false(read_peer(world, &got));
+        assert_int_equal(got.len, 0);
+        assert_int_equal(send(world->peer, c, 1, 0), 1);
+        run_dry(world);
+    }
+    check_peer(world, "198.51.100.7");
+    assert_false(read_peer(world, &got));
+    assert_true(str_equal_text(buf_view(&got), "hello"));
+    assert_int_equal(world->receptions, 0);
+    send_text(world, "ping");
+    run_until(world, &world->receptions, 1);
+    assert_true(str_equal_text(buf_view(&world->received), "ping"));
+    buf_fini(&got);
+}
+
+static void test_proxy_header_with_what_follows(void **state)
+{
+    struct world *world = *state;
+    stream_expect_proxy(world->stream, clock_mono_ms() + PATIENCE);
+    send_text(world, "PROXY UNKNOWN\r\nPROXY TCP4 \r\n");
+    run_until(world, &world->receptions, 1);
+    assert_true(str_equal_text(buf_view(&world->received), "PROXY TCP4 \r\n"));
+    check_peer(world, "192.0.2.1");
+}
+
+static void test_proxy_header_malformed(void **state)
+{
+    struct world *world = *state;
+    stream_expect_proxy(world->stream, clock_mono_ms() + PATIENCE);
+    send_text(world, "PROXYGET / HTTP/1.1\r\n");
+    run_until(world, &world->closes, 1);
+    assert_int_equal(world->receptions, 0);
+}
+
+static void test_proxy_header_cut_off(void **state)
+{
+    struct world *world = *state;
+    stream_expect_proxy(world->stream, clock_mono_ms() + PATIENCE);
+    send_text(world, "PROXY TCP4 ");
+    run_dry(world);
+    close(world->peer);
+    world->peer = -1;
+    run_until(world, &world->closes, 1);
+}
+
+static void test_proxy_header_too_slow(void **state)
+{
+    struct world *world = *state;
+    stream_expect_proxy(world->stream, clock_mono_ms() + 20);
+    send_text(world, "PROXY TCP4 ");
+    run_until(world, &world->closes, 1);
+    assert_int_equal(world->receptions, 0);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
         TEST(test_both_ways),
+        TEST(test_proxy_header_in_bytes),
+        TEST(test_proxy_header_with_what_follows),
+        TEST(test_proxy_header_malformed),
+        TEST(test_proxy_header_cut_off),
+        TEST(test_proxy_header_too_slow),
         TEST(test_queue_goes_out_in_order),
         TEST(test_queue_is_bounded),
         TEST(test_peer_closes),

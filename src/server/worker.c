@@ -63,6 +63,7 @@ struct worker *worker_new(const struct config *config, const struct worker_share
     service->webhook_key = shared->secrets_key;
     service->quota = shared->quota;
     worker->trust = shared->trust;
+    worker->ports[SERVER_LISTEN].http.proxy_protocol = config->proxy_protocol;
     if (shared->tls != NULL)
         worker->tls = tls_settings_hold(shared->tls);
     service->loop = loop_new();

@@ -2,17 +2,26 @@
 // How clients reach the server: through proxies that are trusted and strangers who pretend to be some.
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { mkdtemp, readFile, rm, stat } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import net from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { test } from 'node:test';
+import tls from 'node:tls';
 import { promisify } from 'node:util';
 import { call } from './lib/api.mjs';
+import { Authority } from './lib/certificates.mjs';
+import { deferred, within } from './lib/events.mjs';
 import { binary, cleanEnvironment, Server, serverTest } from './lib/server.mjs';
 
 const run = promisify(execFile);
 
 let number = 77640;
+
+async function lastAddress(server) {
+  const lines = (await readFile(path.join(server.data, 'audit.log'), 'utf8')).trim().split('\n');
+  return JSON.parse(lines.at(-1)).address;
+}
 
 /** The address that the record of actions names for a request with these header fields. */
 async function recordedAddress(server, headers) {
@@ -22,8 +31,7 @@ async function recordedAddress(server, headers) {
     headers: { authorization: `Bearer ${server.adminKey}`, ...headers },
   });
   assert.equal(status, 201);
-  const lines = (await readFile(path.join(server.data, 'audit.log'), 'utf8')).trim().split('\n');
-  return JSON.parse(lines.at(-1)).address;
+  return lastAddress(server);
 }
 
 serverTest('a stranger does not choose its address', { 'proxy.trusted': '10.0.0.0/8,unix' }, async (server) => {
@@ -91,6 +99,84 @@ serverTest('each route is where its table says', privately, async (server) => {
     };
     assert.ok(await isThere(server.privateUrl), `${method} ${pattern} on the private address`);
     assert.equal(await isThere(server.url), side === 'public', `${method} ${pattern} on the public address`);
+  }
+});
+
+const signature = Buffer.from('0d0a0d0a000d0a515549540a', 'hex');
+const address4 = Buffer.from('c6336407c0000201020301bb', 'hex');
+const address6 = Buffer.from(`20010db8${'0'.repeat(22)}07${'0'.repeat(32)}020301bb`, 'hex');
+const binary2 = (command, family, ...rest) => {
+  const body = Buffer.concat(rest);
+  return Buffer.concat([signature, Buffer.from([0x20 | command, family, body.length >> 8, body.length & 255]), body]);
+};
+const headers = [
+  [Buffer.from('PROXY TCP4 198.51.100.7 192.0.2.1 515 443\r\n'), '198.51.100.7'],
+  [Buffer.from('PROXY TCP6 2001:db8::7 2001:db8::1 515 443\r\n'), '2001:db8::7'],
+  [Buffer.from('PROXY UNKNOWN\r\n'), '127.0.0.1'],
+  [binary2(1, 0x11, address4), '198.51.100.7'],
+  [binary2(1, 0x21, address6, Buffer.from('04000474657874', 'hex')), '2001:db8::7'],
+  [binary2(0, 0), '127.0.0.1'],
+];
+
+/** Says `header`, then what `begin` makes of the connection; all that is answered. */
+async function say(server, header, begin, request) {
+  const answer = deferred();
+  const socket = net.connect(server.port, '127.0.0.1');
+  let text = '';
+  socket.write(header);
+  const stream = begin(socket);
+  stream.on('data', (bytes) => (text += bytes));
+  for (const one of new Set([socket, stream])) one.on('error', () => answer.resolve(text));
+  stream.on('close', () => answer.resolve(text));
+  if (request) stream.write(request);
+  try {
+    return await within(answer.promise, 'the end of the connection');
+  } finally {
+    socket.destroy();
+  }
+}
+
+const asIs = (socket) => socket;
+
+/** A project made by this connection; the address that the record of actions names. */
+async function addressBehind(server, header, begin, field = '') {
+  const body = JSON.stringify({ project_id: ++number });
+  const head = `POST /admin/v1/projects HTTP/1.1\r\nHost: a\r\n${field}Authorization: Bearer ${server.adminKey}\r\n`;
+  const request = `${head}Content-Type: application/json\r\nConnection: close\r\nContent-Length: ${body.length}\r\n\r\n${body}`;
+  assert.match(await say(server, header, begin, request), /^HTTP\/1\.1 201 /);
+  return lastAddress(server);
+}
+
+const proxied = { 'proxy.protocol': true, 'proxy.trusted': '127.0.0.1' };
+
+serverTest('the PROXY protocol', proxied, async (server) => {
+  for (const [header, client] of headers) assert.equal(await addressBehind(server, header, asIs), client, header.toString());
+  const [header] = headers[0];
+  assert.equal(await addressBehind(server, header, asIs, 'X-Forwarded-For: 192.0.2.9\r\n'), '198.51.100.7');
+  const request = 'GET /health HTTP/1.1\r\nHost: a\r\n\r\n';
+  assert.equal(await say(server, Buffer.alloc(0), asIs, request), '', 'no header');
+  assert.equal(await say(server, Buffer.from('PROXY TCP4 198.51.100.7 1 2\r\n'), asIs, request), '');
+  assert.equal(await say(server, binary2(1, 0x11, address4.subarray(1)), asIs, request), '');
+});
+
+serverTest('the PROXY protocol from a stranger', { ...proxied, 'proxy.trusted': '10.0.0.0/8' }, async (server) => {
+  assert.equal(await say(server, headers[0][0], asIs, 'GET /health HTTP/1.1\r\nHost: a\r\n\r\n'), '');
+});
+
+test('the PROXY protocol with TLS behind it', async (t) => {
+  const authority = await Authority.create({ own: (resource) => (t.after(() => resource.destroy()), resource) });
+  const { key, cert } = await authority.issue(['DNS:localhost']);
+  const files = { key: path.join(authority.directory, 'server.key'), cert: path.join(authority.directory, 'server.pem') };
+  await writeFile(files.key, key, { mode: 0o600 });
+  await writeFile(files.cert, cert);
+  const server = await Server.start({ ...proxied, 'tls.cert_file': files.cert, 'tls.key_file': files.key });
+  const encrypted = (socket) => tls.connect({ socket, ca: authority.ca, servername: 'localhost' });
+  try {
+    for (const [header, client] of headers) assert.equal(await addressBehind(server, header, encrypted), client, header.toString());
+    assert.equal(await say(server, Buffer.alloc(0), encrypted), '', 'no header');
+    await server.stop();
+  } finally {
+    await server.destroy();
   }
 });
 
