@@ -12,6 +12,9 @@
 
 #include <stdint.h>
 
+/* Opaque types. */
+struct tls_trust;
+
 enum tracker_transport {
     TRACKER_AUTO,      /* WebSocket, then polling */
     TRACKER_WEBSOCKET, /* trouble is failure */
@@ -19,7 +22,8 @@ enum tracker_transport {
 };
 
 struct tracker_options {
-    const char *server_url; /* "http://127.0.0.1:8000"; https:// is polled only */
+    const char *server_url;        /* "https://orders.example.com" */
+    const struct tls_trust *trust; /* for https:// (net/tls.h); NULL: the system's authorities */
     int32_t project_id;
     int32_t order_id;
     const char *token;            /* a user's JWT, or the order's payment token */
@@ -43,7 +47,7 @@ enum tracker_result { TRACKER_DONE, TRACKER_CANCELED, TRACKER_FAILED };
 
 /*
  * Returns when the order is done or canceled, when the server refuses to tell (a sentence of its own
- * in `error`), or when the time is over. Network failures while polling are tried again.
+ * in `error`) or is not trusted, or when the time is over. Network failures while polling are tried again.
  * `source` is "websocket" or "poll". http_client_setup() has been called.
  */
 enum tracker_result tracker_run(const struct tracker_options *options,

@@ -75,8 +75,14 @@ static enum tracker_progress ask(struct tracker *tracker, struct question *quest
         .url = question->url,
         .headers = headers,
         .timeout = patience > 0 ? patience : 1, /* 0 would be no limit at all */
+        .trust = tracker->options.trust,
     };
-    if (http_client_call(&request, &response, problem) != 0)
+    int error = http_client_call(&request, &response, problem);
+    if (error == ERR_DENIED) {
+        tracker_trouble(tracker, "%.250s", problem);
+        return TRACKER_REFUSED;
+    }
+    if (error != 0)
         return TRACKER_GOES_ON;
     enum tracker_progress progress = TRACKER_GOES_ON;
     if (response.status == 200) {

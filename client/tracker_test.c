@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "client/tracker.h"
 #include "http/http_client.h"
+#include "net/tls_relay_fixture.h"
 #include "websocket/websocket.h"
 #include "websocket/websocket_reader.h"
 
@@ -48,6 +49,7 @@ struct fake {
     int listener;
     const struct scenario *scenario;
     size_t answered;
+    int port;
     char url[64];
     struct buf seen; /* requests and client messages, a line each */
 };
@@ -187,7 +189,8 @@ static void start(struct fake *fake, const struct scenario *scenario)
     assert_int_equal(bind(fake->listener, (struct sockaddr *)&address, length), 0);
     assert_int_equal(listen(fake->listener, 8), 0);
     assert_int_equal(getsockname(fake->listener, (struct sockaddr *)&address, &length), 0);
-    snprintf(fake->url, sizeof(fake->url), "http://127.0.0.1:%d/", ntohs(address.sin_port));
+    fake->port = ntohs(address.sin_port);
+    snprintf(fake->url, sizeof(fake->url), "http://127.0.0.1:%d/", fake->port);
     assert_int_equal(pthread_create(&fake->thread, NULL, serve, fake), 0);
 }
 
@@ -465,6 +468,40 @@ static void test_what_is_sent(void **state)
     buf_fini(&seen);
 }
 
+/* One that tells by both ways, of a server that speaks TLS. */
+static void run_encrypted(bool trusted, const char *statuses, const char *problem)
+{
+    struct fake fake;
+    struct told told;
+    char url[64], error[TRACKER_ERROR_SIZE];
+    const struct scenario *scenario = scenario_named("lifetime over");
+    buf_init(&told.statuses, 1000);
+    buf_init(&told.fallback, 1000);
+    start(&fake, scenario);
+    struct tls_relay *relay = tls_relay_start(NULL, fake.port);
+    snprintf(url, sizeof(url), "https://127.0.0.1:%d/", tls_relay_port(relay));
+    struct tracker_options options = options_for(scenario, url);
+    options.trust = tls_relay_trust(relay, trusted ? TRUST_RIGHT : TRUST_OTHER);
+    enum tracker_result result = tracker_run(&options, &handlers, &told, error);
+    assert_int_equal(result, trusted ? TRACKER_DONE : TRACKER_FAILED);
+    assert_true(str_equal_text(buf_view(&told.statuses), statuses));
+    if (!holds(str_from(error), problem))
+        fail_msg("%s", error);
+    tls_relay_stop(&relay);
+    stop(&fake);
+    assert_int_equal(holds(buf_view(&fake.seen), "TOKEN"), trusted);
+    buf_fini(&fake.seen);
+    buf_fini(&told.statuses);
+    buf_fini(&told.fallback);
+}
+
+static void test_encrypted(void **state)
+{
+    (void)state;
+    run_encrypted(true, "new websocket, paid poll, done poll", "");
+    run_encrypted(false, "", "certificate");
+}
+
 static void test_malformed_options(void **state)
 {
     (void)state;
@@ -488,6 +525,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_scenarios),
         cmocka_unit_test(test_what_is_sent),
+        cmocka_unit_test(test_encrypted),
         cmocka_unit_test(test_malformed_options),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -196,7 +196,7 @@ enum tracker_progress tracker_follow_websocket(struct tracker *tracker)
     buf_append_text(&url, "/connection/websocket");
     char *text = buf_detach_text(&url);
     int64_t patience = tracker_patience(tracker, tracker->options.answer_timeout);
-    talk.client = websocket_client_connect(text, NULL, patience, problem);
+    talk.client = websocket_client_connect(text, NULL, tracker->options.trust, patience, problem);
     mem_free(text);
     if (talk.client == NULL)
         return tracker_trouble(tracker, "%s", problem);

@@ -38,9 +38,11 @@ struct cli_command {
     int (*run)(const struct cli_arguments *arguments);
 };
 
-/* Flags of every command that talks to a server: --server, --data, --json. */
+/* Flags of every command that talks to a server: --server, --ca, --insecure, --data, --json. */
 #define CLI_CLIENT_FLAGS                                                                           \
     {"server", "URL", "the running server; default http://127.0.0.1:8000, or ORDERWIRE_SERVER"},   \
+        {"ca", "FILE", "the authorities to trust with https, PEM; or set ORDERWIRE_CA"},           \
+        {"insecure", NULL, "with https: whoever answers is trusted"},                              \
         {"data", "DIR", "where admin.key is; or set ORDERWIRE_ADMIN_KEY"},                         \
     {                                                                                              \
         "json", NULL, "print JSON"                                                                 \

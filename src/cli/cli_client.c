@@ -2,6 +2,7 @@
 /* Finds the server and the key, asks, and turns refusals into sentences. */
 #include "cli/cli_client.h"
 
+#include "base/err.h"
 #include "base/limits.h"
 #include "base/mem.h"
 #include "http/http_client.h"
@@ -16,6 +17,7 @@
 #define SERVER_DEFAULT "http://127.0.0.1:8000"
 #define ANSWER_TIMEOUT_MS 30000
 #define KEY_MAX 4096
+#define SENTENCE_MAX 200
 
 static const char *first_text(const char *a, const char *b, const char *c)
 {
@@ -45,6 +47,8 @@ void cli_client_init(struct cli_client *client, const struct cli_arguments *argu
     *client = (struct cli_client){
         .server = without_slash(
             first_text(cli_value(arguments, "server"), getenv("ORDERWIRE_SERVER"), SERVER_DEFAULT)),
+        .trust = {.ca_file = first_text(cli_value(arguments, "ca"), getenv("ORDERWIRE_CA"), NULL),
+                  .insecure = cli_has(arguments, "insecure")},
         .arguments = arguments,
     };
 }
@@ -99,16 +103,31 @@ static int find_key(struct cli_client *client)
     return CLI_OK;
 }
 
+/* What answers before the server does, or TLS of the server to who speaks none, says it in plain words. */
+static bool is_sentence(struct str text)
+{
+    return text.len > 0 && text.len < SENTENCE_MAX && text.ptr[0] != '<' && text.ptr[0] != '{' &&
+           !str_has_control(text) && str_is_utf8(text);
+}
+
 int cli_client_report(int http_status, struct str body)
 {
     struct str message;
     struct json *document = json_parse(body, NULL);
     if (json_as_string(json_get(document, "errorMessage"), &message) && !str_has_control(message))
         cli_fail("%.*s", STR_ARG(message));
+    else if (is_sentence(str_trim(body)))
+        cli_fail("the server answered with HTTP status %d: %.*s", http_status,
+                 STR_ARG(str_trim(body)));
     else
         cli_fail("the server answered with HTTP status %d", http_status);
     json_free(&document);
     return CLI_FAILED;
+}
+
+int cli_client_distrust(const char *server, const char *reason)
+{
+    return cli_fail("%s: %s; --ca FILE says whom to trust", server, reason);
 }
 
 /* Two servers on one machine, or two data directories, are told apart by nothing else. */
@@ -158,9 +177,12 @@ int cli_client_call(struct cli_client *client, const char *method, const char *p
                                           is_unix ? client->server + strlen(UNIX_PREFIX) : NULL,
                                       .headers = (const char *const[]){client->authorization, NULL},
                                       .body = body,
-                                      .timeout = ANSWER_TIMEOUT_MS},
+                                      .timeout = ANSWER_TIMEOUT_MS,
+                                      .trust = &client->trust},
         &response, error);
     mem_free(text);
+    if (result == ERR_DENIED)
+        return cli_client_distrust(client->server, error);
     if (result != 0)
         return cli_fail("%s: %s; is the server running?", client->server, error);
     return take(client, &response, answer);

@@ -6,9 +6,11 @@
 #include "base/buf.h"
 #include "cli/cli.h"
 #include "codec/json.h"
+#include "net/tls.h"
 
 struct cli_client {
-    char *server;        /* "http://127.0.0.1:8000" or "unix:/run/a.sock" */
+    char *server; /* "http://127.0.0.1:8000" or "unix:/run/a.sock" */
+    struct tls_trust trust;
     char *authorization; /* a header line; NULL until the first request */
     char *key_origin;    /* "data/admin.key": where the key was found; NULL when it was given */
     const struct cli_arguments *arguments;
@@ -34,6 +36,8 @@ NODISCARD int cli_client_call(struct cli_client *client, const char *method, con
 void cli_answer_fini(struct cli_answer *answer);
 /* Prints the errorMessage of an answer that is a refusal; CLI_FAILED. */
 int cli_client_report(int http_status, struct str body);
+/* The server's certificate is not trusted, for `reason`; CLI_FAILED. */
+int cli_client_distrust(const char *server, const char *reason);
 
 /*
  * A token for a user of a project: CLI_OK and the answer {"token","expires_at"}, or CLI_FAILED

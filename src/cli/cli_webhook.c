@@ -124,7 +124,7 @@ static const struct {
     {"schedule", "schedule", DURATIONS},
     {"timeout", "timeout", DURATION},
     {"max-age", "max_age", DURATION},
-    {"ca", "ca", FILE_TEXT},
+    {"receiver-ca", "ca", FILE_TEXT},
     {"client-cert", "client_cert", FILE_TEXT},
     {"client-key", "client_key", FILE_TEXT},
 };

@@ -31,8 +31,8 @@ NODISCARD int cli_webhook_secret(const struct cli_arguments *arguments, struct b
         {"schedule", "DURATIONS", "waits between attempts: 5s,5m,30m"},                            \
         {"timeout", "DURATION", "for one attempt, such as 15s"},                                   \
         {"max-age", "DURATION", "how long a delivery may be held"},                                \
-        {"ca", "FILE", "certificates to trust, PEM"},                                              \
-        {"client-cert", "FILE", "certificate to show, PEM"},                                       \
+        {"receiver-ca", "FILE", "authorities that the server trusts for this receiver, PEM"},      \
+        {"client-cert", "FILE", "certificate to show it, PEM"},                                    \
         {"client-key", "FILE", "its private key, PEM"},                                            \
     {                                                                                              \
         "json-settings", "JSON|FILE", "any settings, as an object; see docs/http-api.md"           \

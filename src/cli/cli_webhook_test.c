@@ -53,7 +53,7 @@ static void test_settings(void **state)
         {"--preset xsolla --mode latest", CLI_OK, "{\"preset\":\"xsolla\",\"mode\":\"latest\"}"},
         {"--status paid --status done", CLI_OK, "{\"statuses\":[\"paid\",\"done\"]}"},
         {"--status=", CLI_OK, "{\"statuses\":null}"},
-        {"--description= --ca= --schedule= --max-age= --rate=", CLI_OK,
+        {"--description= --receiver-ca= --schedule= --max-age= --rate=", CLI_OK,
          "{\"description\":null,\"rate\":null,\"schedule\":null,\"max_age\":null,\"ca\":null}"},
         {"--concurrency 5 --rate 0", CLI_OK, "{\"concurrency\":5,\"rate\":0}"},
         {"--timeout 1500ms --max-age 7d", CLI_OK, "{\"timeout\":1.500,\"max_age\":604800}"},
@@ -70,7 +70,7 @@ static void test_settings(void **state)
         {"--secret=", CLI_USAGE, NULL},
         {"--secret \xff", CLI_USAGE, NULL},
         {"--secret @/nonexistent", CLI_FAILED, NULL},
-        {"--ca /nonexistent", CLI_FAILED, NULL},
+        {"--receiver-ca /nonexistent", CLI_FAILED, NULL},
     };
     (void)state;
     for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
@@ -94,7 +94,7 @@ static void test_files(void **state)
         int result;
         const char *body;
     } rows[] = {
-        {"line\nother", "--ca %s", CLI_OK, "{\"ca\":\"line\\nother\"}"},
+        {"line\nother", "--receiver-ca %s", CLI_OK, "{\"ca\":\"line\\nother\"}"},
         {"key", "--client-key %s", CLI_OK, "{\"client_key\":\"key\"}"},
         {"\xff", "--client-cert %s", CLI_USAGE, NULL},
         {"whsec_abc\r\nrest", "--secret @%s", CLI_OK, "{\"secret\":\"whsec_abc\"}"},

@@ -136,8 +136,9 @@ static void receive(const struct listening *listening, struct websocket_client *
 static struct websocket_client *open_stream(const struct listening *listening)
 {
     char error[WEBSOCKET_CLIENT_ERROR_SIZE];
-    struct websocket_client *stream = websocket_client_connect(
-        listening->url, listening->client.authorization, CONNECT_MS, error);
+    struct websocket_client *stream =
+        websocket_client_connect(listening->url, listening->client.authorization,
+                                 &listening->client.trust, CONNECT_MS, error);
     if (stream == NULL)
         cli_fail("%s: %s", listening->client.server, error);
     else

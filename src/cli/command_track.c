@@ -4,6 +4,7 @@
  * tells scripts how it ended.
  */
 #include "base/clock.h"
+#include "base/err.h"
 #include "base/limits.h"
 #include "base/mem.h"
 #include "cli/cli_client.h"
@@ -86,12 +87,13 @@ static int check_order(const struct tracker_options *options)
         http_client_call(&(struct http_client_request){.method = "GET",
                                                        .url = texts[0],
                                                        .headers = (const char *const *)&texts[1],
-                                                       .timeout = 5 * CLOCK_SECOND},
+                                                       .timeout = 5 * CLOCK_SECOND,
+                                                       .trust = options->trust},
                          &response, error);
     mem_free(texts[0]);
     mem_free(texts[1]);
     if (result != 0)
-        return CLI_OK;
+        return result == ERR_DENIED ? cli_client_distrust(options->server_url, error) : CLI_OK;
     result = take_refusal(&response);
     buf_fini(&response.body);
     return result;
@@ -126,6 +128,7 @@ static int run(const struct cli_arguments *arguments)
     result = find_token(arguments, &client, options.project_id, &token);
     if (result == CLI_OK) {
         options.server_url = client.server;
+        options.trust = &client.trust;
         options.token = token;
         options.user_external_id = cli_value(arguments, "user");
         result = str_has_control(str_from(token)) ? cli_usage(arguments, "--token: malformed")

@@ -109,6 +109,7 @@ static int start_trackers(struct walk *walk)
     for (size_t i = 0; i < TRACKERS; i++) {
         struct channel *channel = &walk->channels[i];
         channel->options.server_url = demo->client.server;
+        channel->options.trust = &demo->client.trust;
         channel->options.project_id = demo->orders.project_id;
         channel->options.order_id = walk->order_id;
         channel->options.token = demo->token;

@@ -7,6 +7,7 @@
 
 #include "base/err.h"
 #include "base/limits.h"
+#include "net/tls.h"
 
 #include <curl/curl.h>
 #include <stdio.h>
@@ -94,6 +95,25 @@ static void set_limits(CURL *curl, const struct http_client_request *request)
     curl_easy_setopt(curl, CURLOPT_USERAGENT, "orderwire/" ORDERWIRE_VERSION);
 }
 
+static CURLcode set_trust(CURL *curl, const struct tls_trust *trust)
+{
+    curl_easy_setopt(curl, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
+    if (trust == NULL)
+        return CURLE_OK;
+    curl_easy_setopt(curl, CURLOPT_SSL_VERIFYPEER, trust->insecure ? 0L : 1L);
+    curl_easy_setopt(curl, CURLOPT_SSL_VERIFYHOST, trust->insecure ? 0L : 2L);
+    if (trust->ca_file == NULL)
+        return CURLE_OK;
+    /* Else the system's folder of certificates would stay trusted. */
+    curl_easy_setopt(curl, CURLOPT_CAPATH, NULL);
+    return curl_easy_setopt(curl, CURLOPT_CAINFO, trust->ca_file);
+}
+
+static bool is_distrust(CURLcode code)
+{
+    return code == CURLE_PEER_FAILED_VERIFICATION || code == CURLE_SSL_CACERT_BADFILE;
+}
+
 static int explain(CURLcode code, const struct http_client_response *response,
                    const char *description, char error[HTTP_CLIENT_ERROR_SIZE])
 {
@@ -104,7 +124,7 @@ static int explain(CURLcode code, const struct http_client_response *response,
     }
     snprintf(error, HTTP_CLIENT_ERROR_SIZE, "%s",
              description[0] != '\0' ? description : curl_easy_strerror(code));
-    return code == CURLE_OPERATION_TIMEDOUT ? ERR_TIMEOUT : ERR_IO;
+    return code == CURLE_OPERATION_TIMEDOUT ? ERR_TIMEOUT : is_distrust(code) ? ERR_DENIED : ERR_IO;
 }
 
 static int perform(CURL *curl, struct http_client_response *response,
@@ -135,7 +155,7 @@ int http_client_call(const struct http_client_request *request,
     snprintf(error, HTTP_CLIENT_ERROR_SIZE, "libcurl cannot start");
     CURL *curl = curl_easy_init();
     struct curl_slist *headers = header_list(request);
-    if (curl == NULL || headers == NULL)
+    if (curl == NULL || headers == NULL || set_trust(curl, request->trust) != CURLE_OK)
         goto failed;
     set_limits(curl, request);
     set_method(curl, request);

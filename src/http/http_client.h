@@ -8,6 +8,9 @@
 
 #include "base/buf.h"
 
+/* Opaque types. */
+struct tls_trust;
+
 struct http_client_request {
     const char *method;
     const char *url;
@@ -15,6 +18,7 @@ struct http_client_request {
     struct str body;            /* not empty: sent as application/json unless a header says else */
     int64_t timeout;            /* ms, for all of it */
     const char *unix_socket;    /* the path of the socket to connect to; NULL: what the URL says */
+    const struct tls_trust *trust; /* for https:// (net/tls.h); NULL: the system's authorities */
 };
 
 #define HTTP_CLIENT_ERROR_SIZE 256
@@ -27,7 +31,10 @@ struct http_client_response {
 
 /* Once, before threads start. */
 void http_client_setup(void);
-/* ERR_IO, ERR_TIMEOUT, ERR_TOO_LARGE with a sentence in `error`. On failure nothing is to be freed. */
+/*
+ * ERR_IO, ERR_TIMEOUT, ERR_TOO_LARGE, or ERR_DENIED when the server's certificate is not trusted, with a
+ * sentence in `error`. On failure nothing is to be freed.
+ */
 NODISCARD int http_client_call(const struct http_client_request *request,
                                struct http_client_response *response,
                                char error[HTTP_CLIENT_ERROR_SIZE]);

@@ -4,6 +4,8 @@
 
 #include "base/err.h"
 #include "base/limits.h"
+#include "net/tls_certificates_fixture.h"
+#include "net/tls_relay_fixture.h"
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -240,6 +242,43 @@ static void test_failures(void **state)
     }
 }
 
+static void test_whom_it_trusts(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *certificate;
+        enum tls_relay_trust trust;
+        int result;
+    } rows[] = {
+        {GOOD_PEM, TRUST_RIGHT, 0},
+        {EXPIRED_PEM, TRUST_ANYBODY, 0},
+        {GOOD_PEM, TRUST_SYSTEM, ERR_DENIED},
+        {GOOD_PEM, TRUST_OTHER, ERR_DENIED},
+        {OTHER_HOST_PEM, TRUST_RIGHT, ERR_DENIED},
+        {EXPIRED_PEM, TRUST_RIGHT, ERR_DENIED},
+        {GOOD_PEM, TRUST_NO_FILE, ERR_DENIED},
+    };
+    for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
+        char url[100], error[HTTP_CLIENT_ERROR_SIZE] = "";
+        struct http_client_response response;
+        struct tls_relay *relay = tls_relay_start(rows[i].certificate, port);
+        snprintf(url, sizeof(url), "https://127.0.0.1:%d/echo", tls_relay_port(relay));
+        const struct http_client_request request = {
+            .method = "GET",
+            .url = url,
+            .timeout = PATIENCE,
+            .trust = tls_relay_trust(relay, rows[i].trust),
+        };
+        int result = http_client_call(&request, &response, error);
+        if (result != rows[i].result)
+            fail_msg("row %zu: %d, %s", i, result, error);
+        assert_true(strlen(error) > 10);
+        if (result == 0)
+            buf_fini(&response.body);
+        tls_relay_stop(&relay);
+    }
+}
+
 static void test_etag_that_does_not_fit(void **state)
 {
     (void)state;
@@ -261,6 +300,7 @@ int main(void)
         cmocka_unit_test(test_no_proxy_is_used),
         cmocka_unit_test(test_failures),
         cmocka_unit_test(test_etag_that_does_not_fit),
+        cmocka_unit_test(test_whom_it_trusts),
     };
     return cmocka_run_group_tests(tests, start, stop);
 }

@@ -60,7 +60,7 @@ static void make_socket_method(void)
     BIO_meth_set_ctrl(socket_method, socket_control);
 }
 
-BIO *tls_socket_new(int descriptor)
+static BIO *socket_new(int descriptor)
 {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
     pthread_once(&once, make_socket_method);
@@ -72,10 +72,9 @@ BIO *tls_socket_new(int descriptor)
     return bio;
 }
 
-struct tls *tls_new(struct tls_settings *settings, int descriptor)
+struct tls *tls_attach(SSL *ssl, int descriptor)
 {
-    SSL *ssl = tls_settings_open(settings);
-    BIO *bio = tls_socket_new(descriptor);
+    BIO *bio = socket_new(descriptor);
     if (ssl == NULL || bio == NULL) {
         SSL_free(ssl);
         BIO_free(bio);
@@ -83,10 +82,18 @@ struct tls *tls_new(struct tls_settings *settings, int descriptor)
     }
     struct tls *tls = mem_zalloc(sizeof(*tls));
     tls->ssl = ssl;
-    tls->settings = tls_settings_hold(settings);
-    SSL_set_app_data(ssl, tls);
     SSL_set_bio(ssl, bio, bio);
-    SSL_set_accept_state(ssl);
+    return tls;
+}
+
+struct tls *tls_new(struct tls_settings *settings, int descriptor)
+{
+    struct tls *tls = tls_attach(tls_settings_open(settings), descriptor);
+    if (tls == NULL)
+        return NULL;
+    tls->settings = tls_settings_hold(settings);
+    SSL_set_app_data(tls->ssl, tls);
+    SSL_set_accept_state(tls->ssl);
     return tls;
 }
 
@@ -119,6 +126,13 @@ static int explain(struct tls *tls, int result)
     return reason == SSL_ERROR_WANT_READ || reason == SSL_ERROR_WANT_WRITE ? ERR_MORE : ERR_CLOSED;
 }
 
+/* Of the server's end. */
+static void count(const struct tls *tls, enum metric metric)
+{
+    if (tls->settings != NULL)
+        metrics_add(metric, 1);
+}
+
 int tls_handshake(struct tls *tls, int64_t now_mono)
 {
     ERR_clear_error();
@@ -127,15 +141,14 @@ int tls_handshake(struct tls *tls, int64_t now_mono)
     if (result == 1) {
         tls->done = true;
         tls->wants_write = false;
-        metrics_add(SSL_session_reused(tls->ssl) ? METRIC_TLS_HANDSHAKES__RESUMED
-                                                 : METRIC_TLS_HANDSHAKES__FULL,
-                    1);
+        count(tls, SSL_session_reused(tls->ssl) ? METRIC_TLS_HANDSHAKES__RESUMED
+                                                : METRIC_TLS_HANDSHAKES__FULL);
         return 0;
     }
     int error = explain(tls, result);
     if (error == ERR_MORE)
         return error;
-    metrics_add(METRIC_TLS_HANDSHAKES__FAILED, 1);
+    count(tls, METRIC_TLS_HANDSHAKES__FAILED);
     return ERR_GET_REASON(ERR_peek_error()) == SSL_R_HTTP_REQUEST ? ERR_UNSUPPORTED : error;
 }
 

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * TLS 1.2 and 1.3 (RFC 5246, RFC 8446) for accepted connections: what is offered, and one
+ * TLS 1.2 and 1.3 (RFC 5246, RFC 8446): what the server offers, whom a client trusts, and one
  * connection's records over a non-blocking socket. OpenSSL's libssl is seen by this folder only.
  *
  * tls_settings.c  certificates and keys, chosen by name; versions, ciphers, protocols
  * tls_tickets.c   the keys of session tickets, which all workers share
  * tls.c           one connection: handshake, reading, writing
- * tls_client.c    the client's end, blocking, for commands of the CLI
+ * tls_client.c    how a client's end begins
  */
 #ifndef ORDERWIRE_NET_TLS_H
 #define ORDERWIRE_NET_TLS_H
@@ -48,6 +48,22 @@ int64_t tls_settings_handshake_timeout(const struct tls_settings *settings);
 
 /* The server's end of a connection on `descriptor`, which stays the caller's. NULL: no memory. */
 struct tls *tls_new(struct tls_settings *settings, int descriptor);
+
+/* Whose word a client takes for who the server is. */
+struct tls_trust {
+    const char *ca_file; /* PEM of the only authorities; NULL: those of the system */
+    bool insecure;       /* anybody's */
+};
+
+/*
+ * The client's end of a connection to `host`, a name or a numeric address. NULL with a sentence in
+ * `error`. `trust` may be NULL: the system's authorities.
+ */
+struct tls *tls_client_new(const char *host, const struct tls_trust *trust, int descriptor,
+                           char error[TLS_ERROR_SIZE]);
+/* After a handshake that failed: what is wrong with the server's certificate, NULL when nothing is. */
+const char *tls_client_distrust(const struct tls *tls);
+
 void tls_free(struct tls **tls);
 
 /*

@@ -8,9 +8,9 @@
 
 struct tls {
     SSL *ssl;
-    struct tls_settings *settings;
-    int64_t now_mono; /* of the handshake's present step */
-    bool done;        /* the handshake */
+    struct tls_settings *settings; /* NULL: the client's end */
+    int64_t now_mono;              /* of the handshake's present step */
+    bool done;                     /* the handshake */
     bool wants_write;
 };
 
@@ -19,7 +19,10 @@ SSL *tls_settings_open(struct tls_settings *settings);
 /* Makes OpenSSL ask `tickets` for keys; the connections' app data is a struct tls. */
 void tls_tickets_use(struct tls_tickets *tickets, SSL_CTX *context);
 
-/* A BIO on a socket that stays the caller's, which raises no SIGPIPE. NULL: no memory. */
-BIO *tls_socket_new(int descriptor);
+/*
+ * Puts `ssl`, which it takes over, on a socket that stays the caller's and raises no SIGPIPE. NULL, also
+ * for an `ssl` that is NULL: no memory.
+ */
+struct tls *tls_attach(SSL *ssl, int descriptor);
 
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The client's end over a socket and poll(). Every wait has a deadline, because a tracker that
+ * The client's end over a socket and poll(), through TLS or not. Every wait has a deadline, because a tracker that
  * hangs on a silent server is worse than one that falls back to polling.
  */
 #include "websocket/websocket_client.h"
@@ -12,6 +12,7 @@
 #include "base/mem.h"
 #include "codec/base64.h"
 #include "codec/url.h"
+#include "net/tls.h"
 #include "websocket/websocket_internal.h"
 #include "websocket/websocket_reader.h"
 
@@ -30,7 +31,8 @@ enum { INPUT_SIZE = 4096, KEY_BYTES = 16, KEY_TEXT = 24, HOST_MAX = 255, SEND_TI
 
 struct websocket_client {
     int fd;
-    bool closed; /* not open yet, or not any more */
+    struct tls *tls; /* NULL: bytes go as they are */
+    bool closed;     /* not open yet, or not any more */
     uint16_t close_code;
     struct buf close_reason;
     struct websocket_reader *reader;
@@ -54,41 +56,61 @@ static int wait_for(int fd, short events, int64_t deadline_mono)
     }
 }
 
+/* 0 and how many went, 0 when the socket takes none now; ERR_IO. */
+static int send_some(struct websocket_client *client, struct str bytes, size_t *sent)
+{
+    if (client->tls != NULL)
+        return tls_write(client->tls, bytes, sent) == 0 ? 0 : ERR_IO;
+    ssize_t n = send(client->fd, bytes.ptr, bytes.len, MSG_NOSIGNAL);
+    *sent = n > 0 ? (size_t)n : 0;
+    return n >= 0 || errno == EAGAIN || errno == EINTR ? 0 : ERR_IO;
+}
+
 static int send_all(struct websocket_client *client, struct str bytes, int64_t deadline_mono)
 {
     while (bytes.len > 0) {
-        ssize_t sent = send(client->fd, bytes.ptr, bytes.len, MSG_NOSIGNAL);
-        if (sent >= 0) {
-            bytes = str_make(bytes.ptr + sent, bytes.len - (size_t)sent);
-            continue;
-        }
-        if (errno == EINTR)
-            continue;
-        if (errno != EAGAIN)
-            return ERR_IO;
-        int error = wait_for(client->fd, POLLOUT, deadline_mono);
+        size_t sent;
+        int error = send_some(client, bytes, &sent);
+        if (error == 0 && sent == 0)
+            error = wait_for(client->fd, POLLOUT, deadline_mono);
         if (error != 0)
             return error;
+        bytes = str_make(bytes.ptr + sent, bytes.len - sent);
     }
     return 0;
+}
+
+/* 0 and some bytes, ERR_MORE when none are there now, ERR_CLOSED, ERR_IO. */
+static int receive_some(struct websocket_client *client, size_t *got)
+{
+    if (client->tls != NULL)
+        return tls_read(client->tls, client->input, sizeof(client->input), got);
+    ssize_t n = recv(client->fd, client->input, sizeof(client->input), 0);
+    *got = n > 0 ? (size_t)n : 0;
+    if (n == 0)
+        return ERR_CLOSED;
+    return n > 0 ? 0 : errno == EAGAIN || errno == EINTR ? ERR_MORE : ERR_IO;
+}
+
+/* Until TLS can go on. */
+static int wait_for_tls(const struct websocket_client *client, int64_t deadline_mono)
+{
+    bool wants_write = client->tls != NULL && tls_wants_write(client->tls);
+    return wait_for(client->fd, wants_write ? POLLOUT : POLLIN, deadline_mono);
 }
 
 /* Waits for input: ERR_MORE when there is some to look at, ERR_CLOSED at the end of the stream. */
 static int fill(struct websocket_client *client, int64_t deadline_mono)
 {
     while (client->pending.len == 0) {
-        ssize_t got = recv(client->fd, client->input, sizeof(client->input), 0);
-        if (got > 0)
-            client->pending = str_make(client->input, (size_t)got);
-        else if (got == 0)
-            return ERR_CLOSED;
-        else if (errno != EAGAIN && errno != EINTR)
-            return ERR_IO;
-        else {
-            int error = wait_for(client->fd, POLLIN, deadline_mono);
-            if (error != 0)
-                return error;
-        }
+        size_t got;
+        int error = receive_some(client, &got);
+        if (error == 0)
+            client->pending = str_make(client->input, got);
+        else if (error == ERR_MORE)
+            error = wait_for_tls(client, deadline_mono);
+        if (error != 0)
+            return error;
     }
     return ERR_MORE;
 }
@@ -163,6 +185,30 @@ static int connect_to(const struct url *url, int64_t deadline_mono, char *error)
     return fd;
 }
 
+static int begin_tls(struct websocket_client *client, const struct url *url,
+                     const struct tls_trust *trust, int64_t deadline_mono, char *error)
+{
+    char host[HOST_MAX + 1];
+    char problem[TLS_ERROR_SIZE];
+    int result;
+    snprintf(host, sizeof(host), "%.*s", STR_ARG(url->host));
+    client->tls = tls_client_new(host, trust, client->fd, problem);
+    if (client->tls == NULL) {
+        snprintf(error, WEBSOCKET_CLIENT_ERROR_SIZE, "%.190s", problem);
+        return ERR_IO;
+    }
+    while ((result = tls_handshake(client->tls, clock_mono_ms())) == ERR_MORE) {
+        result = wait_for_tls(client, deadline_mono);
+        if (result != 0)
+            break;
+    }
+    const char *distrust = tls_client_distrust(client->tls);
+    if (result != 0)
+        snprintf(error, WEBSOCKET_CLIENT_ERROR_SIZE, "the TLS handshake failed: %.100s",
+                 distrust != NULL ? distrust : err_text(result));
+    return result;
+}
+
 static void write_request(const struct url *url, const char *header, struct str key,
                           struct buf *out)
 {
@@ -222,8 +268,8 @@ static bool answer_is_good(struct str head, struct str key)
     return good;
 }
 
-static int shake_hands(struct websocket_client *client, const struct url *url, const char *header,
-                       int64_t deadline_mono, char *error)
+static int upgrade(struct websocket_client *client, const struct url *url, const char *header,
+                   int64_t deadline_mono, char *error)
 {
     uint8_t random[KEY_BYTES];
     struct buf key, text;
@@ -252,13 +298,13 @@ static int shake_hands(struct websocket_client *client, const struct url *url, c
 }
 
 struct websocket_client *websocket_client_connect(const char *text, const char *header,
-                                                  int64_t timeout_ms,
+                                                  const struct tls_trust *trust, int64_t timeout_ms,
                                                   char error[WEBSOCKET_CLIENT_ERROR_SIZE])
 {
     struct url url;
     int64_t deadline_mono = clock_mono_ms() + timeout_ms;
-    if (url_parse(str_from(text), &url) != 0 || url.secure || url.host.len > HOST_MAX) {
-        snprintf(error, WEBSOCKET_CLIENT_ERROR_SIZE, "the address is no http:// URL");
+    if (url_parse(str_from(text), &url) != 0 || url.host.len > HOST_MAX) {
+        snprintf(error, WEBSOCKET_CLIENT_ERROR_SIZE, "the address is no http:// or https:// URL");
         return NULL;
     }
     int fd = connect_to(&url, deadline_mono, error);
@@ -270,7 +316,8 @@ struct websocket_client *websocket_client_connect(const char *text, const char *
     client->close_code = CLOSE_ABNORMAL;
     client->reader = websocket_reader_new(false, LIMIT_HTTP_RESPONSE);
     buf_init(&client->close_reason, CLOSE_REASON_MAX);
-    if (shake_hands(client, &url, header, deadline_mono, error) == 0)
+    if ((!url.secure || begin_tls(client, &url, trust, deadline_mono, error) == 0) &&
+        upgrade(client, &url, header, deadline_mono, error) == 0)
         client->closed = false;
     else
         websocket_client_free(&client);
@@ -369,6 +416,9 @@ void websocket_client_free(struct websocket_client **owner)
         return;
     if (!client->closed)
         say_goodbye(client, CLOSE_NORMAL);
+    if (client->tls != NULL)
+        tls_finish(client->tls);
+    tls_free(&client->tls);
     close(client->fd);
     websocket_reader_free(&client->reader);
     buf_fini(&client->close_reason);

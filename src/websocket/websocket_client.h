@@ -1,21 +1,23 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A blocking WebSocket client for one thread, for commands of the CLI and tests. http:// only. */
+/* A blocking WebSocket client for one thread, for commands of the CLI and tests; encrypted or not. */
 #ifndef ORDERWIRE_WEBSOCKET_WEBSOCKET_CLIENT_H
 #define ORDERWIRE_WEBSOCKET_WEBSOCKET_CLIENT_H
 
 #include "base/buf.h"
 
 /* Opaque types. */
+struct tls_trust;
 struct websocket_client;
 
 #define WEBSOCKET_CLIENT_ERROR_SIZE 200
 
 /*
- * `url` is an http:// URL with the path of the socket; `header` is one more line of the handshake,
- * "Authorization: …", or NULL. NULL with a sentence in `error`.
+ * `url` is an http:// or https:// URL with the path of the socket; `header` is one more line of the
+ * handshake, "Authorization: …", or NULL; `trust` is for https:// (net/tls.h), and may be NULL. NULL with a
+ * sentence in `error`.
  */
 struct websocket_client *websocket_client_connect(const char *url, const char *header,
-                                                  int64_t timeout_ms,
+                                                  const struct tls_trust *trust, int64_t timeout_ms,
                                                   char error[WEBSOCKET_CLIENT_ERROR_SIZE]);
 NODISCARD int websocket_client_send(struct websocket_client *client, struct str text);
 /*

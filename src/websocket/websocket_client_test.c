@@ -7,6 +7,8 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "net/stream.h"
+#include "net/tls_certificates_fixture.h"
+#include "net/tls_relay_fixture.h"
 #include "websocket/websocket.h"
 #include "websocket/websocket_client.h"
 #include "websocket/websocket_reader.h"
@@ -39,6 +41,8 @@ struct server {
     bool closed;
     uint16_t goodbye; /* the code that the client closed with, 0 for none */
     bool authorized;  /* the handshake came with AUTHORIZATION */
+    bool asked;       /* the handshake has come */
+    int port;
     char url[64];
 };
 
@@ -80,7 +84,7 @@ static void serve_websocket(struct server *server, int fd)
     loop_free(&server->loop);
 }
 
-/* Reads the request up to its end and finds the key in it. */
+/* Reads the request up to its end and finds the key in it; empty when nothing is asked. */
 static struct str read_key(int fd, char *request, size_t size)
 {
     size_t length = 0;
@@ -88,6 +92,8 @@ static struct str read_key(int fd, char *request, size_t size)
            recv(fd, request + length, 1, 0) == 1)
         length++;
     request[length] = '\0';
+    if (length == 0)
+        return str_make(NULL, 0);
     char *key = strstr(request, "Sec-WebSocket-Key: ");
     assert_non_null(key);
     return str_make(key + 19, 24);
@@ -115,6 +121,11 @@ static void *serve(void *argument)
     int fd = accept(server->listener, NULL, NULL);
     struct websocket_handshake handshake = {STR_LIT("Upgrade"), STR_LIT("websocket"), STR_LIT("13"),
                                             read_key(fd, request, sizeof(request))};
+    server->asked = handshake.key.len > 0;
+    if (!server->asked) {
+        close(fd);
+        return NULL;
+    }
     server->authorized = strstr(request, "\r\n" AUTHORIZATION "\r\n") != NULL;
     struct buf answer;
     buf_init(&answer, 1000);
@@ -150,8 +161,9 @@ static void start(struct server *server, const char *answer, struct str frames)
     assert_int_equal(bind(server->listener, (struct sockaddr *)&address, length), 0);
     assert_int_equal(listen(server->listener, 1), 0);
     assert_int_equal(getsockname(server->listener, (struct sockaddr *)&address, &length), 0);
+    server->port = ntohs(address.sin_port);
     snprintf(server->url, sizeof(server->url), "http://127.0.0.1:%d/connection/websocket",
-             ntohs(address.sin_port));
+             server->port);
     assert_int_equal(pthread_create(&server->thread, NULL, serve, server), 0);
 }
 
@@ -164,7 +176,8 @@ static void stop(struct server *server)
 static struct websocket_client *connect_to(struct server *server)
 {
     char error[WEBSOCKET_CLIENT_ERROR_SIZE];
-    struct websocket_client *client = websocket_client_connect(server->url, NULL, SOON, error);
+    struct websocket_client *client =
+        websocket_client_connect(server->url, NULL, NULL, SOON, error);
     if (client == NULL)
         fail_msg("%s", error);
     return client;
@@ -207,7 +220,7 @@ static void test_header(void **state)
     for (size_t i = 0; i < ARRAY_LENGTH(headers); i++) {
         start(&server, NULL, str_make(NULL, 0));
         struct websocket_client *client =
-            websocket_client_connect(server.url, headers[i], SOON, error);
+            websocket_client_connect(server.url, headers[i], NULL, SOON, error);
         assert_non_null(client);
         websocket_client_free(&client);
         stop(&server);
@@ -346,7 +359,7 @@ static void test_refused_handshakes(void **state)
         struct server server;
         char error[WEBSOCKET_CLIENT_ERROR_SIZE];
         start(&server, rows[i].answer, str_make(NULL, 0));
-        assert_null(websocket_client_connect(server.url, NULL, SOON, error));
+        assert_null(websocket_client_connect(server.url, NULL, NULL, SOON, error));
         assert_string_equal(error, rows[i].error);
         stop(&server);
     }
@@ -359,16 +372,16 @@ static void test_no_server(void **state)
         const char *url;
         const char *error;
     } rows[] = {
-        {"https://localhost/", "the address is no http:// URL"},
-        {"ftp://localhost/", "the address is no http:// URL"},
-        {"localhost", "the address is no http:// URL"},
-        {"", "the address is no http:// URL"},
+        {"ftp://localhost/", "the address is no http:// or https:// URL"},
+        {"localhost", "the address is no http:// or https:// URL"},
+        {"", "the address is no http:// or https:// URL"},
         {"http://127.0.0.1:1/", "cannot connect to 127.0.0.1 port 1: Connection refused"},
         {"http://[::1]:1/", "cannot connect to ::1 port 1: "},
+        {"https://127.0.0.1:1/", "cannot connect to 127.0.0.1 port 1: Connection refused"},
     };
     for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
         char error[WEBSOCKET_CLIENT_ERROR_SIZE] = "";
-        assert_null(websocket_client_connect(rows[i].url, NULL, SOON, error));
+        assert_null(websocket_client_connect(rows[i].url, NULL, NULL, SOON, error));
         assert_true(str_starts_with(str_from(error), str_from(rows[i].error)));
     }
 }
@@ -385,19 +398,102 @@ static void test_silent_server(void **state)
     assert_int_equal(listen(listener, 1), 0);
     assert_int_equal(getsockname(listener, (struct sockaddr *)&address, &length), 0);
     snprintf(url, sizeof(url), "http://127.0.0.1:%d/", ntohs(address.sin_port));
-    assert_null(websocket_client_connect(url, NULL, 10, error));
+    assert_null(websocket_client_connect(url, NULL, NULL, 10, error));
     assert_string_equal(error, "no answer to the handshake: timed out");
+    snprintf(url, sizeof(url), "https://127.0.0.1:%d/", ntohs(address.sin_port));
+    assert_null(websocket_client_connect(url, NULL, NULL, 10, error));
+    assert_string_equal(error, "the TLS handshake failed: timed out");
     close(listener);
+}
+
+static struct tls_relay *start_behind_tls(struct server *server, const char *certificate,
+                                          const char *host)
+{
+    start(server, NULL, str_make(NULL, 0));
+    struct tls_relay *relay = tls_relay_start(certificate, server->port);
+    snprintf(server->url, sizeof(server->url), "https://%s:%d/", host, tls_relay_port(relay));
+    return relay;
+}
+
+static void test_encrypted(void **state)
+{
+    (void)state;
+    static const char *const hosts[] = {"127.0.0.1", "localhost"};
+    for (size_t i = 0; i < ARRAY_LENGTH(hosts); i++) {
+        struct server server;
+        struct buf message;
+        char error[WEBSOCKET_CLIENT_ERROR_SIZE] = "";
+        buf_init(&message, BIG);
+        struct tls_relay *relay = start_behind_tls(&server, NULL, hosts[i]);
+        struct websocket_client *client = websocket_client_connect(
+            server.url, NULL, tls_relay_trust(relay, TRUST_RIGHT), SOON, error);
+        assert_string_equal(error, "");
+        assert_int_equal(websocket_client_send(client, STR_LIT("Hello")), 0);
+        assert_int_equal(websocket_client_receive(client, SOON, &message), 0);
+        assert_true(str_equal(buf_view(&message), STR_LIT("Hello")));
+        assert_int_equal(websocket_client_send(client, STR_LIT("big")), 0);
+        assert_int_equal(websocket_client_receive(client, SOON, &message), 0);
+        assert_int_equal(message.len, BIG);
+        assert_int_equal(websocket_client_receive(client, 0, &message), ERR_TIMEOUT);
+        assert_int_equal(websocket_client_send(client, STR_LIT("vanish")), 0);
+        assert_int_equal(websocket_client_receive(client, SOON, &message), ERR_CLOSED);
+        assert_int_equal(websocket_client_close_code(client, NULL), 1006);
+        websocket_client_free(&client);
+        stop(&server);
+        tls_relay_stop(&relay);
+        buf_fini(&message);
+    }
+}
+
+/* Nothing is sent to a server that is not the one that was meant. */
+static void test_whom_it_trusts(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *certificate;
+        enum tls_relay_trust trust;
+        const char *error;
+    } rows[] = {
+        {GOOD_PEM, TRUST_RIGHT, ""},
+        {EXPIRED_PEM, TRUST_ANYBODY, ""},
+        {GOOD_PEM, TRUST_SYSTEM,
+         "the TLS handshake failed: unable to get local issuer certificate"},
+        {GOOD_PEM, TRUST_OTHER, "the TLS handshake failed: unable to get local issuer certificate"},
+        {OTHER_HOST_PEM, TRUST_RIGHT, "the TLS handshake failed: IP address mismatch"},
+        {EXPIRED_PEM, TRUST_RIGHT, "the TLS handshake failed: certificate has expired"},
+        {GOOD_PEM, TRUST_NO_FILE, "/nonexistent: "},
+    };
+    for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
+        struct server server;
+        char error[WEBSOCKET_CLIENT_ERROR_SIZE] = "";
+        struct tls_relay *relay = start_behind_tls(&server, rows[i].certificate, "127.0.0.1");
+        struct websocket_client *client = websocket_client_connect(
+            server.url, NULL, tls_relay_trust(relay, rows[i].trust), SOON, error);
+        if (!str_starts_with(str_from(error), str_from(rows[i].error)))
+            fail_msg("row %zu: %s", i, error);
+        assert_int_equal(client == NULL, rows[i].error[0] != '\0');
+        websocket_client_free(&client);
+        tls_relay_stop(&relay);
+        stop(&server);
+        assert_int_equal(server.asked, rows[i].error[0] == '\0');
+    }
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_echo_and_goodbye),        cmocka_unit_test(test_server_closes),
-        cmocka_unit_test(test_server_vanishes),         cmocka_unit_test(test_raw_frames),
-        cmocka_unit_test(test_message_over_the_buffer), cmocka_unit_test(test_refused_handshakes),
-        cmocka_unit_test(test_client_says_goodbye),     cmocka_unit_test(test_no_server),
-        cmocka_unit_test(test_silent_server),           cmocka_unit_test(test_header),
+        cmocka_unit_test(test_echo_and_goodbye),
+        cmocka_unit_test(test_server_closes),
+        cmocka_unit_test(test_server_vanishes),
+        cmocka_unit_test(test_raw_frames),
+        cmocka_unit_test(test_message_over_the_buffer),
+        cmocka_unit_test(test_refused_handshakes),
+        cmocka_unit_test(test_client_says_goodbye),
+        cmocka_unit_test(test_no_server),
+        cmocka_unit_test(test_silent_server),
+        cmocka_unit_test(test_header),
+        cmocka_unit_test(test_encrypted),
+        cmocka_unit_test(test_whom_it_trusts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
