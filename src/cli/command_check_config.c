@@ -29,6 +29,8 @@ static int run(const struct cli_arguments *arguments)
         result = check_address(arguments, &config, "listen", config.listen);
     if (result == CLI_OK && config.listen_private[0] != '\0')
         result = check_address(arguments, &config, "listen_private", config.listen_private);
+    if (result == CLI_OK && config.listen_redirect[0] != '\0')
+        result = check_address(arguments, &config, "listen_redirect", config.listen_redirect);
     if (result == CLI_OK) {
         buf_init(&out, 65536);
         config_print(&config, cli_has(arguments, "json"), &out);

@@ -71,7 +71,7 @@ static int wait_for_end(const struct cli_arguments *arguments, const sigset_t *s
 
 static void print_addresses(const struct server *server)
 {
-    static const char *const words[SERVER_PORTS] = {"listening", "private"};
+    static const char *const words[SERVER_PORTS] = {"listening", "private", "redirect"};
     for (int port = 0; port < SERVER_PORTS; port++) {
         const char *url = server_url(server, (enum server_port)port);
         if (url[0] != '\0')

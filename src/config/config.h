@@ -19,6 +19,8 @@ struct config {
     char *data;
     char *listen;
     char *listen_private;
+    char *listen_redirect;
+    int64_t redirect_port;
     int64_t workers;
     int64_t drain_time; /* ms */
     bool core_dumps;

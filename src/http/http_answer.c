@@ -35,6 +35,7 @@ static const struct {
     {204, "No Content"},
     {207, "Multi-Status"},
     {304, "Not Modified"},
+    {308, "Permanent Redirect"},
     {400, "Bad Request"},
     {401, "Unauthorized"},
     {403, "Forbidden"},

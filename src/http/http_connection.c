@@ -210,6 +210,10 @@ static void begin_request(struct http_connection *connection)
 {
     struct http_request *request = &connection->request;
     struct http_match *match = &connection->match;
+    if (connection->redirect_port != 0) {
+        http_redirect(connection);
+        return;
+    }
     http_router_find(connection->server->tables, connection->route_flags, connection->head.method,
                      request->path, match);
     request->route = match->route;
@@ -421,6 +425,7 @@ void http_connection_start(struct http_server *server, int descriptor, const str
     static const struct stream_handlers handlers = {on_received, on_drained, on_closed};
     struct http_connection *connection = mem_zalloc(sizeof(*connection));
     connection->server = server;
+    connection->redirect_port = port->redirect_port;
     connection->route_flags = port->public_alone ? HTTP_ROUTE_PUBLIC : 0;
     connection->later.run = on_later;
     http_head_reader_init(&connection->reader);

@@ -102,12 +102,13 @@ struct http_connection {
     struct stream *stream; /* NULL when the client is gone */
     struct address client; /* of the present request */
     enum http_phase phase;
-    unsigned route_flags; /* of the routes that this port serves */
-    bool proceeding;      /* one of our frames below will settle */
-    bool deferred;        /* `later` waits in the loop */
-    bool unread_body;     /* a body was announced that nobody will read */
-    bool origin_listed;   /* what check_origin said of the present request */
-    bool origin_refused;  /* no page may read the answer */
+    int64_t redirect_port; /* 0: it serves routes */
+    unsigned route_flags;  /* of the routes that this port serves */
+    bool proceeding;       /* one of our frames below will settle */
+    bool deferred;         /* `later` waits in the loop */
+    bool unread_body;      /* a body was announced that nobody will read */
+    bool origin_listed;    /* what check_origin said of the present request */
+    bool origin_refused;   /* no page may read the answer */
     struct http_head_reader reader;
     struct http_head head;
     struct http_body body;
@@ -148,5 +149,15 @@ NODISCARD bool http_connection_reserve(struct http_connection *connection, uint6
 void http_answer_error(struct http_connection *connection, enum api_error error,
                        const char *detail);
 void http_answer_preflight(struct http_connection *connection);
+
+/* The answer to every request of a port that leads to https alone. */
+void http_redirect(struct http_connection *connection);
+/*
+ * Appends "https://HOST[:port]/path?query" for a Host field; the port is left out when it is 443.
+ * ERR_INVALID, and nothing appended, when the field is no host's name or address with or without a
+ * port, or a byte of the target could not stand in a header line.
+ */
+NODISCARD int http_redirect_location(struct str host_field, int64_t port, struct str path,
+                                     struct str query, struct buf *out);
 
 #endif

@@ -9,6 +9,7 @@
  * http_head.c        the head of a request, and what is refused in it
  * http_body.c        the body of a request, chunks decoded
  * http_router.c      which route a path belongs to
+ * http_redirect.c    from http to https
  * http_answer.c      answers to bytes: common fields, CORS, errors, streams given away
  */
 #ifndef ORDERWIRE_HTTP_HTTP_SERVER_H
@@ -117,10 +118,10 @@ void http_server_free(struct http_server **server);
 
 /* What the address that a connection came to is for. */
 struct http_port {
+    int64_t redirect_port;    /* not 0: each answer leads to https there (443: not written) */
     struct tls_settings *tls; /* what connections are encrypted by; NULL: nothing */
     bool public_alone;        /* routes without HTTP_ROUTE_PUBLIC are not there */
-    bool
-        proxy_protocol; /* connections come from trusted proxies alone, and begin with its header */
+    bool proxy_protocol;      /* only from trusted proxies, and beginning with its header */
 };
 
 /* Takes an accepted descriptor over. */

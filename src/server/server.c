@@ -255,7 +255,8 @@ static int bind_port(struct server *server, enum server_port port, const char *w
 static int bind_ports(struct server *server, struct descriptors *descriptors, char *error)
 {
     const struct config *config = server->config;
-    const char *const wanted[SERVER_PORTS] = {config->listen, config->listen_private};
+    const char *const wanted[SERVER_PORTS] = {config->listen, config->listen_private,
+                                              config->listen_redirect};
     memset(descriptors, -1, sizeof(*descriptors));
     for (int port = 0; port < SERVER_PORTS; port++) {
         int result = bind_port(server, (enum server_port)port, wanted[port], descriptors, error);

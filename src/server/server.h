@@ -31,8 +31,9 @@ extern const struct http_route *const server_routes[];
 
 /* The addresses that it serves on. */
 enum server_port {
-    SERVER_LISTEN,  /* what buyers reach; all that there is when it is the only one */
-    SERVER_PRIVATE, /* everything, for merchants, the operator and monitoring */
+    SERVER_LISTEN,   /* what buyers reach; all that there is when it is the only one */
+    SERVER_PRIVATE,  /* everything, for merchants, the operator and monitoring */
+    SERVER_REDIRECT, /* the way to https */
     SERVER_PORTS,
 };
 

@@ -64,6 +64,7 @@ struct worker *worker_new(const struct config *config, const struct worker_share
     service->quota = shared->quota;
     worker->trust = shared->trust;
     worker->ports[SERVER_LISTEN].http.proxy_protocol = config->proxy_protocol;
+    worker->ports[SERVER_REDIRECT].http.redirect_port = config->redirect_port;
     if (shared->tls != NULL)
         worker->tls = tls_settings_hold(shared->tls);
     service->loop = loop_new();

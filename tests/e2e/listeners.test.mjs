@@ -102,6 +102,22 @@ serverTest('each route is where its table says', privately, async (server) => {
   }
 });
 
+serverTest('the way to https', { listen_redirect: '127.0.0.1:0', redirect_port: 8443 }, async (server) => {
+  const port = Number(new URL(server.redirectUrl).port);
+  const ask = (head) => say({ port }, '', asIs, `${head}Connection: close\r\n\r\n`);
+  const to = (answer) => /^HTTP\/1\.1 308 [^]*\r\nLocation: ([^\r]*)\r\n/.exec(answer)?.[1];
+  const shop = 'Host: shop.example:80\r\n';
+  assert.equal(to(await ask(`GET /api/v2/x?wait=1 HTTP/1.1\r\n${shop}`)), 'https://shop.example:8443/api/v2/x?wait=1');
+  assert.equal(to(await ask(`POST /health HTTP/1.1\r\n${shop}Content-Length: 5\r\n`)), 'https://shop.example:8443/health');
+  assert.equal(to(await ask(`OPTIONS /connection/sse HTTP/1.1\r\nHost: [::1]\r\nOrigin: https://a\r\n`)), 'https://[::1]:8443/connection/sse');
+  assert.equal(to(await ask(`GET http://other.example/a HTTP/1.1\r\n${shop}`)), 'https://shop.example:8443/a');
+  for (const head of ['GET / HTTP/1.1\r\nHost: a@b\r\n', 'GET / HTTP/1.1\r\nHost: a b\r\n', 'GET / HTTP/1.0\r\n', 'OPTIONS * HTTP/1.1\r\nHost: a\r\n']) {
+    const answer = await ask(head);
+    assert.match(answer, /^HTTP\/1\.1 400 /);
+    assert.doesNotMatch(answer, /Location/);
+  }
+});
+
 const signature = Buffer.from('0d0a0d0a000d0a515549540a', 'hex');
 const address4 = Buffer.from('c6336407c0000201020301bb', 'hex');
 const address6 = Buffer.from(`20010db8${'0'.repeat(22)}07${'0'.repeat(32)}020301bb`, 'hex');
