@@ -5,6 +5,7 @@
 #include "base/crypto.h"
 #include "base/err.h"
 #include "base/mem.h"
+#include "base/metrics.h"
 #include "base/quota.h"
 #include "loop/loop.h"
 #include "service/service.h"
@@ -67,7 +68,10 @@ static enum api_error take_turn(struct service *service, const struct auth_proje
     struct str key = str_make((const char *)&project->project_id, sizeof(project->project_id));
     int64_t wait = quota_take(service->quota, QUOTA_PROJECT_REQUESTS, key,
                               service->options->requests_per_project, loop_now(service->loop));
-    return wait == 0 ? API_ERROR_NONE : API_ERROR_TOO_MANY_REQUESTS;
+    if (wait == 0)
+        return API_ERROR_NONE;
+    metrics_add(METRIC_REQUESTS_REFUSED__PROJECT, 1);
+    return API_ERROR_TOO_MANY_REQUESTS;
 }
 
 const struct auth_project *merchant_project(struct http_request *http)

@@ -8,6 +8,7 @@
 #include "auth/auth.h"
 #include "base/err.h"
 #include "base/mem.h"
+#include "base/metrics.h"
 #include "base/quota.h"
 #include "codec/url.h"
 #include "hub/hub.h"
@@ -205,9 +206,12 @@ static bool is_too_fast(struct service *service, int32_t project_id, const struc
     char key[sizeof(project_id) + LIMIT_USER_EXTERNAL_ID];
     memcpy(key, &project_id, sizeof(project_id));
     memcpy(key + sizeof(project_id), user->user_external_id.ptr, user->user_external_id.len);
-    return quota_take(service->quota, QUOTA_USER_REQUESTS,
-                      str_make(key, sizeof(project_id) + user->user_external_id.len),
-                      service->options->requests_per_user, loop_now(service->loop)) != 0;
+    if (quota_take(service->quota, QUOTA_USER_REQUESTS,
+                   str_make(key, sizeof(project_id) + user->user_external_id.len),
+                   service->options->requests_per_user, loop_now(service->loop)) == 0)
+        return false;
+    metrics_add(METRIC_REQUESTS_REFUSED__USER, 1);
+    return true;
 }
 
 /* A project that is not there has nothing to hide; the handler says that it is not there. */

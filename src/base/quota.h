@@ -19,6 +19,7 @@
 struct quota;
 
 enum quota_kind {
+    QUOTA_ALL_CONNECTIONS,    /* at once; the key is empty */
     QUOTA_CONNECTIONS,        /* of one address, at once */
     QUOTA_SESSIONS,           /* of one user, at once */
     QUOTA_HANDSHAKES,         /* of all, a second; the key is empty */

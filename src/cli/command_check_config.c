@@ -4,6 +4,7 @@
 #include "cli/cli_config.h"
 #include "config/config.h"
 #include "net/listener.h"
+#include "server/capacity.h"
 #include "server/server.h"
 
 #include <stdio.h>
@@ -20,6 +21,34 @@ static int check_address(const struct cli_arguments *arguments, const struct con
     return CLI_OK;
 }
 
+static void print_size(struct buf *out, int64_t bytes)
+{
+    int64_t kib = (bytes + 1023) / 1024;
+    if (kib < 10 * 1024)
+        buf_printf(out, "%lld KiB", (long long)kib);
+    else
+        buf_printf(out, "%lld MiB", (long long)(kib + 1023) / 1024);
+}
+
+/* Comments, so that all of it is a configuration file still. */
+static void print_capacity(const struct config *config, struct buf *out)
+{
+    struct capacity_row rows[CAPACITY_ROWS];
+    int64_t sum = capacity_of(config, server_worker_count(config), rows);
+    buf_append_text(out, "# Memory, if all limits were reached at once: ");
+    print_size(out, sum);
+    buf_append_byte(out, '\n');
+    for (size_t i = 0; i < CAPACITY_ROWS; i++) {
+        buf_append_text(out, "#   ");
+        print_size(out, rows[i].count * rows[i].bytes);
+        buf_printf(out, "  %s", rows[i].what);
+        if (rows[i].count > 1)
+            buf_printf(out, ", %lld of %lld bytes", (long long)rows[i].count,
+                       (long long)rows[i].bytes);
+        buf_append_byte(out, '\n');
+    }
+}
+
 static int run(const struct cli_arguments *arguments)
 {
     struct config config;
@@ -34,6 +63,8 @@ static int run(const struct cli_arguments *arguments)
     if (result == CLI_OK) {
         buf_init(&out, 65536);
         config_print(&config, cli_has(arguments, "json"), &out);
+        if (!cli_has(arguments, "json"))
+            print_capacity(&config, &out);
         fwrite(out.ptr, 1, out.len, stdout);
         buf_fini(&out);
     }

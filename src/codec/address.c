@@ -71,6 +71,12 @@ const char *address_text(const struct address *address, char out[ADDRESS_TEXT_SI
     return out;
 }
 
+struct str address_holder(const struct address *address)
+{
+    const char *bytes = (const char *)address->bytes;
+    return is_ipv4(address) ? str_make(bytes + sizeof(mapped), 4) : str_make(bytes, 8);
+}
+
 bool address_equal(const struct address *a, const struct address *b)
 {
     return memcmp(a->bytes, b->bytes, sizeof(a->bytes)) == 0;

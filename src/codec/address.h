@@ -35,6 +35,11 @@ void address_format(const struct address *address, char out[ADDRESS_TEXT_SIZE]);
 
 /* For people: "unix" for address_unix, "" for NULL. Returns `out`. */
 const char *address_text(const struct address *address, char out[ADDRESS_TEXT_SIZE]);
+/*
+ * What stands for whoever has the address when limits are counted: an IPv4 address, or the first 64
+ * bits of an IPv6 address, all of which one subscriber has. A view of `address`.
+ */
+struct str address_holder(const struct address *address);
 bool address_equal(const struct address *a, const struct address *b);
 
 /* "10.0.0.0/8", "::1/128", or a single address. Host bits must be zero. */

@@ -375,9 +375,29 @@ static void test_numeric_hosts(void **state)
     }
 }
 
+static void test_holder(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        struct str holder;
+    } rows[] = {
+        {"192.0.2.7", {"\xc0\0\x02\x07", 4}},
+        {"::ffff:192.0.2.7", {"\xc0\0\x02\x07", 4}},
+        {"2001:db8:1:2::1", {"\x20\x01\x0d\xb8\0\x01\0\x02", 8}},
+        {"2001:db8:1:2:ffff::9", {"\x20\x01\x0d\xb8\0\x01\0\x02", 8}},
+    };
+    for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
+        struct address address;
+        assert_true(address_parse(str_from(rows[i].text), &address));
+        assert_true(str_equal(address_holder(&address), rows[i].holder));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_holder),
         cmocka_unit_test(test_texts_that_are_read),
         cmocka_unit_test(test_texts_that_are_refused),
         cmocka_unit_test(test_addresses_from_bytes),

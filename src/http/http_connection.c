@@ -222,6 +222,8 @@ static void begin_request(struct http_connection *connection)
     bool preflight = is_preflight(connection);
     enum api_error error = preflight ? API_ERROR_NONE : route_error(connection);
     if (error == API_ERROR_NONE)
+        error = http_limits_take(connection);
+    if (error == API_ERROR_NONE)
         error = decode_params(connection);
     if (error == API_ERROR_NONE)
         error = check_origin(connection);
@@ -419,6 +421,19 @@ static void on_timer(struct loop_timer *timer)
         close_stream(connection);
 }
 
+/* What happens before the first request. */
+static int prepare_stream(struct http_connection *connection, const struct http_port *port)
+{
+    const struct http_server *server = connection->server;
+    if (port->proxy_protocol)
+        stream_expect_proxy(connection->stream,
+                            loop_now(server->loop) + server->options->header_timeout);
+    int result = http_limits_count(connection, port);
+    if (result == 0 && port->tls != NULL)
+        result = stream_use_tls(connection->stream, port->tls);
+    return result;
+}
+
 void http_connection_start(struct http_server *server, int descriptor, const struct address *peer,
                            const struct http_port *port)
 {
@@ -437,11 +452,7 @@ void http_connection_start(struct http_server *server, int descriptor, const str
     server->count++;
     connection->stream =
         stream_new(server->loop, descriptor, peer, LIMIT_HTTP_OUTPUT, &handlers, connection);
-    if (connection->stream != NULL && port->proxy_protocol)
-        stream_expect_proxy(connection->stream,
-                            loop_now(server->loop) + server->options->header_timeout);
-    if (connection->stream != NULL && port->tls != NULL &&
-        stream_use_tls(connection->stream, port->tls) != 0)
+    if (connection->stream != NULL && prepare_stream(connection, port) != 0)
         stream_abort(&connection->stream);
     set_phase(connection, connection->stream != NULL ? HTTP_PHASE_HEAD : HTTP_PHASE_OVER);
     settle(connection);

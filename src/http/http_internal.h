@@ -81,6 +81,7 @@ struct http_server {
     size_t count;
     bool draining;
     struct quota *quota;                 /* NULL: no limits */
+    int64_t complained_mono;             /* of refused connections */
     const struct forwarded_trust *trust; /* NULL: no proxy is believed */
     struct buf scratch;                  /* the answer being written */
     int64_t date_second;
@@ -144,6 +145,11 @@ void http_connection_answered(struct http_connection *connection, bool keep_aliv
  * when all connections together hold too much.
  */
 NODISCARD bool http_connection_reserve(struct http_connection *connection, uint64_t bytes);
+
+/* Counts the connection until its stream ends. ERR_BUSY: there are too many. */
+NODISCARD int http_limits_count(struct http_connection *connection, const struct http_port *port);
+/* One more request of its client, to the route that was found; or the error that refuses it. */
+enum api_error http_limits_take(const struct http_connection *connection);
 
 /* The answer to a request that no handler gets; closes when it cannot be followed by another. */
 void http_answer_error(struct http_connection *connection, enum api_error error,

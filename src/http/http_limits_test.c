@@ -112,15 +112,79 @@ static void test_a_lost_client_gives_back(void **state)
     quota_give_back(quota, LIMIT_LARGE_BYTES);
 }
 
+static void test_connections_of_one_address(void **state)
+{
+    (void)state;
+    world->options.connections_per_address = 1;
+    /* The first one, dialled before the quota was there, is not counted. */
+    client_dial();
+    assert_int_equal(client_ask("GET /show HTTP/1.1\r\n" HOST "\r\n"), 200);
+    assert_false(quota_enter(quota, QUOTA_CONNECTIONS, str_make("\xc0\0\x02\x07", 4), 1));
+    client_hang_up();
+    world_wait_until_empty();
+    assert_true(quota_enter(quota, QUOTA_CONNECTIONS, str_make("\xc0\0\x02\x07", 4), 1));
+    client_dial();
+    client_assert_ended();
+    quota_leave(quota, QUOTA_CONNECTIONS, str_make("\xc0\0\x02\x07", 4));
+    client_dial();
+    assert_int_equal(client_ask("GET /show HTTP/1.1\r\n" HOST "\r\n"), 200);
+}
+
+static void test_connections_in_all(void **state)
+{
+    (void)state;
+    world->options.connections = 1;
+    assert_true(quota_enter(quota, QUOTA_ALL_CONNECTIONS, STR_LIT(""), 0));
+    client_dial();
+    client_assert_ended();
+    quota_leave(quota, QUOTA_ALL_CONNECTIONS, STR_LIT(""));
+    client_dial();
+    assert_int_equal(client_ask("GET /show HTTP/1.1\r\n" HOST "\r\n"), 200);
+}
+
+/* How many of `count` requests are answered 200 before one is refused with `status`. */
+static int ask_until_refused(const char *text, int status)
+{
+    for (int i = 0;; i++) {
+        int got = client_ask(text);
+        if (got != 200) {
+            assert_int_equal(got, status);
+            assert_true(reply_has_line("Retry-After: 1"));
+            return i;
+        }
+    }
+}
+
+static void test_requests_of_one_address(void **state)
+{
+    (void)state;
+    world->options.requests_per_address = 1;
+    client_dial();
+    assert_int_equal(ask_until_refused("GET /headers HTTP/1.1\r\n" HOST "\r\n", 429), 2);
+    /* Routes that are not for buyers' clients do not count. */
+    assert_int_equal(client_ask("GET /show HTTP/1.1\r\n" HOST "\r\n"), 200);
+}
+
+static void test_handshakes(void **state)
+{
+    (void)state;
+    world->options.handshakes_per_address = 1;
+    client_dial();
+    assert_int_equal(ask_until_refused("GET /begin HTTP/1.1\r\n" HOST "\r\n", 503), 2);
+    world->options.handshakes_per_address = 0;
+    world->options.handshakes = 1;
+    assert_int_equal(ask_until_refused("GET /begin HTTP/1.1\r\n" HOST "\r\n", 503), 2);
+}
+
 #define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_a_stranger_sends_no_body),
-        TEST(test_large_bodies_share_a_stock),
-        TEST(test_large_answers_share_a_stock),
-        TEST(test_a_lost_client_gives_back),
+        TEST(test_a_stranger_sends_no_body),    TEST(test_large_bodies_share_a_stock),
+        TEST(test_large_answers_share_a_stock), TEST(test_a_lost_client_gives_back),
+        TEST(test_connections_of_one_address),  TEST(test_connections_in_all),
+        TEST(test_requests_of_one_address),     TEST(test_handshakes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

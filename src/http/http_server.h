@@ -10,6 +10,7 @@
  * http_body.c        the body of a request, chunks decoded
  * http_router.c      which route a path belongs to
  * http_redirect.c    from http to https
+ * http_limits.c      what one address, and all of them together, may take
  * http_answer.c      answers to bytes: common fields, CORS, errors, streams given away
  */
 #ifndef ORDERWIRE_HTTP_HTTP_SERVER_H
@@ -54,6 +55,8 @@ enum {
     HTTP_ROUTE_WHILE_DRAINING = 2,
     /* For the buyers' side: served also where the rest is not. */
     HTTP_ROUTE_PUBLIC = 4,
+    /* Begins a realtime connection: counted by limits of its own. */
+    HTTP_ROUTE_HANDSHAKE = 8,
 };
 
 /*
@@ -95,6 +98,12 @@ struct http_options {
     int64_t header_timeout; /* ms from the first byte of a request to the end of its headers */
     int64_t body_timeout;   /* ms from the end of the headers to the end of the body */
     int64_t idle_timeout;   /* ms that a connection may wait between requests */
+    /* Of the process; 0: no limit. Rates are a second, in the long run. */
+    int64_t connections;
+    int64_t connections_per_address;
+    int64_t handshakes;             /* of HTTP_ROUTE_HANDSHAKE */
+    int64_t handshakes_per_address; /* the same */
+    int64_t requests_per_address;   /* of HTTP_ROUTE_CORS, but for handshakes */
 };
 
 /* The routes of one folder, ended by a NULL pattern, and what their handlers get as `context`. */

@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/metrics.h"
+#include "base/quota.h"
 #include "codec/proxy_protocol.h"
 #include "net/tls.h"
 
@@ -33,6 +34,10 @@ struct stream {
     struct buf output; /* its first `sent` bytes have gone out; no memory while nothing waits */
     size_t sent;
     size_t output_max;
+    struct quota *quota; /* that counts it; NULL: none */
+    struct address counted_peer;
+    int64_t per_address; /* streams that its peer may have; negative: any number */
+    bool counted_address;
     struct proxy_bytes *proxy;  /* a header that is awaited; NULL: none */
     struct tls *tls;            /* NULL: bytes go as they are */
     struct loop_timer deadline; /* of header and handshake, later of closing */
@@ -89,6 +94,29 @@ static void release(struct stream *stream)
         mem_free(stream);
 }
 
+/* ERR_BUSY when its peer has as many as it may. */
+static int count_address(struct stream *stream)
+{
+    if (stream->per_address < 0)
+        return 0;
+    stream->counted_peer = stream->peer;
+    stream->counted_address = quota_enter(stream->quota, QUOTA_CONNECTIONS,
+                                          address_holder(&stream->peer), stream->per_address);
+    if (stream->counted_address)
+        return 0;
+    metrics_add(METRIC_CONNECTIONS_REFUSED__ADDRESS, 1);
+    return ERR_BUSY;
+}
+
+static void count_out(struct stream *stream)
+{
+    if (stream->quota == NULL)
+        return;
+    quota_leave(stream->quota, QUOTA_ALL_CONNECTIONS, STR_LIT(""));
+    if (stream->counted_address)
+        quota_leave(stream->quota, QUOTA_CONNECTIONS, address_holder(&stream->counted_peer));
+}
+
 /* The socket goes at once, so that the peer and the descriptor table do not wait for the pass. */
 static void disconnect(struct stream *stream)
 {
@@ -99,6 +127,7 @@ static void disconnect(struct stream *stream)
     close(stream->fd);
     stream->fd = -1;
     metrics_add(METRIC_CONNECTIONS, -1);
+    count_out(stream);
 }
 
 /* After every event: an ended stream is told to its owner, once, and freed. */
@@ -262,6 +291,8 @@ static void end_header(struct stream *stream, const struct proxy_protocol *heade
         stream->peer = header->source;
     mem_free(stream->proxy);
     stream->proxy = NULL;
+    if (stream->quota != NULL && count_address(stream) != 0)
+        stream->over = true;
     if (stream->tls == NULL && !stream->closing)
         loop_timer_cancel(&stream->deadline);
 }
@@ -357,6 +388,19 @@ void stream_expect_proxy(struct stream *stream, int64_t deadline_mono)
 {
     stream->proxy = mem_zalloc(sizeof(*stream->proxy));
     loop_timer_set(&stream->deadline, deadline_mono);
+}
+
+int stream_count(struct stream *stream, struct quota *quota, int64_t all, int64_t per_address)
+{
+    if (quota == NULL)
+        return 0;
+    if (!quota_enter(quota, QUOTA_ALL_CONNECTIONS, STR_LIT(""), all)) {
+        metrics_add(METRIC_CONNECTIONS_REFUSED__ALL, 1);
+        return ERR_BUSY;
+    }
+    stream->quota = quota;
+    stream->per_address = per_address;
+    return stream->proxy != NULL ? 0 : count_address(stream);
 }
 
 int stream_use_tls(struct stream *stream, struct tls_settings *settings)

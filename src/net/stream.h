@@ -14,6 +14,7 @@
 #include "loop/loop.h"
 
 /* Opaque types. */
+struct quota;
 struct stream;
 struct tls_settings;
 
@@ -47,6 +48,13 @@ NODISCARD int stream_use_tls(struct stream *stream, struct tls_settings *setting
  * `deadline_mono` (or that of the TLS handshake), or with a malformed one, the stream ends.
  */
 void stream_expect_proxy(struct stream *stream, int64_t deadline_mono);
+/*
+ * Counts it among all streams of `quota` and, unless `per_address` is negative, among those of its
+ * peer's address, until it ends; a maximum of 0 is none. ERR_BUSY: there are as many already, and the
+ * caller ends it. Where the peer is yet to be named by a proxy, it is counted, or ended, then.
+ */
+NODISCARD int stream_count(struct stream *stream, struct quota *quota, int64_t all,
+                           int64_t per_address);
 /* Another owner takes it, with another bound for its output. */
 void stream_set_owner(struct stream *stream, size_t output_max,
                       const struct stream_handlers *handlers, void *owner);

@@ -6,28 +6,29 @@
 #include "service/service.h"
 
 #define BROWSERS (HTTP_ROUTE_PUBLIC | HTTP_ROUTE_CORS)
+#define HANDSHAKE (BROWSERS | HTTP_ROUTE_HANDSHAKE)
 
 const struct http_route realtime_routes[] = {
     {.method = "GET",
      .pattern = "/connection/websocket",
      .access = HTTP_USER,
      .handle = transport_websocket_open,
-     .flags = HTTP_ROUTE_PUBLIC},
+     .flags = HTTP_ROUTE_PUBLIC | HTTP_ROUTE_HANDSHAKE},
     {.method = "GET",
      .pattern = "/sub/order/status",
      .access = HTTP_ANYONE,
      .handle = legacy_status_open,
-     .flags = HTTP_ROUTE_PUBLIC},
+     .flags = HTTP_ROUTE_PUBLIC | HTTP_ROUTE_HANDSHAKE},
     {"POST", "/connection/http_stream", HTTP_USER, transport_stream_open, LIMIT_HTTP_BODY,
-     BROWSERS},
-    {"GET", "/connection/sse", HTTP_USER, transport_stream_open_sse, 0, BROWSERS},
-    {"POST", "/connection/sse", HTTP_USER, transport_stream_open_sse, LIMIT_HTTP_BODY, BROWSERS},
-    {"GET", "/connection/uni_http_stream", HTTP_USER, transport_stream_open_one_way, 0, BROWSERS},
+     HANDSHAKE},
+    {"GET", "/connection/sse", HTTP_USER, transport_stream_open_sse, 0, HANDSHAKE},
+    {"POST", "/connection/sse", HTTP_USER, transport_stream_open_sse, LIMIT_HTTP_BODY, HANDSHAKE},
+    {"GET", "/connection/uni_http_stream", HTTP_USER, transport_stream_open_one_way, 0, HANDSHAKE},
     {"POST", "/connection/uni_http_stream", HTTP_USER, transport_stream_open_one_way,
-     LIMIT_HTTP_BODY, BROWSERS},
-    {"GET", "/connection/uni_sse", HTTP_USER, transport_stream_open_one_way_sse, 0, BROWSERS},
+     LIMIT_HTTP_BODY, HANDSHAKE},
+    {"GET", "/connection/uni_sse", HTTP_USER, transport_stream_open_one_way_sse, 0, HANDSHAKE},
     {"POST", "/connection/uni_sse", HTTP_USER, transport_stream_open_one_way_sse, LIMIT_HTTP_BODY,
-     BROWSERS},
+     HANDSHAKE},
     /*
      * It asks for the name of a session, which only its client was told. Sessions last while the
      * server drains, and so do their pongs.

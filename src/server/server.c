@@ -61,7 +61,7 @@ struct server {
     int drained;
 };
 
-static int worker_count_of(const struct config *config)
+int server_worker_count(const struct config *config)
 {
     long cores = sysconf(_SC_NPROCESSORS_ONLN);
     int64_t count = config->workers != 0 ? config->workers : cores;
@@ -158,7 +158,7 @@ static int read_trust(struct server *server, char *error)
 
 static int make_workers(struct server *server, char *error)
 {
-    int count = worker_count_of(server->config);
+    int count = server_worker_count(server->config);
     const struct worker_shared shared = {
         .store = server->store,
         .auth = &server->auth,

@@ -4,6 +4,7 @@
  * modules and decides nothing itself.
  *
  * server.c       start, reload, stop
+ * capacity.c     the worst case of memory that the limits allow
  * worker.c       one worker: its loop and everything that lives on it
  * admin_key.c    DATA/admin.key
  * secrets_key.c  DATA/secrets.key
@@ -56,6 +57,9 @@ struct server *server_start(const struct config *config, const struct server_ext
 
 /* "http://127.0.0.1:8000", "https://[::1]:443", "unix:/run/orderwire.sock"; "" when there is none. */
 const char *server_url(const struct server *server, enum server_port port);
+
+/* `workers` of the configuration, or one a core. */
+int server_worker_count(const struct config *config);
 
 /*
  * Looks whether the files of certificates and keys are others by now, and lets new connections use

@@ -23,6 +23,11 @@ export function cleanEnvironment() {
   );
 }
 
+/** All clients of a test come from one address. */
+const ONE_ADDRESS = {
+  'limits.connections_per_address': 0, 'limits.handshakes_per_address': 0, 'limits.requests_per_address': 0,
+};
+
 export class Server {
   #child = null;
   #exited = null;
@@ -36,7 +41,7 @@ export class Server {
   static async start(settings = {}) {
     const server = new Server();
     server.data = await mkdtemp(path.join(tmpdir(), 'orderwire-e2e-'));
-    const all = { workers: 2, drain_time: '200ms', 'log.level': 'debug', ...settings };
+    const all = { workers: 2, drain_time: '200ms', 'log.level': 'debug', ...ONE_ADDRESS, ...settings };
     server.#lines = 1 + ['listen_private', 'listen_redirect'].filter((key) => all[key]).length;
     server.#arguments = ['serve', '--data', server.data, '--listen', '127.0.0.1:0'];
     for (const [key, value] of Object.entries(all)) server.#arguments.push('--set', `${key}=${value}`);
