@@ -88,7 +88,7 @@ static bool find_for(struct str element, struct str *value)
         pair = str_trim(pair);
         if (!str_split(&pair, '=', &name) || !str_equal_ignoring_case(name, STR_LIT("for")))
             continue;
-        if (found)
+        if (found || pair.len == 0)
             return false;
         found = true;
         *value = pair;

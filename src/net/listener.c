@@ -207,8 +207,8 @@ static int resolve(const char *host_port, char port[8], struct addrinfo **list,
 /* The path of "unix:/run/a.sock"; NULL for what is no such address. */
 static const char *unix_path_of(const char *address)
 {
-    bool is_unix = str_starts_with(str_from(address), STR_LIT(UNIX_PREFIX));
-    return is_unix ? address + sizeof(UNIX_PREFIX) - 1 : NULL;
+    size_t length = sizeof(UNIX_PREFIX) - 1;
+    return strncmp(address, UNIX_PREFIX, length) == 0 ? address + length : NULL;
 }
 
 static int fill_unix_address(const char *path, struct socket_address *address, char *error)

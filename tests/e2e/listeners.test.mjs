@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import http from 'node:http';
 import net from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -222,5 +223,35 @@ test('Unix sockets', async (t) => {
     await assert.rejects(stat(socket), { code: 'ENOENT' });
   } finally {
     await server.destroy();
+  }
+});
+
+/** The answer to a request by a Unix socket. */
+function askSocket(socketPath, address, headers, body) {
+  const answer = deferred();
+  const request = http.request({ socketPath, path: address, method: body ? 'POST' : 'GET', headers }, (response) => {
+    let text = '';
+    response.on('data', (bytes) => (text += bytes));
+    response.on('end', () => answer.resolve({ status: response.statusCode, text }));
+  });
+  request.on('error', answer.reject);
+  request.end(body);
+  return within(answer.promise, 'the answer');
+}
+
+test('a proxy on the same machine, by a Unix socket', async (t) => {
+  const socket = path.join(await socketDirectory(t), 'public.sock');
+  for (const [trusted, client] of [['unix', '198.51.100.7'], ['0.0.0.0/0,::/0', 'unix']]) {
+    const server = await Server.start({ listen: `unix:${socket}`, 'proxy.trusted': trusted });
+    try {
+      assert.equal(server.url, `unix:${socket}`);
+      const headers = { authorization: `Bearer ${server.adminKey}`, 'content-type': 'application/json', 'x-forwarded-for': '198.51.100.7' };
+      const { status } = await askSocket(socket, '/admin/v1/projects', headers, JSON.stringify({ project_id: ++number }));
+      assert.equal(status, 201);
+      assert.equal(await lastAddress(server), client);
+      await server.stop();
+    } finally {
+      await server.destroy();
+    }
   }
 });

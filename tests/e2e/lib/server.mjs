@@ -85,7 +85,7 @@ export class Server {
       const [, name, url] = /^(\w+) on (\S+)$/.exec(other) ?? assert.fail(other);
       this[`${name}Url`] = url;
     }
-    const match = /^listening on (https?:\/\/127\.0\.0\.1:(\d+))$/.exec(line);
+    const match = /^listening on (https?:\/\/127\.0\.0\.1:(\d+)|unix:\S+)$/.exec(line);
     assert.ok(match, `the first line on standard output: ${line}`);
     this.url = match[1];
     this.port = Number(match[2]);
