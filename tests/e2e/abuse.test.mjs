@@ -110,17 +110,19 @@ serverTest('frames that promise too much', { ...QUIET, 'realtime.connect_timeout
 
 serverTest('a client that never reads while its user gets many events', { ...QUIET, 'history.max_events': 1000 }, async (server, t) => {
   const project = await Project.create(server);
-  const events = short ? 5_000 : 100_000;
+  const events = short ? 40_000 : 100_000;
+  // Long names make long messages: the kernel holds some MiB before the server's own queue fills.
+  const user = 'busy'.repeat(60);
   const slow = await RawWebSocket.open(server, { answerPings: false });
-  await slow.connect({ auth: project.token('busy'), project_id: project.id });
+  await slow.connect({ auth: project.token(user), project_id: project.id });
   slow.tcp.pause();
   const before = server.memory('RssAnon');
   for (let i = 0; i < events; i += 1000)
-    await project.batch(Array.from({ length: 1000 }, (_, k) => ({ order_id: i + k + 1, user_external_id: 'busy' })));
+    await project.batch(Array.from({ length: 1000 }, (_, k) => ({ order_id: i + k + 1, user_external_id: user })));
   await until(async () => (await server.metric('closes_total{reason="slow"}')) === 1, 'the slow client to be closed');
   const grown = server.memory('RssAnon') - before;
   t.diagnostic(`${events} events: memory +${grown} KiB`);
-  assert.ok(grown < 160 * 1024, `memory grew by ${grown} KiB`);
+  assert.ok(grown < (short ? 600 : 160) * 1024, `memory grew by ${grown} KiB`);
 });
 
 const b64 = (value) => Buffer.from(typeof value === 'string' ? value : JSON.stringify(value)).toString('base64url');
