@@ -113,12 +113,14 @@ static bool is_sentence(struct str text)
 int cli_client_report(int http_status, struct str body)
 {
     struct str message;
+    struct str rest = body;
+    struct str line = STR_LIT("");
     struct json *document = json_parse(body, NULL);
+    bool has_line = str_split(&rest, '\n', &line) && rest.len == 0;
     if (json_as_string(json_get(document, "errorMessage"), &message) && !str_has_control(message))
         cli_fail("%.*s", STR_ARG(message));
-    else if (is_sentence(str_trim(body)))
-        cli_fail("the server answered with HTTP status %d: %.*s", http_status,
-                 STR_ARG(str_trim(body)));
+    else if (has_line && is_sentence(line))
+        cli_fail("the server answered with HTTP status %d: %.*s", http_status, STR_ARG(line));
     else
         cli_fail("the server answered with HTTP status %d", http_status);
     json_free(&document);

@@ -97,12 +97,21 @@ struct tls *tls_new(struct tls_settings *settings, int descriptor)
     return tls;
 }
 
+/* Of the server's end. */
+static void count(const struct tls *tls, enum metric metric)
+{
+    if (tls->settings != NULL)
+        metrics_add(metric, 1);
+}
+
 void tls_free(struct tls **owner)
 {
     struct tls *tls = *owner;
     *owner = NULL;
     if (tls == NULL)
         return;
+    if (!tls->done)
+        count(tls, METRIC_TLS_HANDSHAKES__FAILED);
     SSL_free(tls->ssl);
     tls_settings_release(&tls->settings);
     mem_free(tls);
@@ -126,13 +135,6 @@ static int explain(struct tls *tls, int result)
     return reason == SSL_ERROR_WANT_READ || reason == SSL_ERROR_WANT_WRITE ? ERR_MORE : ERR_CLOSED;
 }
 
-/* Of the server's end. */
-static void count(const struct tls *tls, enum metric metric)
-{
-    if (tls->settings != NULL)
-        metrics_add(metric, 1);
-}
-
 int tls_handshake(struct tls *tls, int64_t now_mono)
 {
     ERR_clear_error();
@@ -148,7 +150,6 @@ int tls_handshake(struct tls *tls, int64_t now_mono)
     int error = explain(tls, result);
     if (error == ERR_MORE)
         return error;
-    count(tls, METRIC_TLS_HANDSHAKES__FAILED);
     return ERR_GET_REASON(ERR_peek_error()) == SSL_R_HTTP_REQUEST ? ERR_UNSUPPORTED : error;
 }
 

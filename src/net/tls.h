@@ -64,6 +64,7 @@ struct tls *tls_client_new(const char *host, const struct tls_trust *trust, int 
 /* After a handshake that failed: what is wrong with the server's certificate, NULL when nothing is. */
 const char *tls_client_distrust(const struct tls *tls);
 
+/* Before the handshake is done, it counts as one that failed, whoever gave up. */
 void tls_free(struct tls **tls);
 
 /*

@@ -14,6 +14,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/metrics.h"
 #include "base/quota.h"
 #include "net/listener.h"
 #include "net/tls.h"
@@ -353,6 +354,7 @@ void server_renew_certificates(struct server *server)
         return;
     if (read_certificates(server, error) != 0) {
         server->tls = old;
+        metrics_add(METRIC_TLS_RENEWALS__REFUSED, 1);
         if (strcmp(error, server->tls_complaint) != 0)
             log_error("the new certificates cannot be used; the old ones stay",
                       LOG_TEXT("cause", error));
@@ -363,6 +365,7 @@ void server_renew_certificates(struct server *server)
     for (int i = 0; i < server->worker_count; i++)
         worker_use_tls(server->workers[i], server->tls);
     tls_settings_release(&old);
+    metrics_add(METRIC_TLS_RENEWALS__DONE, 1);
     log_info("certificates renewed");
 }
 
