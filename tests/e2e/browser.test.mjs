@@ -2,11 +2,10 @@
 // A page of another origin in a headless Chromium: the SDK's builds for browsers over each transport, and the
 // browser's own EventSource, whose rules for CORS and for streams no imitation has.
 import assert from 'node:assert/strict';
-import { createServer } from 'node:http';
 import path from 'node:path';
 import { test } from 'node:test';
 import { Project } from './lib/api.mjs';
-import { browserPath, launchBrowser } from './lib/browser.mjs';
+import { browserPath, connect, launchBrowser, seesAll, shop } from './lib/browser.mjs';
 import { short, until } from './lib/events.mjs';
 import { Server } from './lib/server.mjs';
 
@@ -21,31 +20,6 @@ const KINDS = [
   { transport: 'http_stream', protobuf: true },
   { transport: 'sse' },
 ];
-
-/** An empty page, of an origin that is not the server's. */
-async function shop() {
-  const http = createServer((_, response) => response.setHeader('content-type', 'text/html').end('<title>shop</title>'));
-  await new Promise((resolve) => http.listen(0, '127.0.0.1', resolve));
-  return http;
-}
-
-/** In the page: follows its user with the SDK. */
-function connect({ url, transport, protobuf, data }) {
-  const base = transport === 'websocket' ? url.replace('http', 'ws') : url;
-  const encode = (value) => new TextEncoder().encode(JSON.stringify(value));
-  const read = (value) => (protobuf ? JSON.parse(new TextDecoder().decode(value)) : value);
-  globalThis.seen = [];
-  globalThis.connecting = 0;
-  const client = new globalThis.Centrifuge([{ transport, endpoint: `${base}/connection/${transport}` }], {
-    emulationEndpoint: `${url}/emulation`,
-    data: protobuf ? encode(data) : data,
-  });
-  client.on('publication', (ctx) => globalThis.seen.push(read(ctx.data).status));
-  client.on('connecting', () => globalThis.connecting++);
-  globalThis.disconnected = new Promise((resolve) => client.on('disconnected', ({ code }) => resolve(code)));
-  client.connect();
-  globalThis.rpc = () => client.rpc('method', protobuf ? encode({}) : {}).catch((error) => error.code);
-}
 
 /** In the page: Get order; its status, or why there is none. */
 async function getOrder({ url, token }) {
@@ -68,15 +42,6 @@ function follow({ url, data }) {
     if (message.pub) globalThis.seen.push(message.pub.data.status);
     if (text === '{}') globalThis.pings++;
   };
-}
-
-async function seesAll(page, project, orderId) {
-  const seen = () => page.evaluate(() => globalThis.seen);
-  for (const [count, status] of [[1, null], [2, 'paid'], [3, 'done']]) {
-    if (status) await project.set(orderId, status);
-    await until(async () => (await seen()).length >= count, `${count} statuses`);
-  }
-  assert.deepEqual(await seen(), ['new', 'paid', 'done']);
 }
 
 test('a browser on a page of another origin', { skip: !browserPath && 'there is no Chromium' }, async (t) => {

@@ -2,7 +2,7 @@
 // How clients reach the server: through proxies that are trusted and strangers who pretend to be some.
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, stat } from 'node:fs/promises';
 import http from 'node:http';
 import net from 'node:net';
 import { tmpdir } from 'node:os';
@@ -182,10 +182,7 @@ serverTest('the PROXY protocol from a stranger', { ...proxied, 'proxy.trusted': 
 
 test('the PROXY protocol with TLS behind it', async (t) => {
   const authority = await Authority.create({ own: (resource) => (t.after(() => resource.destroy()), resource) });
-  const { key, cert } = await authority.issue(['DNS:localhost']);
-  const files = { key: path.join(authority.directory, 'server.key'), cert: path.join(authority.directory, 'server.pem') };
-  await writeFile(files.key, key, { mode: 0o600 });
-  await writeFile(files.cert, cert);
+  const files = await authority.files('server', ['DNS:localhost']);
   const server = await Server.start({ ...proxied, 'tls.cert_file': files.cert, 'tls.key_file': files.key });
   const encrypted = (socket) => tls.connect({ socket, ca: authority.ca, servername: 'localhost' });
   try {

@@ -11,7 +11,7 @@ const run = promisify(execFile);
 
 /** Runs a command of the program against `server`; its standard output. */
 export async function command(server, ...words) {
-  const { stdout } = await run(binary, [...words, '--server', server.url, '--data', server.data], {
+  const { stdout } = await run(binary, [...words, '--server', server.backendUrl, '--data', server.data], {
     env: cleanEnvironment(),
   });
   return stdout;
@@ -55,7 +55,7 @@ export class Project {
 
   async request(method, path, body, headers = {}) {
     const basic = Buffer.from(`${this.id}:${this.key}`).toString('base64');
-    return call(`${this.server.url}/server/v1/project/${this.id}${path}`, {
+    return call(`${this.server.backendUrl}/server/v1/project/${this.id}${path}`, {
       method,
       body,
       headers: { authorization: `Basic ${basic}`, ...headers },
@@ -94,7 +94,7 @@ export class Project {
 
   /** Changes the project's settings. */
   async change(settings) {
-    const answer = await call(`${this.server.url}/admin/v1/projects/${this.id}`, {
+    const answer = await call(`${this.server.backendUrl}/admin/v1/projects/${this.id}`, {
       method: 'PATCH',
       body: settings,
       headers: { authorization: `Bearer ${this.server.adminKey}` },

@@ -111,6 +111,11 @@ export class Server {
     return this.#child.pid;
   }
 
+  /** Where the merchant's and the operator's side is. */
+  get backendUrl() {
+    return this.privateUrl ?? this.url;
+  }
+
   get websocketUrl() {
     return `${this.url.replace('http', 'ws')}/connection/websocket`;
   }
@@ -175,28 +180,31 @@ export class Server {
 
   /** One number of /metrics, by its name with labels. */
   async metric(name) {
-    const text = await (await fetch(`${this.url}/metrics`)).text();
+    const text = await (await fetch(`${this.backendUrl}/metrics`)).text();
     const line = text.split('\n').find((row) => row.startsWith(`orderwire_${name} `));
     assert.ok(line, `the metric ${name}`);
     return Number(line.split(' ').pop());
   }
 }
 
+/** A server of these settings for `body(server)`, which must end well with it. */
+export async function withServer(settings, body) {
+  const server = await Server.start(settings);
+  try {
+    await body(server);
+    await server.stop();
+    assert.equal(server.failed, undefined, 'a part has failed');
+  } catch (error) {
+    server.showLog();
+    throw error;
+  } finally {
+    await server.destroy();
+  }
+}
+
 /** A test with a server of its own: `body(server, t)`. */
 export function serverTest(name, settings, body) {
-  test(name, async (t) => {
-    const server = await Server.start(settings);
-    try {
-      await body(server, t);
-      await server.stop();
-      assert.equal(server.failed, undefined, 'a part has failed');
-    } catch (error) {
-      server.showLog();
-      throw error;
-    } finally {
-      await server.destroy();
-    }
-  });
+  test(name, (t) => withServer(settings, (server) => body(server, t)));
 }
 
 /** A part of a test; its failure fails the whole at the end. */
