@@ -75,7 +75,8 @@ static void send_text(int fd, struct str text)
 
 static bool holds(struct str text, const char *part)
 {
-    return *part == '\0' || memmem(text.ptr, text.len, part, strlen(part)) != NULL;
+    return *part == '\0' ||
+           (text.len > 0 && memmem(text.ptr, text.len, part, strlen(part)) != NULL);
 }
 
 /* False when the connection has ended before such a message came. */

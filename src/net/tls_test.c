@@ -519,6 +519,66 @@ static void test_resumption(void **state)
     }
 }
 
+/* A handshake at `now_mono` with the session of one before, which is replaced by the new one when `keep` is false. */
+static bool resumes_at(struct world *world, int64_t now_mono, SSL_SESSION **session, bool keep)
+{
+    int pair[2];
+    char byte;
+    int result = ERR_MORE;
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, pair), 0);
+    struct tls *server = tls_new(world->settings, pair[0]);
+    SSL *client = SSL_new(world->context);
+    SSL_set_fd(client, pair[1]);
+    /* A copy: OpenSSL spoils a session that a new ticket replaces. */
+    SSL_SESSION *used = *session != NULL ? SSL_SESSION_dup(*session) : NULL;
+    if (used != NULL)
+        SSL_set_session(client, used);
+    SSL_SESSION_free(used);
+    for (int i = 0; i < 10 && result == ERR_MORE; i++) {
+        (void)SSL_connect(client);
+        result = tls_handshake(server, now_mono);
+    }
+    assert_int_equal(result, 0);
+    /* It has nothing to say but the ticket. */
+    assert_int_equal(SSL_read(client, &byte, 1), -1);
+    bool resumed = SSL_session_reused(client);
+    if (!keep) {
+        SSL_SESSION_free(*session);
+        *session = SSL_get1_session(client);
+    }
+    SSL_shutdown(client);
+    SSL_free(client);
+    tls_free(&server);
+    close(pair[0]);
+    close(pair[1]);
+    return resumed;
+}
+
+/* A key seals for twelve hours, and opens for twelve more. */
+static void test_tickets_get_old(void **state)
+{
+    struct world *world = *state;
+    static const int versions[] = {TLS1_2_VERSION, TLS1_3_VERSION};
+    for (size_t i = 0; i < ARRAY_LENGTH(versions); i++) {
+        int64_t begin = (int64_t)(i + 1) * CLOCK_DAY * 10;
+        SSL_SESSION *first = NULL, *second = NULL;
+        SSL_CTX_set_min_proto_version(world->context, versions[i]);
+        SSL_CTX_set_max_proto_version(world->context, versions[i]);
+        assert_false(resumes_at(world, begin, &first, false));
+        assert_true(resumes_at(world, begin + 12 * CLOCK_HOUR - 1, &first, true));
+        assert_false(resumes_at(world, begin + 12 * CLOCK_HOUR, &second, false));
+        assert_true(resumes_at(world, begin + 12 * CLOCK_HOUR, &first, true));
+        assert_true(resumes_at(world, begin + 24 * CLOCK_HOUR - 1, &first, true));
+        assert_false(resumes_at(world, begin + 24 * CLOCK_HOUR, &first, true));
+        assert_true(resumes_at(world, begin + 24 * CLOCK_HOUR, &second, true));
+        /* What an old key opened goes on under the present one. */
+        assert_true(resumes_at(world, begin + 24 * CLOCK_HOUR, &second, false));
+        assert_true(resumes_at(world, begin + 47 * CLOCK_HOUR, &second, true));
+        SSL_SESSION_free(first);
+        SSL_SESSION_free(second);
+    }
+}
+
 static void test_files_that_change(void **state)
 {
     struct world *world = *state;
@@ -592,6 +652,7 @@ int main(void)
         TEST(test_protocol),
         TEST(test_names),
         TEST(test_resumption),
+        TEST(test_tickets_get_old),
         TEST(test_files_that_change),
         TEST(test_files_that_cannot_be_used),
         TEST(test_malformed_list),
