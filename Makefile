@@ -1,5 +1,5 @@
 # A few words over CMake's presets; `make help` lists them.
-.PHONY: all demo test check check-fuzz check-asan check-tsan bench format install clean help
+.PHONY: all demo test check check-fuzz check-asan check-tsan crash bench format install clean help
 .DEFAULT_GOAL := all
 
 # Sanitizers need the addresses that a randomised layout sometimes takes.
@@ -31,6 +31,14 @@ check: check-fuzz check-asan check-tsan ## format, lint, fuzzers, all tests unde
 check-fuzz check-asan check-tsan: check-%:
 	@tools/setup.sh check
 	$(call check_preset,$*)
+
+ROUNDS ?= 300
+crash: ## kill the server ROUNDS times under load, and everything else that can go wrong round it
+	@tools/setup.sh test
+	@$(MAKE) --no-print-directory build/build.ninja
+	cmake --build --preset release --target orderwire
+	cd tests/e2e && ORDERWIRE_ROUNDS=$(ROUNDS) node --test --test-concurrency=1 --test-reporter=spec \
+	    crash.test.mjs webhook_crash.test.mjs faults.test.mjs
 
 bench: ## measure against the machine's limits; PEERS=1 installs peers, BENCH='--only deliver' chooses
 	@tools/setup.sh $(if $(PEERS),peers,bench)

@@ -10,6 +10,7 @@
  * webhook_before_record  the result is about to be handed to the store thread
  * writer_before_commit   a group's rows are written, not durable
  * writer_after_commit    durable, nobody has been told
+ * writer_before_answer   live connections are told, who asked for it is not
  */
 #ifndef ORDERWIRE_BASE_FAULT_H
 #define ORDERWIRE_BASE_FAULT_H

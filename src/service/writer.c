@@ -154,6 +154,7 @@ static void run_group(struct writer *writer, struct list *group)
         fault_point("writer_after_commit");
         metrics_observe(METRIC_COMMIT_SECONDS, clock_mono_us() - start);
         announce(writer);
+        fault_point("writer_before_answer");
     }
     if (rc < 0)
         set_ready(writer, rc);

@@ -110,8 +110,6 @@ class Run {
   constructor(server, project) {
     Object.assign(this, { server, project });
     this.clients = Array.from({ length: USERS }, (_, u) => new Client(project, u, this));
-    this.up = deferred();
-    this.up.resolve();
   }
 
   guard(promise) {
@@ -123,7 +121,7 @@ class Run {
     const users = Array.from({ length: Math.min(BATCH, USERS - first) }, (_, i) => first + i);
     const lines = users.map((u) => ({ ...eventAt(u, this.posted[u] + 1, USERS), user_external_id: `user-${u}` }));
     for (;;) {
-      await this.up.promise;
+      await this.server.up;
       try {
         await this.project.batch(lines);
         break;
@@ -231,11 +229,9 @@ serverTest('all clients come back at once', { 'log.level': 'warning' }, async (s
   assert.equal(await server.metric('recoveries_total{result="failed"}'), 0);
   const peak = server.memory('VmHWM');
 
-  run.up = deferred();
   run.drop();
   await server.kill();
   await server.start();
-  run.up.resolve();
   await run.allMissOne();
   for (const client of run.clients) client.prepare(server);
   await check(t, run, 'the server dies');

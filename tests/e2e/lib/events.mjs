@@ -106,3 +106,6 @@ export function random(seed) {
     return ((t ^ (t >>> 14)) >>> 0) / 4294967296;
   };
 }
+
+/** The seed of this run's random generators: ORDERWIRE_SEED, or another one each time. */
+export const seed = Number(process.env.ORDERWIRE_SEED || Math.floor(Math.random() * 2 ** 31));

@@ -36,6 +36,7 @@ export class Server {
   #secrets = new Set();
   #arguments = [];
   #lines = 1;
+  #up = deferred();
 
   /** Runs with `settings` (configuration keys), in a new data directory. */
   static async start(settings = {}) {
@@ -64,12 +65,14 @@ export class Server {
     const exited = deferred();
     const listening = deferred();
     let output = '';
+    let listened = false;
     this.#child = child;
     this.#exited = exited.promise;
     child.on('error', (error) => {
       listening.reject(error);
       exited.resolve({ code: null, signal: error.message });
     });
+    child.on('exit', () => listened && (this.#up = deferred()));
     child.on('close', (code, signal) => {
       listening.reject(new Error(`the server ended with ${code ?? signal} before it listened`));
       exited.resolve({ code, signal });
@@ -89,6 +92,13 @@ export class Server {
     assert.ok(match, `the first line on standard output: ${line}`);
     this.url = match[1];
     this.port = Number(match[2]);
+    listened = true;
+    this.#up.resolve();
+  }
+
+  /** Comes when it is there, which after an end is the next start. */
+  get up() {
+    return this.#up.promise;
   }
 
   #keepLog(text) {
