@@ -137,7 +137,7 @@ struct tls_relay *tls_relay_start(const char *certificate, int port)
     char error[TLS_ERROR_SIZE] = "";
     char address[LISTENER_ADDRESS_SIZE];
     char none[] = "";
-    int descriptor;
+    int descriptor = -1;
     struct str rest, host;
     int64_t number = 0;
     write_files(relay, certificate);
