@@ -292,7 +292,7 @@ static int rotate(struct project_write *write, struct writer_transaction *transa
         return refuse(write, API_ERROR_PROJECT_NOT_FOUND, "");
     if (rc == 0)
         rc = auth_settings_read_stored(project.settings, &settings);
-    if (rc < 0)
+    if (rc != 0)
         return rc;
     write_rotation(write, settings.user_token_secret, transaction->now_wall + write->overlap);
     auth_settings_fini(&settings);
@@ -416,7 +416,7 @@ int project_read(struct service *service, int32_t project_id, struct buf *out)
     int rc = auth_project(service->auth, project_id, &live);
     if (rc == 0)
         rc = store_project_get(service->reader, project_id, &project);
-    return rc < 0 ? rc : write_project(out, &project, &live->settings);
+    return rc != 0 ? rc : write_project(out, &project, &live->settings);
 }
 
 struct project_page {
