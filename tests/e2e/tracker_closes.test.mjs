@@ -38,6 +38,8 @@ async function completes(project, tracker, wanted) {
     return;
   }
   await tracker.until(() => (wanted === 'polls' ? tracker.polling : tracker.connects >= 2), `that it ${wanted}`);
+  // A connection that begins after the last change is told that one alone.
+  if (wanted === 'comes back') await tracker.sees('new');
   await project.set(tracker.orderId, 'done');
   const { outcome, via, error } = await tracker.result();
   assert.equal(outcome, 'success', error);
