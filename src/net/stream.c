@@ -89,6 +89,8 @@ static void release(struct stream *stream)
 {
     loop_timer_cancel(&stream->deadline);
     mem_free(stream->proxy);
+    /* It may come here again, when `later` has run. */
+    stream->proxy = NULL;
     buf_fini(&stream->output);
     if (!stream->deferred)
         mem_free(stream);

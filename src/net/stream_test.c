@@ -521,6 +521,20 @@ static void test_proxy_header_cut_off(void **state)
     run_until(world, &world->closes, 1);
 }
 
+/* The socket dies in stream_close, as one that the peer has reset does. */
+static void test_proxy_header_awaited_by_an_aborted_stream(void **state)
+{
+    struct world *world = *state;
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    struct stream *stream = stream_new(world->loop, fd, &somebody, OUTPUT_MAX, &handlers, world);
+    assert_non_null(stream);
+    stream_expect_proxy(stream, clock_mono_ms() + PATIENCE);
+    stream_close(stream, clock_mono_ms() + PATIENCE);
+    stream_abort(&stream);
+    run_dry(world);
+    assert_int_equal(world->closes, 0);
+}
+
 static void test_proxy_header_too_slow(void **state)
 {
     struct world *world = *state;
@@ -539,6 +553,7 @@ int main(void)
         TEST(test_proxy_header_with_what_follows),
         TEST(test_proxy_header_malformed),
         TEST(test_proxy_header_cut_off),
+        TEST(test_proxy_header_awaited_by_an_aborted_stream),
         TEST(test_proxy_header_too_slow),
         TEST(test_queue_goes_out_in_order),
         TEST(test_queue_is_bounded),
