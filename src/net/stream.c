@@ -333,9 +333,9 @@ static void shake_hands(struct stream *stream)
         return;
     }
     int result = tls_handshake(stream->tls, loop_now(stream->loop));
-    if (result == 0)
+    if (result == 0 && !stream->closing)
         loop_timer_cancel(&stream->deadline);
-    else if (result != ERR_MORE)
+    else if (result != 0 && result != ERR_MORE)
         give_up_tls(stream, result == ERR_UNSUPPORTED);
 }
 

@@ -309,6 +309,20 @@ static void test_written_before_the_handshake(void **state)
     assert_true(str_equal_text(buf_view(&world->got), "early"));
 }
 
+/* The end of the handshake does not take away the deadline of closing. */
+static void test_closed_before_the_handshake(void **state)
+{
+    struct world *world = *state;
+    dial(world);
+    assert_int_equal(stream_write(world->stream, STR_LIT("bye")), 0);
+    stream_close(world->stream, clock_mono_ms() + 100);
+    assert_true(shake_hands(world));
+    read_until(world, 3);
+    assert_true(str_equal_text(buf_view(&world->got), "bye"));
+    while (world->closes == 0)
+        run_dry(world);
+}
+
 static void test_the_server_ends_it(void **state)
 {
     struct world *world = *state;
@@ -643,6 +657,7 @@ int main(void)
         TEST(test_much_both_ways),
         TEST(test_output_is_bounded),
         TEST(test_written_before_the_handshake),
+        TEST(test_closed_before_the_handshake),
         TEST(test_the_server_ends_it),
         TEST(test_the_client_ends_it),
         TEST(test_a_paused_stream_keeps_records_in_the_kernel),
