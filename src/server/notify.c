@@ -54,7 +54,8 @@ void notify_ready(void)
 void notify_reloading(int64_t now)
 {
     char state[80];
-    snprintf(state, sizeof(state), "RELOADING=1\nMONOTONIC_USEC=%" PRId64, now * 1000);
+    /* To the end of the millisecond: a time before the signal's would not count (Type=notify-reload). */
+    snprintf(state, sizeof(state), "RELOADING=1\nMONOTONIC_USEC=%" PRId64, now * 1000 + 999);
     tell(state);
 }
 

@@ -93,7 +93,7 @@ static void test_what_serve_says(void **state)
     notify_ready();
     assert_told("READY=1");
     notify_reloading(1234);
-    assert_told("RELOADING=1\nMONOTONIC_USEC=1234000");
+    assert_told("RELOADING=1\nMONOTONIC_USEC=1234999");
     notify_stopping(10000);
     assert_told("STOPPING=1\nEXTEND_TIMEOUT_USEC=40000000");
 }
