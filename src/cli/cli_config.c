@@ -38,9 +38,8 @@ void cli_config_log(const struct config *config)
             log_setup((enum log_level)i, format);
 }
 
-int cli_config_read(const struct cli_arguments *arguments, struct config *config)
+int cli_config_load(const struct cli_arguments *arguments, struct config *config, char *error)
 {
-    char error[CONFIG_ERROR_SIZE];
     const char *file = cli_value(arguments, "config");
     if (file == NULL)
         file = getenv("ORDERWIRE_CONFIG");
@@ -48,7 +47,14 @@ int cli_config_read(const struct cli_arguments *arguments, struct config *config
     if ((file != NULL && config_load_file(config, file, error) != 0) ||
         config_load_environment(config, error) != 0 ||
         read_flags(arguments, config, error) != CLI_OK || config_check(config, error) != 0)
-        return cli_usage(arguments, "%s", error);
+        return CLI_USAGE;
     cli_config_log(config);
     return CLI_OK;
+}
+
+int cli_config_read(const struct cli_arguments *arguments, struct config *config)
+{
+    char error[CONFIG_ERROR_SIZE];
+    int result = cli_config_load(arguments, config, error);
+    return result == CLI_OK ? result : cli_usage(arguments, "%s", error);
 }

@@ -21,13 +21,10 @@ static int check_address(const struct cli_arguments *arguments, const struct con
     return CLI_OK;
 }
 
+/* As large as it is, in a column of its own. */
 static void print_size(struct buf *out, int64_t bytes)
 {
-    int64_t kib = (bytes + 1023) / 1024;
-    if (kib < 10 * 1024)
-        buf_printf(out, "%lld KiB", (long long)kib);
-    else
-        buf_printf(out, "%lld MiB", (long long)(kib + 1023) / 1024);
+    buf_printf(out, "%8.1f MiB", (double)bytes / (1024 * 1024));
 }
 
 /* Comments, so that all of it is a configuration file still. */
@@ -35,9 +32,9 @@ static void print_capacity(const struct config *config, struct buf *out)
 {
     struct capacity_row rows[CAPACITY_ROWS];
     int64_t sum = capacity_of(config, server_worker_count(config), rows);
-    buf_append_text(out, "# Memory, if all limits were reached at once: ");
+    buf_append_text(out, "# Memory, if all limits were reached at once:\n#   ");
     print_size(out, sum);
-    buf_append_byte(out, '\n');
+    buf_append_text(out, "  in all\n");
     for (size_t i = 0; i < CAPACITY_ROWS; i++) {
         buf_append_text(out, "#   ");
         print_size(out, rows[i].count * rows[i].bytes);

@@ -40,13 +40,15 @@ static void reload(const struct cli_arguments *arguments, struct config *config,
 {
     struct config fresh;
     notify_reloading(clock_mono_ms());
-    bool good = cli_config_read(arguments, &fresh) == CLI_OK;
+    char error[CONFIG_ERROR_SIZE];
+    bool good = cli_config_load(arguments, &fresh, error) == CLI_OK;
     if (good) {
         config_reload(config, &fresh);
         server_reload(server, config);
         log_info("configuration reloaded");
     } else {
-        log_error("the new configuration is not valid; the old one stays");
+        log_error("the new configuration is not valid; the old one stays",
+                  LOG_TEXT("cause", error));
     }
     config_fini(&fresh);
     log_audit("config.reload", LOG_TEXT("who", "signal"),

@@ -12,6 +12,9 @@
 #include <string.h>
 #include <unistd.h>
 
+/* The longest value of an option. */
+#define PRINTED_MAX 65536
+
 enum option_kind { KIND_TEXT, KIND_INT, KIND_DURATION, KIND_BOOL, KIND_CHOICE };
 
 struct option {
@@ -311,21 +314,6 @@ int config_check(struct config *config, char error[CONFIG_ERROR_SIZE])
     return check_proxies(config, error);
 }
 
-void config_reload(struct config *live, const struct config *fresh)
-{
-    for (size_t i = 0; i < ARRAY_LENGTH(options); i++) {
-        const struct option *option = &options[i];
-        if (!option->reloadable)
-            continue;
-        if (option->kind == KIND_BOOL)
-            *(bool *)field_of(live, option) = *(bool *)field_of(fresh, option);
-        else if (option->kind == KIND_INT || option->kind == KIND_DURATION)
-            *(int64_t *)field_of(live, option) = *(int64_t *)field_of(fresh, option);
-        else
-            set_text(field_of(live, option), str_from(*(char **)field_of(fresh, option)));
-    }
-}
-
 static void print_duration(struct buf *out, int64_t ms)
 {
     static const struct {
@@ -363,13 +351,43 @@ static void print_value(const struct config *config, const struct option *option
     }
 }
 
+/* An operator who changed it would otherwise wait for what does not come. */
+static void warn_of_restart(const struct config *live, const struct config *fresh,
+                            const struct option *option)
+{
+    struct buf old, new;
+    buf_init(&old, PRINTED_MAX);
+    buf_init(&new, PRINTED_MAX);
+    print_value(live, option, &old);
+    print_value(fresh, option, &new);
+    if (!str_equal(buf_view(&old), buf_view(&new)))
+        log_warning("option takes effect at the next start", LOG_TEXT("option", option->key));
+    buf_fini(&old);
+    buf_fini(&new);
+}
+
+void config_reload(struct config *live, const struct config *fresh)
+{
+    for (size_t i = 0; i < ARRAY_LENGTH(options); i++) {
+        const struct option *option = &options[i];
+        if (!option->reloadable)
+            warn_of_restart(live, fresh, option);
+        else if (option->kind == KIND_BOOL)
+            *(bool *)field_of(live, option) = *(bool *)field_of(fresh, option);
+        else if (option->kind == KIND_INT || option->kind == KIND_DURATION)
+            *(int64_t *)field_of(live, option) = *(int64_t *)field_of(fresh, option);
+        else
+            set_text(field_of(live, option), str_from(*(char **)field_of(fresh, option)));
+    }
+}
+
 void config_print(const struct config *config, bool json, struct buf *out)
 {
     if (json)
         buf_append_byte(out, '{');
     for (size_t i = 0; i < ARRAY_LENGTH(options); i++) {
         struct buf value;
-        buf_init(&value, 8192);
+        buf_init(&value, PRINTED_MAX);
         print_value(config, &options[i], &value);
         if (json)
             json_write_text(out, options[i].key, buf_view(&value));

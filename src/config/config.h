@@ -58,7 +58,7 @@ NODISCARD int config_load_environment(struct config *config, char error[CONFIG_E
 /* What options demand of each other. Call it after the last source. */
 NODISCARD int config_check(struct config *config, char error[CONFIG_ERROR_SIZE]);
 
-/* Copies what SIGHUP reloads. */
+/* Copies what SIGHUP reloads; the log tells which other options have changed. */
 void config_reload(struct config *live, const struct config *fresh);
 /* Appends "key: value" lines in the form of the file, every option; `json`: one object. */
 void config_print(const struct config *config, bool json, struct buf *out);

@@ -83,7 +83,9 @@ static int take_event(struct reader *r, const yaml_event_t *event)
         return r->expects_value ? take_value(r, event) : take_key(r, event);
     case YAML_SEQUENCE_START_EVENT:
     case YAML_ALIAS_EVENT:
-        return refuse(r, &event->start_mark, "expected one value, not a list or an alias");
+        return refuse(
+            r, &event->start_mark,
+            "expected one value, not a list or an alias (write a list as one text, with commas)");
     default:
         return 0;
     }

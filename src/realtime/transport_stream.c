@@ -201,7 +201,10 @@ static void open_session(struct http_request *request, const struct wrapping *wr
         /* The body came after the drain had begun; nothing would tell the session to go. */
         http_respond_error(request, API_ERROR_SHUTTING_DOWN, NULL);
     } else if (read_command(request, encoding->one_way, &command) < 0) {
-        http_respond_error(request, API_ERROR_BAD_REQUEST, "The connect command is missing");
+        http_respond_error(
+            request, API_ERROR_BAD_REQUEST,
+            "The connect command is missing: expected a body, ?cf_connect=, or, one way, "
+            "Authorization and ?project_id=");
     } else {
         char *origin = session_origin_of(request);
         struct stream *stream = http_take_over(request, 200, buf_view(&headers));

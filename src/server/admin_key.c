@@ -28,7 +28,8 @@ int admin_key_read(const char *directory, char key[ADMIN_KEY_SIZE],
         length--;
     key[length] = '\0';
     if (length < KEY_MIN) {
-        snprintf(error, ADMIN_KEY_ERROR_SIZE, "%.120s/" NAME ": this is no admin key", directory);
+        snprintf(error, ADMIN_KEY_ERROR_SIZE,
+                 "%.120s/" NAME ": expected a line of 16 characters or more", directory);
         return ERR_INVALID;
     }
     return 0;
