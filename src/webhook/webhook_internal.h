@@ -43,6 +43,8 @@ struct webhook {
     struct loop_message turns;
     bool turns_are_set;
     int in_flight;
+    int64_t due_wall; /* of webhook_queue_wall, when it was asked last */
+    int64_t due_mono;
     bool records_fail; /* the last result that the recorder answered was not recorded */
 
     struct loop_message listing; /* the next page of endpoints is to be read */
@@ -125,6 +127,11 @@ struct webhook_sending {
 /* The endpoint has changed, or has new deliveries. */
 void webhook_queue_poke(struct webhook *webhook, int64_t endpoint_id);
 void webhook_queue_poke_all(struct webhook *webhook);
+/*
+ * The time that deliveries wait for: the wall clock, but when that is set back it runs on, so that
+ * nothing waits longer than it was to.
+ */
+int64_t webhook_queue_wall(struct webhook *webhook);
 /* The target gets a turn before the loop waits again. */
 void webhook_queue_ready(struct webhook_target *target);
 /* As a loop message: turns of those that are ready. */

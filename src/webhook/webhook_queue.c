@@ -195,6 +195,16 @@ static bool is_in_flight(const struct webhook_target *target, int64_t delivery_i
 }
 
 /* The first rows of an endpoint; those that are due go into its config. */
+int64_t webhook_queue_wall(struct webhook *webhook)
+{
+    int64_t wall = loop_wall(webhook->loop);
+    int64_t mono = loop_now(webhook->loop);
+    int64_t running_on = webhook->due_wall + (mono - webhook->due_mono);
+    webhook->due_wall = wall > running_on ? wall : running_on;
+    webhook->due_mono = mono;
+    return webhook->due_wall;
+}
+
 struct page {
     const struct webhook_target *target;
     bool may_send;
@@ -209,7 +219,7 @@ static void take_row(void *argument, const struct store_delivery *delivery)
 {
     struct page *page = argument;
     struct webhook_config *config = page->target->config;
-    int64_t now_wall = loop_wall(page->target->webhook->loop);
+    int64_t now_wall = webhook_queue_wall(page->target->webhook);
     bool is_due = delivery->next_at <= now_wall;
     if (is_in_flight(page->target, delivery->delivery_id))
         return;
@@ -300,7 +310,7 @@ static void plan(struct webhook_target *target, const struct page *page, int slo
                  int64_t again_mono)
 {
     struct webhook *webhook = target->webhook;
-    int64_t wait = page->next_at - loop_wall(webhook->loop);
+    int64_t wait = page->next_at - webhook_queue_wall(webhook);
     if (page->expired_count > 0 || (page->may_send && (slots == 0 || !page->is_read))) {
         webhook_queue_ready(target);
         return;

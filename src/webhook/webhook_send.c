@@ -185,7 +185,7 @@ static void take_answer(void *argument, const struct http_sender_result *result)
     sending->http = NULL;
     sending->target->requests--;
     webhook_policy_decide(endpoint, &answer, sending->step,
-                          loop_wall(sending->target->webhook->loop),
+                          webhook_queue_wall(sending->target->webhook),
                           crypto_random_below(UINT32_MAX), &decision);
     count_attempt(sending, result, decision.verdict == WEBHOOK_DELIVERED);
     keep_attempt(sending, result, &decision);
