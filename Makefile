@@ -1,5 +1,5 @@
 # A few words over CMake's presets; `make help` lists them.
-.PHONY: all demo test check check-fuzz check-asan check-tsan crash bench format install clean help
+.PHONY: all demo test check check-fuzz check-asan check-tsan crash soak bench format install clean help
 .DEFAULT_GOAL := all
 
 # Sanitizers need the addresses that a randomised layout sometimes takes.
@@ -38,7 +38,14 @@ crash: ## kill the server ROUNDS times under load, and everything else that can 
 	@$(MAKE) --no-print-directory build/build.ninja
 	cmake --build --preset release --target orderwire
 	cd tests/e2e && ORDERWIRE_ROUNDS=$(ROUNDS) node --test --test-concurrency=1 --test-reporter=spec \
-	    crash.test.mjs webhook_crash.test.mjs faults.test.mjs
+	    crash.test.mjs webhook_crash.test.mjs trouble.test.mjs faults.test.mjs
+
+MINUTES ?= 30
+soak: ## MINUTES of mixed load: memory, descriptors, queues and latency stay as they are
+	@tools/setup.sh test
+	@$(MAKE) --no-print-directory build/build.ninja
+	cmake --build --preset release --target orderwire
+	cd tests/e2e && ORDERWIRE_MINUTES=$(MINUTES) node --test --test-reporter=spec load_soak.test.mjs
 
 bench: ## measure against the machine's limits; PEERS=1 installs peers, BENCH='--only deliver' chooses
 	@tools/setup.sh $(if $(PEERS),peers,bench)

@@ -89,6 +89,7 @@ check_test() {
     command_or openssl openssl
     command_or curl curl
     command_or valgrind valgrind
+    ls /usr/lib/*/faketime/libfaketimeMT.so.1 >/dev/null 2>&1 || need libfaketime
     check_browser
 }
 

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A process dies at the passage that its environment names, and at no other. */
+/* A process dies or waits at the passage that its environment names, and at no other. */
 #include "base/fault.h"
 
 #include "base/attributes.h"
+#include "base/clock.h"
 
 #include <setjmp.h>
 #include <signal.h>
@@ -67,10 +68,31 @@ static void test_armed(void **state)
     }
 }
 
+static void test_waits(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *value;
+        int least_ms;
+    } rows[] = {
+        {"first:1:50", 50},   {"second:3:50", 50}, {"first:0:20", 60}, {"first:4:60000", 0},
+        {"third:0:60000", 0}, {"first:1:0", 0},    {"first:1:x", 0},   {"first::5", 0},
+    };
+    for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
+        int64_t start = clock_mono_ms();
+        int status = run_with(rows[i].value);
+        if (!WIFEXITED(status) || WEXITSTATUS(status) != 3)
+            fail_msg("row %zu", i);
+        if (clock_mono_ms() - start < rows[i].least_ms)
+            fail_msg("row %zu did not wait", i);
+    }
+}
+
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_armed),
+        cmocka_unit_test(test_waits),
     };
     program = argv[0];
     if (argc == 2 && strcmp(argv[1], "pass") == 0)

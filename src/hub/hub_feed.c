@@ -7,6 +7,7 @@
 #include "hub/hub.h"
 
 #include "base/buf.h"
+#include "base/fault.h"
 #include "base/limits.h"
 #include "base/mem.h"
 #include "loop/loop.h"
@@ -136,6 +137,7 @@ static void run_post(struct loop_message *message)
 {
     struct post *post = CONTAINER_OF(message, struct post, message);
     const struct hub_batch *batch = post->batch;
+    fault_point("worker_feed");
     for (size_t i = 0; i < batch->count; i++) {
         struct hub_event event = batch->entries[i].event;
         event.user_external_id = entry_user(batch, &batch->entries[i]);

@@ -167,16 +167,18 @@ serverTest('a backup taken while orders are written is whole', {}, async (server
   await backup;
   await assert.rejects(run(binary, ['backup', copy, '--data', server.data]), /exists/i);
   const data = await mkdtemp(path.join(tmpdir(), 'orderwire-e2e-'));
+  let child;
   try {
     await writeFile(path.join(data, 'orderwire.db'), await readFile(copy));
-    const child = spawn(binary, ['serve', '--data', data, '--listen', '127.0.0.1:0'], { env: cleanEnvironment() });
+    child = spawn(binary, ['serve', '--data', data, '--listen', '127.0.0.1:0'], { env: cleanEnvironment() });
     const [line] = await once(child.stdout.setEncoding('utf8'), 'data');
-    const restored = { url: line.trim().replace('listening on ', ''), data };
+    const restored = { backendUrl: line.trim().replace('listening on ', ''), data };
     const order = JSON.parse(await command(restored, 'order', 'get', '500', '--project', '77640', '--json'));
     assert.equal(order.status, 'paid');
     child.kill('SIGTERM');
     await once(child, 'close');
   } finally {
+    child?.kill('SIGKILL');
     await rm(data, { recursive: true, force: true });
   }
 });

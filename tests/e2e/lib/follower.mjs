@@ -90,7 +90,7 @@ export class Follower {
   async #read(socket, pushes, end) {
     const last = end ?? this.position + pushes;
     while (this.position < last && (end !== undefined || !this.stopped()))
-      this.#push(await socket.publication().then(({ channel, ...publication }) => publication));
+      this.#push(await socket.publication(`${this.channel} after offset ${this.position}`));
   }
 
   /** Comes and goes until it is `stopped()`; who waits then is freed by cut(). */
@@ -116,7 +116,10 @@ export class Follower {
   /** At the end everyone has everything, and nothing more comes. */
   async finish(end) {
     const socket = await this.connect();
-    await this.#read(socket, 0, end);
+    const from = this.position;
+    await this.#read(socket, 0, end).catch((error) => {
+      throw new Error(`${error.message}; it was told up to ${from} at once, of ${end}`);
+    });
     assert.equal(this.position, end);
     socket.send('{"id":1000000,"rpc":{}}');
     for (;;) {

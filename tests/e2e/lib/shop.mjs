@@ -76,12 +76,12 @@ export class Shop {
   #keys = 0;
   #ids = 0;
 
-  /** `seed` decides what everyone does. Makes its project. */
-  static async open(server, seed) {
+  /** `seed` decides what everyone does; a writer rests for up to `pace` ms at times. Makes its project. */
+  static async open(server, seed, pace = 0) {
     const shop = server.own(new Shop());
-    Object.assign(shop, { server, seed, pause: comeBack(server) });
+    Object.assign(shop, { server, seed, pace, pause: comeBack(server) });
     shop.project = await Project.withWebhooks(server);
-    shop.tokens = Array.from({ length: USERS }, (_, u) => shop.project.token(`u${u}`, { exp: 4_000_000_000 }));
+    shop.tokens = Array.from({ length: USERS }, (_, u) => shop.project.token(`u${u}`, { iat: 1_700_000_000, exp: 4_000_000_000 }));
     await shop.#openReceiver(random(seed + 1));
     shop.followers = Array.from({ length: FOLLOWERS }, (_, i) => shop.#follower(i % USERS, random(seed + 100 + i)));
     return shop;
@@ -201,6 +201,7 @@ export class Shop {
     while (!this.#stopped) {
       if (next() < 0.8) await this.#walk(next);
       else await this.#batch(next);
+      if (this.pace) await new Promise((resolve) => setTimeout(resolve, next() * this.pace));
     }
   }
 
