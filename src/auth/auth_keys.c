@@ -172,23 +172,29 @@ static void note_success(struct auth_keys_set *set, struct str document)
     auth_keys_file_write(set->keys->directory, set->id, document);
 }
 
+/* False with a sentence in `error`. */
+static bool brought_keys(const struct http_sender_result *result, char error[JSON_ERROR_SIZE])
+{
+    if (result->outcome != HTTP_SENDER_ANSWERED)
+        snprintf(error, JSON_ERROR_SIZE, "%s", result->error);
+    else if (result->status != 200)
+        snprintf(error, JSON_ERROR_SIZE, "the answer was %d", result->status);
+    else if (!result->body_is_whole)
+        snprintf(error, JSON_ERROR_SIZE, "the answer is larger than %d bytes", LIMIT_JWKS_DOCUMENT);
+    else
+        return is_key_set(result->body, error);
+    return false;
+}
+
 static void fetched(void *argument, const struct http_sender_result *result)
 {
     struct auth_keys_set *set = argument;
     char error[JSON_ERROR_SIZE];
     set->sending = NULL;
-    if (result->outcome != HTTP_SENDER_ANSWERED)
-        snprintf(error, sizeof(error), "%s", result->error);
-    else if (result->status != 200)
-        snprintf(error, sizeof(error), "the answer was %d", result->status);
-    else if (!result->body_is_whole)
-        snprintf(error, sizeof(error), "the answer is larger than %d bytes", LIMIT_JWKS_DOCUMENT);
-    else if (is_key_set(result->body, error))
-        error[0] = '\0';
-    if (error[0] != '\0')
-        note_failure(set, error);
-    else
+    if (brought_keys(result, error))
         note_success(set, result->body);
+    else
+        note_failure(set, error);
     wait_for_next(set);
 }
 
@@ -316,19 +322,19 @@ static struct auth_keys_set *set_new(struct auth_keys *keys, const struct auth_k
 struct auth_keys_set *auth_keys_hold(struct auth_keys *keys, const struct auth_keys_source *source)
 {
     uint8_t id[CRYPTO_SHA256_SIZE];
-    bool is_new = false;
     hash_source(source, id);
     pthread_mutex_lock(&keys->lock);
     struct auth_keys_set *set = map_get(&keys->sets, str_make((const char *)id, sizeof(id)));
     if (set == NULL) {
         set = set_new(keys, source);
         map_put(&keys->sets, id_of(set), set);
-        is_new = true;
+        atomic_store(&set->refresh, INT64_MAX);
     }
     set->references++;
-    atomic_store(&set->refresh, source->refresh);
+    /* A new set, or one that is to be fresher than it was, does not wait for its time. */
+    bool is_urgent = source->refresh < atomic_exchange(&set->refresh, source->refresh);
     pthread_mutex_unlock(&keys->lock);
-    if (is_new)
+    if (is_urgent)
         auth_keys_ask(set);
     return set;
 }

@@ -74,10 +74,10 @@ static int decode_parts(struct str token, struct jwt *jwt)
 
 int jwt_decode(struct str token, struct jwt *jwt)
 {
-    if (token.len > LIMIT_TOKEN)
-        return ERR_TOO_LARGE;
     *jwt = (struct jwt){0};
     buf_init(&jwt->signature, LIMIT_TOKEN);
+    if (token.len > LIMIT_TOKEN)
+        return ERR_TOO_LARGE;
     int rc = decode_parts(token, jwt);
     if (rc < 0)
         jwt_fini(jwt);
