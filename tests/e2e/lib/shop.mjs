@@ -17,6 +17,8 @@ const FOLLOWERS = 12;
 const POLLERS = 4;
 export const CONCURRENCY = 10;
 const BATCH = 40;
+/** The server gives out ids above the highest; the writers' own are below. */
+const TOP_ID = 1_000_000_000;
 const SETTLE_MS = 60_000;
 
 /** What a server for a shop is started with. */
@@ -81,6 +83,7 @@ export class Shop {
     const shop = server.own(new Shop());
     Object.assign(shop, { server, seed, pace, pause: comeBack(server) });
     shop.project = await Project.withWebhooks(server);
+    await shop.project.create('nobody', { order_id: TOP_ID });
     shop.tokens = Array.from({ length: USERS }, (_, u) => shop.project.token(`u${u}`, { iat: 1_700_000_000, exp: 4_000_000_000 }));
     await shop.#openReceiver(random(seed + 1));
     shop.followers = Array.from({ length: FOLLOWERS }, (_, i) => shop.#follower(i % USERS, random(seed + 100 + i)));
@@ -152,8 +155,7 @@ export class Shop {
   }
 
   #newOrder(next) {
-    // Downwards: the server gives out what is above the highest.
-    const order = new Order(1_000_000_000 - this.#ids++, Math.floor(next() * USERS));
+    const order = new Order(TOP_ID - ++this.#ids, Math.floor(next() * USERS));
     this.#orders.push(order);
     return order;
   }
