@@ -60,7 +60,8 @@ async function churn(server, next, stopped) {
 }
 
 function check(first, last) {
-  assert.ok(last.memory - first.memory < MORE_KIB, 'memory');
+  // A sanitizer keeps what was freed, and looks for leaks at the end.
+  if (!short) assert.ok(last.memory - first.memory < MORE_KIB, 'memory');
   assert.ok(last.descriptors - first.descriptors < MORE_DESCRIPTORS, 'descriptors');
   for (const queue of ['queue', 'inFlight', 'backlog']) assert.ok(last[queue] < QUEUE_MAX, queue);
   assert.ok(last.p50 < 2 * first.p50 + 5, 'latency');
