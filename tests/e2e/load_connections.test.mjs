@@ -34,7 +34,7 @@ class Connection {
     Object.assign(this, { u, run });
     const data = { auth: project.token(`user-${u}`), project_id: project.id };
     const connect = frame(JSON.stringify({ connect: { data }, id: 1 }));
-    this.link = new LightConnection(server.port, Buffer.concat([Buffer.from(handshake(server).bytes), connect]), {
+    this.link = new LightConnection(server, Buffer.concat([Buffer.from(handshake(server).bytes), connect]), {
       message: (payload) => this.#message(payload),
       failed: (error) => this.#fail(error.message),
     });

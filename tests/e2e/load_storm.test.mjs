@@ -38,8 +38,8 @@ class Client {
     this.connected = deferred();
   }
 
-  open(port) {
-    this.link = new LightConnection(port, this.bytes, {
+  open(server) {
+    this.link = new LightConnection(server, this.bytes, {
       opened: () => this.#opened(),
       message: (payload) => this.#message(JSON.parse(payload)),
       failed: (error) => this.#fail(error.message),
@@ -167,7 +167,7 @@ class Run {
       const group = this.clients.slice(first, first + AT_ONCE);
       for (const client of group) {
         client.prepare(this.server);
-        client.open(this.server.port);
+        client.open(this.server);
       }
       await this.guard(Promise.all(group.map((client) => client.connected.promise)));
     }
@@ -181,7 +181,7 @@ class Run {
   async storm() {
     process.kill(this.server.pid, 'SIGSTOP');
     const waiting = this.clients.map((client) => {
-      const { socket } = client.open(this.server.port);
+      const { socket } = client.open(this.server);
       return new Promise((resolve) => socket.once('connect', resolve));
     });
     await this.guard(within(Promise.all(waiting), 'all connections to be at the door'));

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Clients by the thousand in one process of node: bytes read by hand, nothing held for long.
-import net from 'node:net';
-import { frame } from './raw.mjs';
+import { dial, frame } from './raw.mjs';
 
 const PING = Buffer.from('{}');
 const PONG = frame('{}');
@@ -30,9 +29,9 @@ export class LightConnection {
   #upgraded = false;
   #over = false;
 
-  constructor(port, bytes, on) {
+  constructor(server, bytes, on) {
     this.on = on;
-    this.socket = net.connect({ port, host: '127.0.0.1', noDelay: true });
+    this.socket = dial(server);
     this.socket.on('data', (chunk) => this.#read(chunk));
     this.socket.on('error', (error) => this.#fail(error));
     this.socket.on('close', () => this.#fail(new Error('the connection ended')));

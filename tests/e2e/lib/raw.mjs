@@ -4,6 +4,7 @@
 import assert from 'node:assert/strict';
 import { createHash, randomBytes } from 'node:crypto';
 import net from 'node:net';
+import tls from 'node:tls';
 import { deferred, Inbox, within } from './events.mjs';
 
 export const OPCODE = { continuation: 0, text: 1, binary: 2, close: 8, ping: 9, pong: 10 };
@@ -27,6 +28,12 @@ export function frame(payload, { opcode = OPCODE.text, fin = true, rsv = 0, mask
   if (!masked) return Buffer.concat([head, body]);
   const mask = randomBytes(4);
   return Buffer.concat([head, mask, body.map((byte, i) => byte ^ mask[i & 3])]);
+}
+
+/** A connection to the server, by TLS where it has a certificate of `server.ca`. */
+export function dial({ port, ca }) {
+  const options = { port, host: '127.0.0.1', noDelay: true };
+  return ca ? tls.connect({ ...options, ca }) : net.connect(options);
 }
 
 export function closePayload(code, reason = '') {
@@ -115,7 +122,7 @@ export class RawWebSocket {
     const { bytes, accept } = handshake(server, request);
     socket.#accept = accept;
     Object.assign(socket, { answerPings, answerClose });
-    socket.tcp = net.connect({ port: server.port, host: '127.0.0.1', noDelay: true });
+    socket.tcp = dial(server);
     socket.tcp.on('data', (chunk) => socket.#receive(chunk));
     socket.tcp.on('error', (error) => (socket.#error = error));
     socket.tcp.on('close', () => socket.#end());

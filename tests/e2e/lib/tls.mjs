@@ -22,7 +22,7 @@ export function tlsTest(name, { names = ['IP:127.0.0.1', 'DNS:localhost'], rsa, 
       ...(await more(authority)),
       ...settings,
     };
-    await withServer(all, (server) => body(server, authority, t));
+    await withServer(all, (server) => body(Object.assign(server, { ca: authority.ca }), authority, t));
   });
 }
 
