@@ -120,6 +120,7 @@ export async function withstand(server, project, attack, { memory = 32 * 1024, f
   await end?.();
   const figures = `p99 ${troubled.toFixed(1)} ms against ${calm.toFixed(1)} ms, memory +${grown} KiB`;
   assert.ok(troubled <= Math.max(2 * calm, floor), figures);
-  assert.ok(grown <= memory, figures);
+  // A sanitizer adds to each piece of memory, and keeps it for a while when it is freed.
+  assert.ok(grown <= (short ? 8 : 1) * memory, figures);
   return figures;
 }
