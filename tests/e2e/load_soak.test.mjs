@@ -78,11 +78,11 @@ serverTest(`${RUN_MS / 1000} s of everything`, SETTINGS, async (server, t) => {
     samples.push(await sample(server, shop));
   }
   await churning;
-  await shop.settle();
-  await shop.readAll();
   const [first, last] = thirds(samples);
   t.diagnostic(`first third: ${show(first)}`);
   t.diagnostic(`last third:  ${show(last)}`);
+  await shop.settle();
+  await shop.readAll();
   t.diagnostic(shop.figures());
   check(first, last);
 });

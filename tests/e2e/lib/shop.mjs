@@ -24,7 +24,7 @@ const SETTLE_MS = 60_000;
 /** What a server for a shop is started with. */
 export const SETTINGS = {
   ...PATIENT, 'history.max_events': 1_000_000, 'log.level': 'info', 'realtime.latest_window': '0s',
-  'limits.requests_per_user': 0,
+  'limits.requests_per_user': 0, 'limits.commands_per_second': 0,
 };
 
 /** One user's stream as it was seen first; whoever sees it later must see the same. */
