@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * One socket, read and written as it gets ready, through TLS or not. Owners end streams from inside their handlers, and
- * sockets die inside calls that must not call back; so a stream is only marked then, and `settle`
- * ends it when no handler runs, at the latest in a message deferred to the end of the pass.
+ * One socket, read and written as it gets ready, through TLS or not. Owners end streams from inside
+ * their handlers, and sockets die inside calls that must not call back; so a stream is only marked
+ * then, and `settle` ends it when no handler runs, at the latest in a message deferred to the end of
+ * the pass.
  */
 #include "net/stream.h"
 
