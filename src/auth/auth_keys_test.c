@@ -113,13 +113,19 @@ static struct auth_keys_source source_of(int32_t project_id, const char *path, c
     };
 }
 
-static void await_fetch(const struct auth_keys_set *set)
+/* One that began after `before`. */
+static void await_later_fetch(const struct auth_keys_set *set, int64_t before)
 {
     int64_t deadline = clock_mono_ms() + PATIENCE;
-    while (auth_keys_fetched_at(set) == 0) {
+    while (auth_keys_fetched_at(set) <= before) {
         assert_true(clock_mono_ms() < deadline);
         usleep(1000);
     }
+}
+
+static void await_fetch(const struct auth_keys_set *set)
+{
+    await_later_fetch(set, 0);
 }
 
 static void each_project_has_its_own(void **state)
@@ -171,6 +177,29 @@ static void a_worker_parses_them_once(void **state)
     assert_int_equal(auth_remote_miss(remote, INT64_MIN, now), ERR_DENIED);
     assert_int_equal(auth_remote_miss(remote, now + CLOCK_DAY, now), ERR_DENIED);
     assert_int_equal(auth_remote_miss(remote, INT64_MIN, now + INTERVAL), ERR_BUSY);
+    auth_remote_free(&remote);
+    auth_keys_release(&set);
+    auth_keys_stop(&keys);
+}
+
+/* A fetch that ends between the look at the keys and the answer may have brought the very key. */
+static void a_fetch_in_between_refuses_nothing(void **state)
+{
+    char url[60];
+    struct auth_keys *keys = auth_keys_start(directory, 10);
+    struct auth_keys_source source = source_of(4, "/one", url);
+    struct auth_keys_set *set = auth_keys_hold(keys, &source);
+    struct auth_remote *remote = auth_remote_new(keys, &source);
+    (void)state;
+    await_fetch(set);
+    assert_int_equal(auth_remote_keys(remote)->count, 1);
+    int64_t first = auth_remote_fetched_at(remote);
+    auth_keys_ask(set);
+    await_later_fetch(set, first);
+    /* Made so long before the first fetch that it just does not count, and the later one does. */
+    assert_int_equal(auth_remote_miss(remote, first - 5000, first + 10), ERR_BUSY);
+    assert_int_equal(auth_remote_keys(remote)->count, 1);
+    assert_int_equal(auth_remote_miss(remote, first - 5000, first + 10), ERR_DENIED);
     auth_remote_free(&remote);
     auth_keys_release(&set);
     auth_keys_stop(&keys);
@@ -236,6 +265,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_project_has_its_own),
         cmocka_unit_test(a_worker_parses_them_once),
+        cmocka_unit_test(a_fetch_in_between_refuses_nothing),
         cmocka_unit_test(what_is_no_key_set_is_not_kept),
         cmocka_unit_test(files_of_an_earlier_run),
         cmocka_unit_test(old_files_are_cleared),

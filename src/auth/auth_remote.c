@@ -19,6 +19,7 @@ enum { LEEWAY = 5 * CLOCK_SECOND };
 struct auth_remote {
     struct auth_keys_set *set;
     uint64_t version;
+    int64_t fetched_at; /* of what `keys` was compared with last */
     struct jwks keys;
 };
 
@@ -57,14 +58,18 @@ static void read_keys(struct auth_remote *remote)
 
 const struct jwks *auth_remote_keys(struct auth_remote *remote)
 {
-    if (remote->set != NULL && auth_keys_version(remote->set) != remote->version)
+    if (remote->set == NULL)
+        return &remote->keys;
+    /* The time first: a set that is fetched in between must not speak against a key that it has. */
+    remote->fetched_at = auth_keys_fetched_at(remote->set);
+    if (auth_keys_version(remote->set) != remote->version)
         read_keys(remote);
     return &remote->keys;
 }
 
 int64_t auth_remote_fetched_at(const struct auth_remote *remote)
 {
-    return remote->set != NULL ? auth_keys_fetched_at(remote->set) : 0;
+    return remote->fetched_at;
 }
 
 int auth_remote_miss(struct auth_remote *remote, int64_t issued_at, int64_t now_wall)
@@ -75,5 +80,5 @@ int auth_remote_miss(struct auth_remote *remote, int64_t issued_at, int64_t now_
     /* One that does not say when it was made, or says the future, is believed to be a little old. */
     if (issued_at == INT64_MIN || issued_at > now_wall + LEEWAY)
         issued_at = now_wall - auth_keys_interval(remote->set);
-    return auth_remote_fetched_at(remote) > issued_at + LEEWAY ? ERR_DENIED : ERR_BUSY;
+    return remote->fetched_at > issued_at + LEEWAY ? ERR_DENIED : ERR_BUSY;
 }

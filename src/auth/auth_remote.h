@@ -15,13 +15,16 @@ void auth_remote_free(struct auth_remote **remote);
 
 /* The keys as they stand; valid until the next call. None before the first fetch. */
 const struct jwks *auth_remote_keys(struct auth_remote *remote);
-/* When the last good fetch of this run began: wall ms; 0: there was none. */
+/*
+ * When the fetch began by which auth_remote_keys gave the keys last: wall ms; 0: none of this run had
+ * ended well.
+ */
 int64_t auth_remote_fetched_at(const struct auth_remote *remote);
 
 /*
- * No key is the one that signed a token of `issued_at` (wall ms; INT64_MIN: the token does not say).
- * Asks for the set. ERR_DENIED when it was fetched after the token was made, so that the key is
- * none of its keys; else ERR_BUSY: nobody knows yet.
+ * None of the keys that auth_remote_keys gave last is the one that signed a token of `issued_at` (wall
+ * ms; INT64_MIN: the token does not say). Asks for the set. ERR_DENIED when they were fetched after the
+ * token was made, so that the key is none of the set's; else ERR_BUSY: nobody knows yet.
  */
 NODISCARD int auth_remote_miss(struct auth_remote *remote, int64_t issued_at, int64_t now_wall);
 

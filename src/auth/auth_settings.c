@@ -518,8 +518,8 @@ static void show_remote(const struct auth_verifier *verifier, struct buf *out)
     json_write_int(out, "refresh", verifier->refresh / CLOCK_SECOND);
     if (verifier->remote == NULL)
         return;
-    int64_t fetched_at = auth_remote_fetched_at(verifier->remote);
     json_write_int(out, "key_count", (int64_t)auth_remote_keys(verifier->remote)->count);
+    int64_t fetched_at = auth_remote_fetched_at(verifier->remote);
     if (fetched_at != 0)
         json_write_time(out, "fetched_at", fetched_at);
 }
