@@ -222,7 +222,7 @@ static void fetch(struct auth_keys_set *set)
     set->sending = http_sender_send(set->keys->sender, &request, fetched, set);
     if (set->sending != NULL)
         return;
-    note_failure(set, "the URL cannot be called");
+    note_failure(set, "the request could not be made");
     wait_for_next(set);
 }
 
