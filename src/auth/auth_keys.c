@@ -37,7 +37,7 @@ struct auth_keys {
     pthread_t thread;
     struct loop_message stop_message;
     pthread_mutex_t lock; /* of `sets`, and of what the sets say is under it */
-    struct map sets;      /* by id; freed by the thread alone */
+    struct map sets;      /* by id; what was once in it is freed by the thread alone */
 };
 
 struct auth_keys_set {
@@ -295,7 +295,8 @@ static void hash_source(const struct auth_keys_source *source, uint8_t id[CRYPTO
     buf_fini(&text);
 }
 
-static struct auth_keys_set *set_new(struct auth_keys *keys, const struct auth_keys_source *source)
+static struct auth_keys_set *set_new(struct auth_keys *keys, const struct auth_keys_source *source,
+                                     const uint8_t id[CRYPTO_SHA256_SIZE])
 {
     struct auth_keys_set *set = mem_zalloc(sizeof(*set));
     char error[JSON_ERROR_SIZE];
@@ -309,7 +310,8 @@ static struct auth_keys_set *set_new(struct auth_keys *keys, const struct auth_k
             mem_dup(source->networks, source->network_count * sizeof(*source->networks));
     set->ask_message.run = hear;
     loop_timer_init(&set->timer, keys->loop, on_timer);
-    hash_source(source, set->id);
+    memcpy(set->id, id, sizeof(set->id));
+    atomic_init(&set->refresh, INT64_MAX);
     buf_init(&set->document, LIMIT_JWKS_DOCUMENT);
     auth_keys_file_read(keys->directory, set->id, &set->document);
     if (is_key_set(buf_view(&set->document), error))
@@ -319,17 +321,33 @@ static struct auth_keys_set *set_new(struct auth_keys *keys, const struct auth_k
     return set;
 }
 
-struct auth_keys_set *auth_keys_hold(struct auth_keys *keys, const struct auth_keys_source *source)
+/* The set of this id, made if need be; the lock is held, though not while the file is read. */
+static struct auth_keys_set *find_or_add(struct auth_keys *keys,
+                                         const struct auth_keys_source *source)
 {
     uint8_t id[CRYPTO_SHA256_SIZE];
+    struct str key = str_make((const char *)id, sizeof(id));
     hash_source(source, id);
+    struct auth_keys_set *set = map_get(&keys->sets, key);
+    if (set != NULL)
+        return set;
+    pthread_mutex_unlock(&keys->lock);
+    struct auth_keys_set *made = set_new(keys, source, id);
     pthread_mutex_lock(&keys->lock);
-    struct auth_keys_set *set = map_get(&keys->sets, str_make((const char *)id, sizeof(id)));
-    if (set == NULL) {
-        set = set_new(keys, source);
-        map_put(&keys->sets, id_of(set), set);
-        atomic_store(&set->refresh, INT64_MAX);
+    set = map_get(&keys->sets, key);
+    if (set != NULL) {
+        /* Another worker was faster. */
+        set_free(made);
+        return set;
     }
+    map_put(&keys->sets, key, made);
+    return made;
+}
+
+struct auth_keys_set *auth_keys_hold(struct auth_keys *keys, const struct auth_keys_source *source)
+{
+    pthread_mutex_lock(&keys->lock);
+    struct auth_keys_set *set = find_or_add(keys, source);
     set->references++;
     /* A new set, or one that is to be fresher than it was, does not wait for its time. */
     bool is_urgent = source->refresh < atomic_exchange(&set->refresh, source->refresh);

@@ -16,6 +16,7 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -155,6 +156,50 @@ static void each_project_has_its_own(void **state)
     auth_keys_stop(&keys);
 }
 
+enum { WORKERS = 4 };
+
+struct holder {
+    pthread_t thread;
+    pthread_barrier_t *start;
+    struct auth_keys *keys;
+    struct auth_keys_source source;
+    struct auth_keys_set *set;
+};
+
+static void *hold_at_once(void *argument)
+{
+    struct holder *holder = argument;
+    pthread_barrier_wait(holder->start);
+    holder->set = auth_keys_hold(holder->keys, &holder->source);
+    return NULL;
+}
+
+static void workers_that_come_at_once_share_it(void **state)
+{
+    char url[60];
+    struct auth_keys *keys = auth_keys_start(directory, INTERVAL);
+    (void)state;
+    for (int32_t project_id = 100; project_id < 120; project_id++) {
+        pthread_barrier_t start;
+        struct holder holders[WORKERS];
+        pthread_barrier_init(&start, NULL, WORKERS);
+        for (int i = 0; i < WORKERS; i++) {
+            holders[i] = (struct holder){
+                .start = &start, .keys = keys, .source = source_of(project_id, "/one", url)};
+            assert_int_equal(pthread_create(&holders[i].thread, NULL, hold_at_once, &holders[i]),
+                             0);
+        }
+        for (int i = 0; i < WORKERS; i++)
+            pthread_join(holders[i].thread, NULL);
+        for (int i = 1; i < WORKERS; i++)
+            assert_ptr_equal(holders[i].set, holders[0].set);
+        for (int i = 0; i < WORKERS; i++)
+            auth_keys_release(&holders[i].set);
+        pthread_barrier_destroy(&start);
+    }
+    auth_keys_stop(&keys);
+}
+
 static void a_worker_parses_them_once(void **state)
 {
     char url[60];
@@ -264,6 +309,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_project_has_its_own),
+        cmocka_unit_test(workers_that_come_at_once_share_it),
         cmocka_unit_test(a_worker_parses_them_once),
         cmocka_unit_test(a_fetch_in_between_refuses_nothing),
         cmocka_unit_test(what_is_no_key_set_is_not_kept),
