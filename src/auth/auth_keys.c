@@ -326,8 +326,8 @@ static struct auth_keys_set *find_or_add(struct auth_keys *keys,
                                          const struct auth_keys_source *source)
 {
     uint8_t id[CRYPTO_SHA256_SIZE];
-    struct str key = str_make((const char *)id, sizeof(id));
     hash_source(source, id);
+    struct str key = str_make((const char *)id, sizeof(id));
     struct auth_keys_set *set = map_get(&keys->sets, key);
     if (set != NULL)
         return set;
