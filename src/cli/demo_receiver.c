@@ -143,7 +143,8 @@ static struct demo_receiver *make(struct loop *loop, int descriptor, const char 
 {
     struct demo_receiver *receiver = mem_zalloc(sizeof(*receiver));
     receiver->loop = loop;
-    receiver->options = (struct http_options){TIMEOUT_MS, TIMEOUT_MS, IDLE_MS};
+    receiver->options =
+        (struct http_options){TIMEOUT_MS, TIMEOUT_MS, IDLE_MS, .header_bytes = LIMIT_HTTP_HEADERS};
     snprintf(receiver->url, sizeof(receiver->url), "http://%s/webhook", address);
     pthread_mutex_init(&receiver->mutex, NULL);
     buf_init(&receiver->key, KEY_MAX);

@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "base/err.h"
+#include "base/limits.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "codec/json.h"
@@ -14,8 +15,10 @@
 
 /* The longest value of an option. */
 #define PRINTED_MAX 65536
+/* Two numbers with their units, and some words. */
+#define RANGE_SIZE 80
 
-enum option_kind { KIND_TEXT, KIND_INT, KIND_DURATION, KIND_BOOL, KIND_CHOICE };
+enum option_kind { KIND_TEXT, KIND_INT, KIND_DURATION, KIND_SIZE, KIND_BOOL, KIND_CHOICE };
 
 struct option {
     const char *key;
@@ -67,31 +70,62 @@ static const char *nearest(struct str key)
     return best;
 }
 
-bool config_parse_duration(struct str text, int64_t *ms)
+struct unit {
+    const char *name;
+    int64_t factor;
+};
+
+/* The largest unit comes first. */
+static const struct unit times[] = {{"d", CLOCK_DAY},    {"h", CLOCK_HOUR}, {"m", CLOCK_MINUTE},
+                                    {"s", CLOCK_SECOND}, {"ms", 1},         {NULL, 0}};
+static const struct unit sizes[] = {{"MiB", 1024 * 1024}, {"KiB", 1024}, {"", 1}, {NULL, 0}};
+
+/* A whole number and a unit; 0 needs none. */
+static bool parse_scaled(struct str text, const struct unit *units, int64_t *value)
 {
-    static const struct {
-        const char *unit;
-        int64_t ms;
-    } units[] = {
-        {"ms", 1}, {"s", CLOCK_SECOND}, {"m", CLOCK_MINUTE}, {"h", CLOCK_HOUR}, {"d", CLOCK_DAY}};
     size_t digits = 0;
     while (digits < text.len && text.ptr[digits] >= '0' && text.ptr[digits] <= '9')
         digits++;
-    struct str unit = str_make(text.ptr + digits, text.len - digits);
+    struct str name = str_make(text.ptr + digits, text.len - digits);
     int64_t number;
-    if (!str_to_int64(str_make(text.ptr, digits), 0, INT64_MAX / CLOCK_DAY, &number))
+    if (!str_to_int64(str_make(text.ptr, digits), 0, INT64_MAX / units->factor, &number))
         return false;
-    if (number == 0 && unit.len == 0) {
-        *ms = 0;
+    *value = 0;
+    if (number == 0 && name.len == 0)
         return true;
-    }
-    for (size_t i = 0; i < ARRAY_LENGTH(units); i++) {
-        if (str_equal_text(unit, units[i].unit)) {
-            *ms = number * units[i].ms;
-            return true;
-        }
-    }
-    return false;
+    while (units->name != NULL && !str_equal_text(name, units->name))
+        units++;
+    *value = number * units->factor;
+    return units->name != NULL;
+}
+
+/* In the largest unit that it is a whole number of. */
+static void print_scaled(struct buf *out, const struct unit *units, int64_t value)
+{
+    while (units->factor > 1 && (value < units->factor || value % units->factor != 0))
+        units++;
+    buf_append_int(out, value / units->factor);
+    buf_append_text(out, value == 0 ? "" : units->name);
+}
+
+bool config_parse_duration(struct str text, int64_t *ms)
+{
+    return parse_scaled(text, times, ms);
+}
+
+static bool parse_number(const struct option *option, struct str text, int64_t *number)
+{
+    if (option->kind == KIND_INT)
+        return str_to_int64(text, INT64_MIN, INT64_MAX, number);
+    return parse_scaled(text, option->kind == KIND_SIZE ? sizes : times, number);
+}
+
+static void print_number(const struct option *option, int64_t number, struct buf *out)
+{
+    if (option->kind == KIND_INT)
+        buf_append_int(out, number);
+    else
+        print_scaled(out, option->kind == KIND_SIZE ? sizes : times, number);
 }
 
 static bool is_choice(const struct option *option, struct str value)
@@ -118,22 +152,31 @@ static int fail(char *error, struct str key, const char *expected)
     return ERR_INVALID;
 }
 
+static int fail_range(char *error, const struct option *option)
+{
+    char text[RANGE_SIZE];
+    struct buf range = {.ptr = text, .capacity = sizeof(text), .max = sizeof(text)};
+    buf_append_text(&range, "a value from ");
+    print_number(option, option->min, &range);
+    buf_append_text(&range, " to ");
+    print_number(option, option->max, &range);
+    buf_append_byte(&range, '\0');
+    return fail(error, str_from(option->key), text);
+}
+
 static int set_number(struct config *config, const struct option *option, struct str value,
                       char *error)
 {
+    static const char *const expected[] = {
+        [KIND_INT] = "a whole number",
+        [KIND_DURATION] = "a duration such as 250ms, 5s, 5m, 24h or 7d",
+        [KIND_SIZE] = "a size such as 65536, 64KiB or 2MiB",
+    };
     int64_t number;
-    bool duration = option->kind == KIND_DURATION;
-    bool parsed = duration ? config_parse_duration(value, &number)
-                           : str_to_int64(value, INT64_MIN, INT64_MAX, &number);
-    if (!parsed)
-        return fail(error, str_from(option->key),
-                    duration ? "a duration such as 250ms, 5s, 5m, 24h or 7d" : "a whole number");
-    if (number < option->min || number > option->max) {
-        char range[80];
-        snprintf(range, sizeof(range), "a value from %lld to %lld%s", (long long)option->min,
-                 (long long)option->max, duration ? " ms" : "");
-        return fail(error, str_from(option->key), range);
-    }
+    if (!parse_number(option, value, &number))
+        return fail(error, str_from(option->key), expected[option->kind]);
+    if (number < option->min || number > option->max)
+        return fail_range(error, option);
     *(int64_t *)field_of(config, option) = number;
     return 0;
 }
@@ -145,6 +188,7 @@ static int set_option(struct config *config, const struct option *option, struct
     switch (option->kind) {
     case KIND_INT:
     case KIND_DURATION:
+    case KIND_SIZE:
         return set_number(config, option, value, error);
     case KIND_BOOL:
         if (!str_equal_text(value, "true") && !str_equal_text(value, "false"))
@@ -314,32 +358,20 @@ int config_check(struct config *config, char error[CONFIG_ERROR_SIZE])
     return check_proxies(config, error);
 }
 
-static void print_duration(struct buf *out, int64_t ms)
-{
-    static const struct {
-        const char *unit;
-        int64_t ms;
-    } units[] = {
-        {"d", CLOCK_DAY}, {"h", CLOCK_HOUR}, {"m", CLOCK_MINUTE}, {"s", CLOCK_SECOND}, {"ms", 1}};
-    size_t i = 0;
-    while (ms % units[i].ms != 0 || ms < units[i].ms) {
-        if (ms == 0)
-            break;
-        i++;
-    }
-    buf_append_int(out, ms / units[i].ms);
-    buf_append_text(out, ms == 0 ? "s" : units[i].unit);
-}
-
 static void print_value(const struct config *config, const struct option *option, struct buf *out)
 {
     const void *field = field_of(config, option);
+    int64_t number, usual;
     switch (option->kind) {
     case KIND_INT:
-        buf_append_int(out, *(const int64_t *)field);
-        break;
     case KIND_DURATION:
-        print_duration(out, *(const int64_t *)field);
+    case KIND_SIZE:
+        number = *(const int64_t *)field;
+        /* A default is written as the documents have it: 24h, and not 1d. */
+        if (parse_number(option, str_from(option->value), &usual) && number == usual)
+            buf_append_text(out, option->value);
+        else
+            print_number(option, number, out);
         break;
     case KIND_BOOL:
         buf_append_text(out, *(const bool *)field ? "true" : "false");
@@ -374,7 +406,7 @@ void config_reload(struct config *live, const struct config *fresh)
             warn_of_restart(live, fresh, option);
         else if (option->kind == KIND_BOOL)
             *(bool *)field_of(live, option) = *(bool *)field_of(fresh, option);
-        else if (option->kind == KIND_INT || option->kind == KIND_DURATION)
+        else if (option->kind != KIND_TEXT && option->kind != KIND_CHOICE)
             *(int64_t *)field_of(live, option) = *(int64_t *)field_of(fresh, option);
         else
             set_text(field_of(live, option), str_from(*(char **)field_of(fresh, option)));

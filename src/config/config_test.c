@@ -49,7 +49,17 @@ static void test_pairs(void **state)
         {"log.level=loud", ERR_INVALID, "debug, info"},
         {"realtime.latest_on_connect=yes", ERR_INVALID, "true or false"},
         {"realtime.ping_interval=25", ERR_INVALID, "duration"},
-        {"realtime.ping_interval=1ms", ERR_INVALID, "from 1000"},
+        {"realtime.ping_interval=1ms", ERR_INVALID, "from 1s to 1h"},
+        {"drain_time=5d", ERR_INVALID, "drain_time: expected a value from 0 to 10m"},
+        {"drain_time=90", ERR_INVALID, "duration"},
+        {"limits.queue_bytes=128KiB", 0, ""},
+        {"limits.queue_bytes=32768", 0, ""},
+        {"limits.queue_bytes=32767", ERR_INVALID, "from 32KiB to 1MiB"},
+        {"limits.queue_bytes=2MiB", ERR_INVALID, "from 32KiB to 1MiB"},
+        {"limits.queue_bytes=1GiB", ERR_INVALID, "a size such as"},
+        {"limits.queue_bytes=KiB", ERR_INVALID, "a size such as"},
+        {"limits.queue_bytes=0", ERR_INVALID, "from 32KiB"},
+        {"limits.queue_bytes=9007199254740993KiB", ERR_INVALID, "a size such as"},
         {"realtime.ping_interval=99999999999999999999d", ERR_INVALID, "duration"},
         {"realtime.pingInterval=5s", ERR_INVALID, "did you mean realtime.ping_interval?"},
         {"worker=2", ERR_INVALID, "did you mean workers?"},
@@ -234,6 +244,17 @@ static void test_reload_takes_what_may_change(void **state)
 
 static void test_printed_form_is_read_back(void **state)
 {
+    static const char *const pairs[] = {
+        "realtime.max_lifetime=90s", "idempotency.ttl=172800s",
+        "tokens.payment_ttl=1d",     "drain_time=0",
+        "limits.body_bytes=65537",   "limits.queue_bytes=131072",
+    };
+    static const char *const lines[] = {
+        "\nrealtime.max_lifetime: 90s\n", "\nidempotency.ttl: 2d\n",
+        "\ntokens.payment_ttl: 24h\n",    "\ndrain_time: 0\n",
+        "\nlimits.body_bytes: 65537\n",   "\nlimits.queue_bytes: 128KiB\n",
+        "\nlimits.batch_bytes: 2MiB\n",
+    };
     struct config config;
     struct config again;
     struct buf first;
@@ -244,14 +265,17 @@ static void test_printed_form_is_read_back(void **state)
     config_init(&again);
     buf_init(&first, 65536);
     buf_init(&second, 65536);
-    assert_int_equal(config_set_pair(&config, "realtime.max_lifetime=90s", error), 0);
+    for (size_t i = 0; i < ARRAY_LENGTH(pairs); i++)
+        assert_int_equal(config_set_pair(&config, pairs[i], error), 0);
     config_print(&config, false, &first);
     buf_append_byte(&first, '\0');
     assert_int_equal(load_text(&again, first.ptr, error), 0);
     config_print(&again, false, &second);
     buf_append_byte(&second, '\0');
     assert_string_equal(first.ptr, second.ptr);
-    assert_non_null(strstr(first.ptr, "realtime.max_lifetime: 90s\n"));
+    for (size_t i = 0; i < ARRAY_LENGTH(lines); i++)
+        if (strstr(first.ptr, lines[i]) == NULL)
+            fail_msg("no %s in %s", lines[i], first.ptr);
     buf_fini(&first);
     buf_fini(&second);
     config_fini(&config);

@@ -6,7 +6,8 @@
  */
 #include "http/http_internal.h"
 
-/* Framing that may come with each byte of data, beyond one header's worth. */
+/* Framing that may come in any case, and with each byte of data. */
+#define OVERHEAD_BASE 16384
 #define OVERHEAD_PER_BYTE 16
 
 enum state {
@@ -152,7 +153,7 @@ static enum api_error take_framing_byte(struct http_body *body, char byte)
         return API_ERROR_BAD_REQUEST;
     if (body->left > body->data.max - body->data.len)
         return API_ERROR_BODY_TOO_LARGE;
-    if (body->overhead > LIMIT_HTTP_HEADERS + OVERHEAD_PER_BYTE * (uint64_t)body->data.len)
+    if (body->overhead > OVERHEAD_BASE + OVERHEAD_PER_BYTE * (uint64_t)body->data.len)
         return API_ERROR_BAD_REQUEST;
     return API_ERROR_NONE;
 }

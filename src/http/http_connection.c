@@ -162,12 +162,21 @@ static void hand_over(struct http_connection *connection)
     request->route->handle(request);
 }
 
+static size_t body_max(const struct http_connection *connection)
+{
+    const struct http_options *options = connection->server->options;
+    size_t max = connection->match.route->body_max;
+    if (max == HTTP_BODY)
+        return (size_t)options->body_bytes;
+    return max == HTTP_BATCH_BODY ? (size_t)options->batch_bytes : max;
+}
+
 static void begin_body(struct http_connection *connection)
 {
-    const struct http_route *route = connection->match.route;
     const struct http_head *head = &connection->head;
-    enum api_error error = http_body_begin(&connection->body, head, route->body_max);
-    uint64_t length = head->chunked ? route->body_max : head->content_length;
+    size_t max = body_max(connection);
+    enum api_error error = http_body_begin(&connection->body, head, max);
+    uint64_t length = head->chunked ? max : head->content_length;
     if (error == API_ERROR_NONE && !http_connection_reserve(connection, length))
         error = API_ERROR_BUSY;
     if (error != API_ERROR_NONE) {
@@ -296,7 +305,8 @@ static void take_head(struct http_connection *connection)
     if (connection->reader.text.len == 0 && !connection->reader.skipped_empty_line)
         start_request(connection);
     enum api_error error =
-        http_head_read(&connection->reader, &connection->input, &complete, &detail);
+        http_head_read(&connection->reader, (size_t)connection->server->options->header_bytes,
+                       &connection->input, &complete, &detail);
     if (error != API_ERROR_NONE)
         refuse(connection, error, detail);
     else if (complete)

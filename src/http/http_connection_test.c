@@ -117,7 +117,9 @@ static void test_idle(void **state)
 static void test_no_deadline_while_handled(void **state)
 {
     (void)state;
-    world->options = (struct http_options){SHORT, SHORT, SHORT};
+    world->options.header_timeout = SHORT;
+    world->options.body_timeout = SHORT;
+    world->options.idle_timeout = SHORT;
     client_dial();
     client_say_text("GET /hold HTTP/1.1\r\n" HOST "\r\n");
     world_wait_until_held();

@@ -154,9 +154,9 @@ static enum api_error check_origin(struct http_request *request, struct str orig
 static const struct http_route routes[] = {
     {"GET", "/show", HTTP_ANYONE, handle_show, 0, 0},
     {"GET", "/show/{a}/{b}", HTTP_ANYONE, handle_show, 0, 0},
-    {"POST", "/echo", HTTP_ANYONE, handle_echo, 100, 0},
+    {"POST", "/echo", HTTP_ANYONE, handle_echo, HTTP_BODY, 0},
     {"POST", "/show", HTTP_ANYONE, handle_show, 0, 0},
-    {"POST", "/much", HTTP_ANYONE, handle_length, 2 * LIMIT_LARGE_BODY, 0, admit_friends},
+    {"POST", "/much", HTTP_ANYONE, handle_length, HTTP_BATCH_BODY, 0, admit_friends},
     {"GET", "/field", HTTP_ANYONE, handle_field, 0, 0},
     {"GET", "/hold", HTTP_ANYONE, handle_hold, 0, 0},
     {"POST", "/hold", HTTP_ANYONE, handle_hold, 100, 0},
@@ -374,7 +374,9 @@ int world_set_up(void **state)
     (void)state;
     world = mem_zalloc(sizeof(*world));
     world->loop = loop_new();
-    world->options = (struct http_options){PATIENCE, PATIENCE, PATIENCE};
+    world->options = (struct http_options){PATIENCE,          PATIENCE,
+                                           PATIENCE,          .header_bytes = 16 * 1024,
+                                           .body_bytes = 100, .batch_bytes = 2 * LIMIT_LARGE_BODY};
     world->client.fd = -1;
     world->peer = address_from_ipv4((const uint8_t[]){192, 0, 2, 7});
     const struct http_route_table tables[] = {{routes, world}, {NULL, NULL}};

@@ -31,13 +31,14 @@ void http_head_reader_reset(struct http_head_reader *reader)
     buf_clear(&reader->text);
 }
 
-static enum api_error check_size(const struct http_head_reader *reader, size_t more)
+static enum api_error check_size(const struct http_head_reader *reader, size_t fields_max,
+                                 size_t more)
 {
     size_t size = reader->text.len + more - reader->fields_start;
     if (reader->lines == 0)
         return size > REQUEST_LINE_MAX ? API_ERROR_URL_TOO_LONG : API_ERROR_NONE;
     /* The request line counts as a line, and the empty one may follow. */
-    if (size > LIMIT_HTTP_HEADERS || reader->lines > LIMIT_HTTP_HEADER_COUNT + 1)
+    if (size > fields_max || reader->lines > LIMIT_HTTP_HEADER_COUNT + 1)
         return API_ERROR_HEADERS_TOO_LARGE;
     return API_ERROR_NONE;
 }
@@ -66,8 +67,8 @@ static enum api_error end_line(struct http_head_reader *reader, bool *complete, 
     return API_ERROR_NONE;
 }
 
-enum api_error http_head_read(struct http_head_reader *reader, struct str *input, bool *complete,
-                              const char **detail)
+enum api_error http_head_read(struct http_head_reader *reader, size_t fields_max, struct str *input,
+                              bool *complete, const char **detail)
 {
     enum api_error error = API_ERROR_NONE;
     *complete = false;
@@ -75,7 +76,7 @@ enum api_error http_head_read(struct http_head_reader *reader, struct str *input
     while (input->len > 0 && !*complete && error == API_ERROR_NONE) {
         const char *end = memchr(input->ptr, '\n', input->len);
         size_t length = end != NULL ? (size_t)(end - input->ptr) + 1 : input->len;
-        error = check_size(reader, length);
+        error = check_size(reader, fields_max, length);
         if (error != API_ERROR_NONE)
             return error;
         buf_append(&reader->text, input->ptr, length);

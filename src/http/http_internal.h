@@ -21,10 +21,11 @@ void http_head_reader_init(struct http_head_reader *reader);
 void http_head_reader_reset(struct http_head_reader *reader);
 /*
  * Takes bytes from the front of `*input`. API_ERROR_NONE and *complete when `text` holds the head;
- * else an error with a sentence in `*detail`.
+ * else an error with a sentence in `*detail`. `fields_max`: bytes of its lines after the first,
+ * LIMIT_HTTP_HEADERS at most.
  */
-enum api_error http_head_read(struct http_head_reader *reader, struct str *input, bool *complete,
-                              const char **detail);
+enum api_error http_head_read(struct http_head_reader *reader, size_t fields_max, struct str *input,
+                              bool *complete, const char **detail);
 
 /* A head that was understood; views into its text. */
 struct http_head {

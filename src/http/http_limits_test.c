@@ -77,6 +77,28 @@ static void test_large_bodies_share_a_stock(void **state)
     assert_int_equal(send_much(LIMIT_LARGE_BODY + 1), 200);
 }
 
+static void test_sizes_are_options(void **state)
+{
+    (void)state;
+    static const struct {
+        int64_t header_bytes, body_bytes;
+        int status;
+    } rows[] = {{32, 3, 200}, {31, 3, 431}, {32, 2, 413}, {32, 100, 200}};
+    for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
+        world->options.header_bytes = rows[i].header_bytes;
+        world->options.body_bytes = rows[i].body_bytes;
+        client_dial();
+        if (client_ask("POST /echo HTTP/1.1\r\n" HOST "Content-Length:   3\r\n\r\nabc") !=
+            rows[i].status)
+            fail_msg("row %zu", i);
+    }
+    world->options.header_bytes = 1000;
+    world->options.batch_bytes = 1000;
+    client_dial();
+    assert_int_equal(send_much(1000), 200);
+    assert_int_equal(send_much(1001), 413);
+}
+
 static void test_large_answers_share_a_stock(void **state)
 {
     (void)state;
@@ -181,10 +203,15 @@ static void test_handshakes(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_a_stranger_sends_no_body),    TEST(test_large_bodies_share_a_stock),
-        TEST(test_large_answers_share_a_stock), TEST(test_a_lost_client_gives_back),
-        TEST(test_connections_of_one_address),  TEST(test_connections_in_all),
-        TEST(test_requests_of_one_address),     TEST(test_handshakes),
+        TEST(test_a_stranger_sends_no_body),
+        TEST(test_large_bodies_share_a_stock),
+        TEST(test_sizes_are_options),
+        TEST(test_large_answers_share_a_stock),
+        TEST(test_a_lost_client_gives_back),
+        TEST(test_connections_of_one_address),
+        TEST(test_connections_in_all),
+        TEST(test_requests_of_one_address),
+        TEST(test_handshakes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

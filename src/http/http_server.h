@@ -71,12 +71,17 @@ enum http_access {
     HTTP_ADMIN,    /* the admin key */
 };
 
+/* As a route's body_max: what the options say. */
+#define HTTP_BODY SIZE_MAX
+#define HTTP_BATCH_BODY (SIZE_MAX - 1)
+
 struct http_route {
     const char *method;  /* "GET", "POST", "PATCH", "DELETE" */
     const char *pattern; /* "/server/v1/project/{project}/orders/{order}"; {…} is one segment */
     enum http_access access;
     http_handler_fn *handle;
-    size_t body_max; /* 0: a request with a body is refused with 413 */
+    size_t
+        body_max; /* or HTTP_BODY, HTTP_BATCH_BODY; 0: a request with a body is refused with 413 */
     unsigned flags;
     /*
      * Asked when the head is there, so that a stranger cannot send a large body; an error answers
@@ -104,6 +109,9 @@ struct http_options {
     int64_t handshakes;             /* of HTTP_ROUTE_HANDSHAKE */
     int64_t handshakes_per_address; /* the same */
     int64_t requests_per_address;   /* of HTTP_ROUTE_CORS, but for handshakes */
+    int64_t header_bytes;           /* all header lines of a request; LIMIT_HTTP_HEADERS at most */
+    int64_t body_bytes;             /* of HTTP_BODY; LIMIT_HTTP_BODY at most */
+    int64_t batch_bytes;            /* of HTTP_BATCH_BODY; LIMIT_HTTP_BATCH_BODY at most */
 };
 
 /* The routes of one folder, ended by a NULL pattern, and what their handlers get as `context`. */

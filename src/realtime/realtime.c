@@ -19,21 +19,20 @@ const struct http_route realtime_routes[] = {
      .access = HTTP_ANYONE,
      .handle = legacy_status_open,
      .flags = HTTP_ROUTE_PUBLIC | HTTP_ROUTE_HANDSHAKE},
-    {"POST", "/connection/http_stream", HTTP_USER, transport_stream_open, LIMIT_HTTP_BODY,
-     HANDSHAKE},
+    {"POST", "/connection/http_stream", HTTP_USER, transport_stream_open, HTTP_BODY, HANDSHAKE},
     {"GET", "/connection/sse", HTTP_USER, transport_stream_open_sse, 0, HANDSHAKE},
-    {"POST", "/connection/sse", HTTP_USER, transport_stream_open_sse, LIMIT_HTTP_BODY, HANDSHAKE},
+    {"POST", "/connection/sse", HTTP_USER, transport_stream_open_sse, HTTP_BODY, HANDSHAKE},
     {"GET", "/connection/uni_http_stream", HTTP_USER, transport_stream_open_one_way, 0, HANDSHAKE},
-    {"POST", "/connection/uni_http_stream", HTTP_USER, transport_stream_open_one_way,
-     LIMIT_HTTP_BODY, HANDSHAKE},
+    {"POST", "/connection/uni_http_stream", HTTP_USER, transport_stream_open_one_way, HTTP_BODY,
+     HANDSHAKE},
     {"GET", "/connection/uni_sse", HTTP_USER, transport_stream_open_one_way_sse, 0, HANDSHAKE},
-    {"POST", "/connection/uni_sse", HTTP_USER, transport_stream_open_one_way_sse, LIMIT_HTTP_BODY,
+    {"POST", "/connection/uni_sse", HTTP_USER, transport_stream_open_one_way_sse, HTTP_BODY,
      HANDSHAKE},
     /*
      * It asks for the name of a session, which only its client was told. Sessions last while the
      * server drains, and so do their pongs.
      */
-    {"POST", "/emulation", HTTP_ANYONE, emulation_handle, LIMIT_HTTP_BODY,
+    {"POST", "/emulation", HTTP_ANYONE, emulation_handle, HTTP_BODY,
      BROWSERS | HTTP_ROUTE_WHILE_DRAINING},
     {0},
 };

@@ -30,6 +30,8 @@ struct realtime_options {
     int64_t max_lifetime;      /* ms from the opening, less up to a tenth; then 3005; 0: no end */
     int64_t connections_per_user;   /* at once; more end with 3013; 0: no limit */
     int64_t commands_per_second;    /* of one connection; more end with 3013; 0: no limit */
+    int64_t message_bytes;          /* of one incoming WebSocket message; larger end with 1009 */
+    int64_t queue_bytes;            /* unsent, of one client; LIMIT_REALTIME_QUEUE at most */
     bool latest_on_connect;         /* tell a fresh connection where its user's orders stand */
     bool terminal_refusal_json;     /* refused credentials: 3500, else 3499 */
     bool terminal_refusal_protobuf; /* the same; 3500 leaves Android's tracker stuck */

@@ -89,6 +89,8 @@ void fixture_init(struct fixture *fixture)
                                                  .connect_timeout = 10 * 1000,
                                                  .position_interval = 40 * 1000,
                                                  .max_lifetime = 300 * 1000,
+                                                 .message_bytes = 64 * 1024,
+                                                 .queue_bytes = 64 * 1024,
                                                  .latest_on_connect = true,
                                                  .terminal_refusal_json = true};
     fixture->peers = realtime_peers_new();

@@ -143,7 +143,7 @@ static void start(struct realtime *realtime, struct stream *stream, const struct
     struct session *session = &connection->session;
     connection->stream = stream;
     connection->wrapping = wrapping;
-    stream_set_owner(stream, LIMIT_REALTIME_QUEUE, &handlers, connection);
+    stream_set_owner(stream, (size_t)realtime->options->queue_bytes, &handlers, connection);
     metrics_add(METRIC_HTTP_STREAMS, 1);
     session_init(session, realtime, &transport, encoding);
     session->origin = origin;

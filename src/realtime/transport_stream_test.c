@@ -173,8 +173,11 @@ static int set_up(void **state)
 {
     struct world *world = mem_zalloc(sizeof(*world));
     fixture_init(&world->fixture);
-    world->options = (struct http_options){
-        .header_timeout = 10000, .body_timeout = 10000, .idle_timeout = 10000};
+    world->options = (struct http_options){.header_timeout = 10000,
+                                           .body_timeout = 10000,
+                                           .idle_timeout = 10000,
+                                           .header_bytes = 16 * 1024,
+                                           .body_bytes = 64 * 1024};
     world->realtimes[0] = world->fixture.realtime;
     world->realtimes[1] =
         realtime_new(&world->fixture.service, &world->fixture.options, world->fixture.peers);

@@ -139,8 +139,10 @@ static struct session *take_over(struct realtime *realtime, struct stream *strea
                                  const struct centrifuge_encoding *encoding, char *origin)
 {
     struct connection *connection = mem_zalloc(sizeof(*connection));
-    connection->websocket = websocket_new(stream, LIMIT_WEBSOCKET_MESSAGE, LIMIT_REALTIME_QUEUE,
-                                          early, &handlers, connection);
+    const struct realtime_options *options = realtime->options;
+    connection->websocket =
+        websocket_new(stream, (size_t)options->message_bytes, (size_t)options->queue_bytes, early,
+                      &handlers, connection);
     session_init(&connection->session, realtime, &transport, encoding);
     connection->session.origin = origin;
     return &connection->session;

@@ -32,6 +32,7 @@
     "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Protocol: wss\r\n"           \
     "Sec-WebSocket-Key: " KEY "\r\n\r\n"
 #define STATUS(order, status) "{\"order_id\":" order ",\"status\":\"" status "\"}"
+#define FRAME_HEAD 8 /* bytes of append_frame before the payload */
 #define CONNECT "{\"id\":1,\"connect\":{\"data\":{\"auth\":\"$T\",\"project_id\":1}}}"
 
 /* A browser's end of a connection. */
@@ -136,8 +137,11 @@ static int set_up(void **state)
     int fds[2];
     fixture_init(&world->fixture);
     const struct http_route_table tables[] = {{realtime_routes, world->fixture.realtime}, {0}};
-    world->options = (struct http_options){
-        .header_timeout = 10000, .body_timeout = 10000, .idle_timeout = 10000};
+    world->options = (struct http_options){.header_timeout = 10000,
+                                           .body_timeout = 10000,
+                                           .idle_timeout = 10000,
+                                           .header_bytes = 16 * 1024,
+                                           .body_bytes = 64 * 1024};
     world->server = http_server_new(world->fixture.loop, tables, &world->options);
     buf_init(&world->input, 1024 * 1024);
     assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), 0);
@@ -194,6 +198,44 @@ static void test_conversation(void **state)
         "{\"order_id\":7,\"status\":\"paid\"},\"offset\":1}}}";
     assert_int_equal(world->input.len, sizeof(push) - 1);
     assert_memory_equal(world->input.ptr, push, sizeof(push) - 1);
+}
+
+/* Sends the handshake and a connect command; whether the reply comes rather than the end. */
+static bool is_answered_with(int64_t message_bytes, int64_t queue_bytes, size_t *reply_length)
+{
+    void *one;
+    struct buf bytes;
+    assert_int_equal(set_up(&one), 0);
+    struct world *world = one;
+    world->fixture.options.message_bytes = message_bytes;
+    world->fixture.options.queue_bytes = queue_bytes;
+    buf_init(&bytes, 65536);
+    append_frame(world, CONNECT, &bytes);
+    say(world, STR_LIT(GET("")));
+    await_text(world, "\r\n\r\n");
+    buf_clear(&world->input);
+    say(world, buf_view(&bytes));
+    wait_until(world, STR_LIT("\"pong\":true}}"));
+    bool is_answered = has(world, STR_LIT("\"pong\":true}}"));
+    *reply_length = world->input.len;
+    buf_fini(&bytes);
+    tear_down(&one);
+    return is_answered;
+}
+
+static void test_sizes_are_options(void **state)
+{
+    struct world *world = *state;
+    struct buf command;
+    size_t reply, close;
+    buf_init(&command, 65536);
+    append_frame(world, CONNECT, &command);
+    int64_t message = (int64_t)command.len - FRAME_HEAD;
+    buf_fini(&command);
+    assert_true(is_answered_with(message, 65536, &reply));
+    assert_false(is_answered_with(message - 1, 65536, &close));
+    assert_true(is_answered_with(message, (int64_t)reply, &reply));
+    assert_false(is_answered_with(message, (int64_t)reply - 1, &close));
 }
 
 static void test_ping_is_two_bytes_in_a_text_frame(void **state)
@@ -457,6 +499,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(test_conversation),
+        TEST(test_sizes_are_options),
         TEST(test_ping_is_two_bytes_in_a_text_frame),
         TEST(test_close_frame),
         TEST(test_client_that_goes),

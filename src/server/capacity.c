@@ -21,21 +21,24 @@
 #define WRITER_CACHE (64 * MIB)
 #define READER_CACHE (4 * MIB)
 
-/* A head, input that came after it, a body and an answer. */
-static int64_t http_bytes(void)
+/*
+ * A head, input that came after it, a body and an answer. What passes LIMIT_LARGE_BODY comes out of
+ * the stock, whatever the options let a body be; a smaller body may be one of settings.
+ */
+static int64_t http_bytes(const struct http_options *options)
 {
-    return LIMIT_HTTP_URL + LIMIT_HTTP_HEADERS + STREAM_READ_SIZE + 2 * LIMIT_LARGE_BODY;
+    return LIMIT_HTTP_URL + options->header_bytes + STREAM_READ_SIZE + 2 * LIMIT_LARGE_BODY;
 }
 
-static int64_t realtime_bytes(void)
+static int64_t realtime_bytes(const struct realtime_options *options)
 {
-    return LIMIT_WEBSOCKET_MESSAGE + LIMIT_REALTIME_QUEUE + FRAME_READER;
+    return options->message_bytes + options->queue_bytes + FRAME_READER;
 }
 
 static int64_t connection_bytes(const struct config *config)
 {
-    int64_t http = http_bytes();
-    int64_t realtime = realtime_bytes();
+    int64_t http = http_bytes(&config->http);
+    int64_t realtime = realtime_bytes(&config->realtime);
     int64_t tls = config->tls.cert_file[0] != '\0' ? TLS_CONNECTION : 0;
     return CONNECTION_OVERHEAD + tls + (http > realtime ? http : realtime);
 }

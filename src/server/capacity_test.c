@@ -6,16 +6,19 @@
 
 #include <cmocka.h>
 
-static int64_t sum_for(const char *connections, const char *certificate, int workers)
+#define KIB 1024
+
+/* With these options; the rest is as usual. */
+#define SUM_FOR(workers, ...) sum_for(workers, (const char *const[]){__VA_ARGS__, NULL})
+
+static int64_t sum_for(int workers, const char *const pairs[])
 {
     struct capacity_row rows[CAPACITY_ROWS];
     struct config config;
     char error[CONFIG_ERROR_SIZE];
     config_init(&config);
-    assert_int_equal(
-        config_set(&config, STR_LIT("limits.connections"), str_from(connections), error), 0);
-    assert_int_equal(config_set(&config, STR_LIT("tls.cert_file"), str_from(certificate), error),
-                     0);
+    for (; *pairs != NULL; pairs++)
+        assert_int_equal(config_set_pair(&config, *pairs, error), 0);
     int64_t sum = capacity_of(&config, workers, rows);
     int64_t added = 0;
     for (size_t i = 0; i < CAPACITY_ROWS; i++) {
@@ -30,16 +33,35 @@ static int64_t sum_for(const char *connections, const char *certificate, int wor
 static void test_what_it_grows_with(void **state)
 {
     (void)state;
-    int64_t one = sum_for("1000", "", 1);
-    int64_t two = sum_for("2000", "", 1);
+    int64_t one = SUM_FOR(1, "limits.connections=1000");
+    int64_t two = SUM_FOR(1, "limits.connections=2000");
     /* A connection is worth all of its buffers: between 200 and 300 KiB. */
-    assert_in_range((two - one) / 1000, 200 * 1024, 300 * 1024);
-    assert_true(sum_for("1000", "cert.pem", 1) > one);
-    assert_true(sum_for("1000", "", 4) > one);
+    assert_in_range((two - one) / 1000, 200 * KIB, 300 * KIB);
+    assert_true(SUM_FOR(1, "limits.connections=1000", "tls.cert_file=cert.pem") > one);
+    assert_true(SUM_FOR(4, "limits.connections=1000") > one);
+}
+
+static void test_the_sizes_of_the_options(void **state)
+{
+    (void)state;
+    int64_t usual = SUM_FOR(1, "limits.connections=1");
+    assert_int_equal(SUM_FOR(1, "limits.connections=1", "limits.header_bytes=20KiB"),
+                     usual + 4 * KIB);
+    /* Bodies that are larger come out of the stock. */
+    assert_int_equal(SUM_FOR(1, "limits.connections=1", "limits.body_bytes=256KiB"), usual);
+    assert_int_equal(SUM_FOR(1, "limits.connections=1", "limits.batch_bytes=16MiB"), usual);
+    /* A realtime connection holds less than another one, until it is given more. */
+    assert_int_equal(SUM_FOR(1, "limits.connections=1", "limits.queue_bytes=32KiB"), usual);
+    int64_t queue = SUM_FOR(1, "limits.connections=1", "limits.queue_bytes=1MiB");
+    assert_in_range(queue - usual, 800 * KIB, 1024 * KIB);
+    assert_int_equal(SUM_FOR(1, "limits.connections=1", "limits.queue_bytes=1MiB",
+                             "limits.message_bytes=100KiB"),
+                     queue + 36 * KIB);
 }
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_what_it_grows_with)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_what_it_grows_with),
+                                       cmocka_unit_test(test_the_sizes_of_the_options)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -26,9 +26,9 @@
 
 enum {
     PRUNE_ROWS = 200,
-    PRUNE_SOON = 20,              /* ms until the next step when one has found much to do */
-    PROBE_INTERVAL = 1000,        /* ms at most between attempts to write while the store refuses */
-    PROBE_SIZE = LIMIT_HTTP_BODY, /* as much as one order may need */
+    PRUNE_SOON = 20,        /* ms until the next step when one has found much to do */
+    PROBE_INTERVAL = 1000,  /* ms at most between attempts to write while the store refuses */
+    PROBE_SIZE = 64 * 1024, /* as much as one order may need */
 };
 
 struct writer {

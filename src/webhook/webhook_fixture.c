@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/err.h"
+#include "base/limits.h"
 #include "base/mem.h"
 #include "codec/json.h"
 #include "http/http_server.h"
@@ -190,7 +191,8 @@ static const struct http_route routes[] = {
     {NULL},
 };
 
-static const struct http_options http_options = {60000, 60000, 60000};
+static const struct http_options http_options = {60000, 60000, 60000,
+                                                 .header_bytes = LIMIT_HTTP_HEADERS};
 
 static void let_all_go(struct world *world)
 {
