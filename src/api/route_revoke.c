@@ -14,6 +14,8 @@
 
 #include <string.h>
 
+#define NOT_GIVEN INT64_MIN
+
 struct request {
     struct str user_external_id;
     bool all_users;
@@ -56,7 +58,8 @@ static void submit(struct http_request *http, int32_t project_id, const struct r
     if (request->user_external_id.len > 0)
         memcpy(write->user_external_id, request->user_external_id.ptr,
                request->user_external_id.len);
-    write->before = request->before;
+    if (request->before != NOT_GIVEN)
+        write->before = request->before;
     write->done = written;
     write->argument = http;
     if (revocation_write_submit(write) == 0)
@@ -65,10 +68,16 @@ static void submit(struct http_request *http, int32_t project_id, const struct r
     mem_free(write);
 }
 
+/* 0 would mean now to the job: who sends a date that was never set does not mean that. */
+static bool is_time_that_came(int64_t before, int64_t now)
+{
+    return before == NOT_GIVEN || (before > 0 && before <= now);
+}
+
 void route_revoke(struct http_request *http)
 {
     struct service *service = http->context;
-    struct request request = {0};
+    struct request request = {.before = NOT_GIVEN};
     const struct auth_project *project = merchant_project(http);
     if (project == NULL)
         return;
@@ -78,8 +87,9 @@ void route_revoke(struct http_request *http)
     if (request.all_users == (request.user_external_id.len > 0))
         http_respond_error(http, API_ERROR_INVALID_FIELD,
                            "user_external_id, or all_users: true, and not both");
-    else if (request.before > loop_wall(service->loop))
-        http_respond_error(http, API_ERROR_INVALID_FIELD, "before: must not be in the future");
+    else if (!is_time_that_came(request.before, loop_wall(service->loop)))
+        http_respond_error(http, API_ERROR_INVALID_FIELD,
+                           "before: must not be in the future, nor from before 1970");
     else
         submit(http, project->project_id, &request);
     json_free(&document);

@@ -19,7 +19,7 @@ static int write_body(const struct cli_arguments *arguments, struct buf *body)
     else
         json_write_bool(body, "all_users", true);
     int result = cli_read_moment(arguments, "before", &before);
-    if (before > 0)
+    if (cli_has(arguments, "before"))
         json_write_time(body, "before", before);
     buf_append_byte(body, '}');
     return result;

@@ -42,6 +42,7 @@ serverTest('a user is revoked', { workers: 3 }, async (server, t) => {
       [{}, /user_external_id, or all_users/],
       [{ user_external_id: 'u1', all_users: true }, /not both/],
       [{ user_external_id: 'u1', before: '2100-01-01T00:00:00Z' }, /future/],
+      [{ user_external_id: 'u1', before: '1970-01-01T00:00:00Z' }, /1970/],
       [{ user: 'u1' }, /unknown field/],
       [{ user_external_id: 'u1', before: 'now' }, /before/],
     ]) {
@@ -106,6 +107,8 @@ serverTest('tokens before a time, and all users', {}, async (server, t) => {
     const fresh = server.own(new Page(server, { auth: project.token('u1'), project_id: project.id }));
     await fresh.connected.next('a connection');
     await command(server, 'user', 'revoke', 'u1', '--project', String(project.id), '--before', '1h');
+    const never = ['--before', '1970-01-01T00:00:00Z'];
+    await assert.rejects(command(server, 'user', 'revoke', 'u1', '--project', String(project.id), ...never), /1970/);
     assert.equal(await statusOf(project, 'u1', now() - 7200), 401);
     assert.equal(await statusOf(project, 'u1', now() - 1800), 200);
     await project.set(1, 'paid');
