@@ -36,9 +36,9 @@ ROUNDS ?= 300
 crash: ## kill the server ROUNDS times under load, and everything else that can go wrong round it
 	@tools/setup.sh test
 	@$(MAKE) --no-print-directory build/build.ninja
-	cmake --build --preset release --target orderwire
+	cmake --build --preset release --target orderwire disk_faults
 	cd tests/e2e && ORDERWIRE_ROUNDS=$(ROUNDS) node --test --test-concurrency=1 --test-reporter=spec \
-	    crash.test.mjs webhook_crash.test.mjs trouble.test.mjs faults.test.mjs
+	    crash.test.mjs webhook_crash.test.mjs power.test.mjs trouble.test.mjs faults.test.mjs
 
 MINUTES ?= 30
 soak: ## MINUTES of mixed load: memory, descriptors, queues and latency stay as they are
