@@ -32,7 +32,10 @@ async function connects(server, data, origin) {
   return socket.closed();
 }
 
-/** The first message of a stream, or the code with which it ends. */
+/**
+ * The first message of a stream, or the code with which it ends. Any page can read that: SDKs that could not would
+ * try again for ever; one that is refused reads nothing else.
+ */
 async function streams(server, path, data, origin, oneWay) {
   const message = oneWay ? { data } : { connect: { data }, id: 1 };
   const response = await fetch(`${server.url}${path}`, {
@@ -41,12 +44,16 @@ async function streams(server, path, data, origin, oneWay) {
     body: JSON.stringify(message),
   });
   assert.equal(response.status, 200);
+  assert.equal(response.headers.get('access-control-allow-origin'), origin === undefined ? null : '*');
+  assert.match(response.headers.get('vary'), /Origin/);
   let text = '';
   for await (const chunk of response.body) {
     text += Buffer.from(chunk);
     if (text.includes('"ping":25')) return 'connected';
   }
-  return Number(/"code":(\d+)/.exec(text)[1]);
+  const [, alone, code] = /^(?:data: )?(?:{"push":)?({"disconnect":{"code":(\d+),"reason":"[a-z ]+"}})}?\n+$/.exec(text) ?? [];
+  assert.ok(alone, text);
+  return Number(code);
 }
 
 serverTest('Get order and its preflight', {}, async (server) => {
