@@ -167,7 +167,7 @@ static const struct http_route routes[] = {
     {"GET", "/cors/error/{n}", HTTP_ANYONE, handle_error, 0, HTTP_ROUTE_CORS},
     {"GET", "/listed/{a}", HTTP_ANYONE, handle_headers, 0, HTTP_ROUTE_CORS,
      .check_origin = check_origin},
-    {"GET", "/begin", HTTP_ANYONE, handle_show, 0, HTTP_ROUTE_HANDSHAKE},
+    {"GET", "/begin", HTTP_ANYONE, handle_show, 0, HTTP_ROUTE_HANDSHAKE | HTTP_ROUTE_CORS},
     {"GET", "/upgrade", HTTP_ANYONE, world_upgrade, 0, 0},
     {"GET", "/stream", HTTP_ANYONE, handle_stream, 0, HTTP_ROUTE_CORS},
     {"POST", "/stream", HTTP_ANYONE, handle_stream, 100, HTTP_ROUTE_CORS},

@@ -64,13 +64,14 @@ static enum api_error take_handshake(const struct http_connection *connection, s
 
 enum api_error http_limits_take(const struct http_connection *connection)
 {
-    unsigned flags = connection->match.flags;
+    const struct http_match *match = &connection->match;
     struct str holder = {0};
     if (!is_proxy(connection->server, &connection->client))
         holder = address_holder(&connection->client);
-    if (flags & HTTP_ROUTE_HANDSHAKE)
+    /* A preflight begins nothing. */
+    if (match->route != NULL && (match->flags & HTTP_ROUTE_HANDSHAKE))
         return take_handshake(connection, holder);
-    if (!(flags & HTTP_ROUTE_CORS) || holder.len == 0 ||
+    if (!(match->flags & HTTP_ROUTE_CORS) || holder.len == 0 ||
         take(connection, QUOTA_ADDRESS_REQUESTS, holder,
              connection->server->options->requests_per_address))
         return API_ERROR_NONE;

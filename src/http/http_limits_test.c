@@ -198,6 +198,22 @@ static void test_handshakes(void **state)
     assert_int_equal(ask_until_refused("GET /begin HTTP/1.1\r\n" HOST "\r\n", 503), 2);
 }
 
+static void test_a_preflight_is_no_handshake(void **state)
+{
+    static const char preflight[] = "OPTIONS /begin HTTP/1.1\r\n" HOST "Origin: https://a\r\n\r\n";
+    (void)state;
+    world->options.handshakes = 1;
+    world->options.handshakes_per_address = 1;
+    client_dial();
+    for (int i = 0; i < 5; i++)
+        assert_int_equal(client_ask(preflight), 204);
+    assert_int_equal(client_ask("GET /begin HTTP/1.1\r\n" HOST "\r\n"), 200);
+    world->options.requests_per_address = 1;
+    assert_int_equal(client_ask(preflight), 204);
+    assert_int_equal(client_ask(preflight), 204);
+    assert_int_equal(client_ask(preflight), 429);
+}
+
 #define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
 
 int main(void)
@@ -212,6 +228,7 @@ int main(void)
         TEST(test_connections_in_all),
         TEST(test_requests_of_one_address),
         TEST(test_handshakes),
+        TEST(test_a_preflight_is_no_handshake),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -108,7 +108,7 @@ struct http_options {
     int64_t connections_per_address;
     int64_t handshakes;             /* of HTTP_ROUTE_HANDSHAKE */
     int64_t handshakes_per_address; /* the same */
-    int64_t requests_per_address;   /* of HTTP_ROUTE_CORS, but for handshakes */
+    int64_t requests_per_address;   /* of HTTP_ROUTE_CORS and preflights, but for handshakes */
     int64_t header_bytes;           /* all header lines of a request; LIMIT_HTTP_HEADERS at most */
     int64_t body_bytes;             /* of HTTP_BODY; LIMIT_HTTP_BODY at most */
     int64_t batch_bytes;            /* of HTTP_BATCH_BODY; LIMIT_HTTP_BATCH_BODY at most */
