@@ -410,6 +410,8 @@ static void on_drained(void *owner)
 static void on_closed(void *owner)
 {
     struct http_connection *connection = owner;
+    if (stream_was_refused(connection->stream))
+        http_limits_complain(connection->server, stream_peer(connection->stream));
     /* The stream frees itself. */
     connection->stream = NULL;
     http_connection_lost(connection);

@@ -149,6 +149,8 @@ NODISCARD bool http_connection_reserve(struct http_connection *connection, uint6
 
 /* Counts the connection until its stream ends. ERR_BUSY: there are too many. */
 NODISCARD int http_limits_count(struct http_connection *connection, const struct http_port *port);
+/* Tells the log, now and then, that connections are refused. */
+void http_limits_complain(struct http_server *server, const struct address *peer);
 /* One more request of its client, to the route that was found; or the error that refuses it. */
 enum api_error http_limits_take(const struct http_connection *connection);
 

@@ -17,7 +17,7 @@ static bool is_proxy(const struct http_server *server, const struct address *add
     return server->trust != NULL && forwarded_trusts(server->trust, address);
 }
 
-static void complain(struct http_server *server, const struct address *peer)
+void http_limits_complain(struct http_server *server, const struct address *peer)
 {
     char text[ADDRESS_TEXT_SIZE];
     int64_t now = loop_now(server->loop);
@@ -39,7 +39,7 @@ int http_limits_count(struct http_connection *connection, const struct http_port
     int64_t per_address = is_client ? options->connections_per_address : -1;
     int result = stream_count(connection->stream, server->quota, options->connections, per_address);
     if (result != 0)
-        complain(server, peer);
+        http_limits_complain(server, peer);
     return result;
 }
 

@@ -406,6 +406,12 @@ int stream_count(struct stream *stream, struct quota *quota, int64_t all, int64_
     return stream->proxy != NULL ? 0 : count_address(stream);
 }
 
+bool stream_was_refused(const struct stream *stream)
+{
+    return stream->quota != NULL && stream->proxy == NULL && stream->per_address >= 0 &&
+           !stream->counted_address;
+}
+
 int stream_use_tls(struct stream *stream, struct tls_settings *settings)
 {
     stream->tls = tls_new(settings, stream->fd);

@@ -55,6 +55,8 @@ void stream_expect_proxy(struct stream *stream, int64_t deadline_mono);
  */
 NODISCARD int stream_count(struct stream *stream, struct quota *quota, int64_t all,
                            int64_t per_address);
+/* It ends for that reason. */
+bool stream_was_refused(const struct stream *stream);
 /* Another owner takes it, with another bound for its output. */
 void stream_set_owner(struct stream *stream, size_t output_max,
                       const struct stream_handlers *handlers, void *owner);

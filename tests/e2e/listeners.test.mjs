@@ -2,6 +2,7 @@
 // How clients reach the server: through proxies that are trusted and strangers who pretend to be some.
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtemp, readFile, rm, stat } from 'node:fs/promises';
 import http from 'node:http';
 import net from 'node:net';
@@ -174,6 +175,19 @@ serverTest('the PROXY protocol', proxied, async (server) => {
   assert.equal(await say(server, Buffer.alloc(0), asIs, request), '', 'no header');
   assert.equal(await say(server, Buffer.from('PROXY TCP4 198.51.100.7 1 2\r\n'), asIs, request), '');
   assert.equal(await say(server, binary2(1, 0x11, address4.subarray(1)), asIs, request), '');
+});
+
+const one = { ...proxied, workers: 1, 'limits.connections_per_address': 1 };
+serverTest('a client of the PROXY protocol with too many connections', one, async (server) => {
+  const request = 'GET /health HTTP/1.1\r\nHost: a\r\n\r\n';
+  const first = server.own(net.connect(server.port, '127.0.0.1'));
+  first.write(Buffer.concat([headers[0][0], Buffer.from(request)]));
+  await once(first, 'data');
+  assert.equal(await say(server, headers[0][0], asIs, request), '');
+  assert.equal(await say(server, headers[3][0], asIs, request), '');
+  assert.match(await say(server, headers[1][0], asIs, request.replace('\r\n\r\n', '\r\nConnection: close\r\n\r\n')), / 200 /);
+  assert.match(server.log, /connections are refused.*"address":"198\.51\.100\.7"/);
+  assert.equal(server.log.split('connections are refused').length, 2, 'said once in a while');
 });
 
 serverTest('the PROXY protocol from a stranger', { ...proxied, 'proxy.trusted': '10.0.0.0/8' }, async (server) => {
