@@ -37,15 +37,15 @@ function(orderwire_folder name)
     orderwire_headers_alone(${name} LIBRARIES ${arg_LIBRARIES})
 endfunction()
 
-# orderwire_test(NAME SOURCES ... DEPENDS folder ...): a cmocka program that ctest runs.
+# orderwire_test(NAME SOURCES ... DEPENDS folder ... [UNDER command ...]): a cmocka program that ctest runs.
 function(orderwire_test name)
-    cmake_parse_arguments(arg "" "" "SOURCES;DEPENDS;LIBRARIES" ${ARGN})
+    cmake_parse_arguments(arg "" "" "SOURCES;DEPENDS;LIBRARIES;UNDER" ${ARGN})
     add_executable(${name} ${arg_SOURCES})
     foreach(folder IN LISTS arg_DEPENDS)
         target_link_libraries(${name} PRIVATE orderwire_${folder})
     endforeach()
     target_link_libraries(${name} PRIVATE PkgConfig::cmocka ${arg_LIBRARIES})
     set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/unit)
-    add_test(NAME ${name} COMMAND ${name})
+    add_test(NAME ${name} COMMAND ${arg_UNDER} $<TARGET_FILE:${name}>)
     set_tests_properties(${name} PROPERTIES TIMEOUT 60 LABELS unit)
 endfunction()

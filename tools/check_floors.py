@@ -26,6 +26,7 @@ LIBRARIES = {
     "libyaml": r"yaml\.h",
     "libpq": r"(postgresql/)?libpq-fe\.h",
     "cnats": r"nats/.*",
+    "valgrind": r"valgrind/.*",
 }
 # libssl, and of libcrypto what speaks to it.
 TLS_FOLDER = pathlib.PurePath("src/net")
