@@ -45,15 +45,19 @@ bool http_connection_reserve(struct http_connection *connection, uint64_t bytes)
     return true;
 }
 
-static void give_back(struct http_connection *connection)
+/* All but what `held` bytes take of the stock. */
+static void give_back(struct http_connection *connection, size_t held)
 {
-    quota_give_back(connection->server->quota, connection->reserved);
-    connection->reserved = 0;
+    size_t kept = held > LIMIT_LARGE_BODY ? held : 0;
+    if (kept >= connection->reserved)
+        return;
+    quota_give_back(connection->server->quota, connection->reserved - kept);
+    connection->reserved = kept;
 }
 
 static void release(struct http_connection *connection)
 {
-    give_back(connection);
+    give_back(connection, 0);
     loop_timer_cancel(&connection->timer);
     list_remove(&connection->node);
     connection->server->count--;
@@ -393,7 +397,7 @@ static void on_later(struct loop_message *message)
 
 static void await_request(struct http_connection *connection)
 {
-    give_back(connection);
+    give_back(connection, 0);
     set_phase(connection, HTTP_PHASE_HEAD);
     if (connection->rest.len > 0)
         settle_later(connection);
@@ -491,6 +495,8 @@ static void forget_request(struct http_connection *connection)
 void http_connection_answered(struct http_connection *connection, bool keep_alive)
 {
     forget_request(connection);
+    /* The body is gone; its share is for what the peer has not yet taken of the answer. */
+    give_back(connection, connection->stream != NULL ? stream_queued(connection->stream) : 0);
     if (connection->stream == NULL)
         set_phase(connection, HTTP_PHASE_OVER);
     else if (!keep_alive)

@@ -55,6 +55,11 @@ static void handle_length(struct http_request *request)
     buf_fini(&text);
 }
 
+static void handle_half(struct http_request *request)
+{
+    world_answer(request, 200, str_make(request->body.ptr, request->body.len / 2));
+}
+
 static void handle_field(struct http_request *request)
 {
     world_answer(request, http_request_has_header(request, "X-TEST") ? 200 : 404,
@@ -157,6 +162,7 @@ static const struct http_route routes[] = {
     {"POST", "/echo", HTTP_ANYONE, handle_echo, HTTP_BODY, 0},
     {"POST", "/show", HTTP_ANYONE, handle_show, 0, 0},
     {"POST", "/much", HTTP_ANYONE, handle_length, HTTP_BATCH_BODY, 0, admit_friends},
+    {"POST", "/half", HTTP_ANYONE, handle_half, HTTP_BATCH_BODY, 0},
     {"GET", "/field", HTTP_ANYONE, handle_field, 0, 0},
     {"GET", "/hold", HTTP_ANYONE, handle_hold, 0, 0},
     {"POST", "/hold", HTTP_ANYONE, handle_hold, 100, 0},

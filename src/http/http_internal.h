@@ -142,8 +142,8 @@ void http_connection_drain(struct http_connection *connection);
 void http_connection_answered(struct http_connection *connection, bool keep_alive);
 
 /*
- * Room for a body or an answer of this many bytes until the answer has been taken by the peer. False
- * when all connections together hold too much.
+ * Room for a body or an answer of this many bytes; once answered, for what the peer has not yet taken.
+ * False when all connections together hold too much.
  */
 NODISCARD bool http_connection_reserve(struct http_connection *connection, uint64_t bytes);
 
