@@ -187,6 +187,21 @@ static void add_key(struct jwks *set, struct str key_id, enum jwt_algorithm algo
     };
 }
 
+/* RFC 7517 sections 4.2 and 4.3: what a key says of its use. */
+static bool is_for_signatures(const struct json *key)
+{
+    const struct json *operations = json_get_non_null(key, "key_ops");
+    struct str operation;
+    if (json_get_non_null(key, "use") != NULL && !member_is(key, "use", "sig"))
+        return false;
+    for (size_t i = 0; i < json_length(operations); i++) {
+        if (json_as_string(json_at(operations, i), &operation) &&
+            str_equal_text(operation, "verify"))
+            return true;
+    }
+    return operations == NULL;
+}
+
 static int read_key(const struct json *json, size_t index, struct jwks *set, char *error)
 {
     const struct json *id = json_get_non_null(json, "kid");
@@ -196,8 +211,7 @@ static int read_key(const struct json *json, size_t index, struct jwks *set, cha
         return refuse(error, "key %zu: expected an object, got %s", index,
                       json_kind_name(json_kind(json)));
     const struct key_type *type = find_type(json);
-    bool is_other_use = json_get_non_null(json, "use") != NULL && !member_is(json, "use", "sig");
-    if (type == NULL || is_other_use || !read_algorithm(json, type->scheme, &algorithm))
+    if (type == NULL || !is_for_signatures(json) || !read_algorithm(json, type->scheme, &algorithm))
         return 0;
     if (id && !json_as_string(id, &key_id))
         return refuse(error, "key %zu: kid must be a string", index);

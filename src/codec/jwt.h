@@ -59,7 +59,8 @@ struct jwks {
 /*
  * Reads a key set: {"keys":[…]} (RFC 7517) or a bare array (xsolla-sdks.md section 4). RSA keys, points
  * of P-256 and P-384, and Ed25519 keys; those of other types, curves, uses and algorithms are passed
- * over, secrets ("oct") too. n and e may be base64url or, as Xsolla Login gives them, hexadecimal.
+ * over, secrets ("oct") too. A use is "use" or "key_ops". n and e may be base64url or, as Xsolla Login
+ * gives them, hexadecimal.
  * ERR_INVALID with a sentence in `error` (JSON_ERROR_SIZE bytes) when it is malformed or leaves no
  * key; ERR_TOO_LARGE over LIMIT_JWKS_KEYS. A key that is bad (RSA below 2048 bits, say) makes the set
  * malformed when `strict`, and is passed over otherwise.

@@ -369,6 +369,13 @@ static void test_key_sets(void **state)
                                                                                "") "]}",
          0, 1, ""},
         {"[" RSA_KEY(OWN_MODULUS, "AQAB", "") "," RSA_KEY(A2_MODULUS, "AQAB", "") "]", 0, 2, ""},
+        {"[" RSA_KEY(OWN_MODULUS, "AQAB", ",\"key_ops\":[\"sign\",\"verify\"]") "," RSA_KEY(
+             A2_MODULUS, "AQAB", ",\"key_ops\":null") "]",
+         0, 2, ""},
+        {"[" RSA_KEY(OWN_MODULUS, "AQAB", ",\"key_ops\":[\"encrypt\",1]") "," RSA_KEY(
+             OWN_MODULUS, "AQAB", ",\"key_ops\":[]") "," RSA_KEY(A2_MODULUS, "AQAB",
+                                                                 ",\"key_ops\":\"verify\"") "]",
+         ERR_INVALID, 0, "no key for signatures"},
         {"[]", ERR_INVALID, 0, "no key for signatures"},
         {"{\"keys\":[{\"kty\":\"EC\"}]}", ERR_INVALID, 0, "no key for signatures"},
         {"{}", ERR_INVALID, 0, "expected an object with an array"},
