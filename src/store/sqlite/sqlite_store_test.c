@@ -131,6 +131,39 @@ static void newer_schema_is_refused(void **state)
     open_fixture(f);
 }
 
+/* As the first scripts left it, or a death between two of them. */
+static void older_schemas_are_brought_up_to_date(void **state)
+{
+    static const char *const older[] = {
+        "DROP TABLE revocations; PRAGMA user_version = 2",
+        "DROP TABLE revocations; DROP TABLE endpoints; DROP TABLE backlogs; DROP TABLE deliveries;"
+        "DROP TABLE attempts; DROP TABLE replays; PRAGMA user_version = 1",
+    };
+    struct fixture *f = *state;
+    struct store_identity identity = *store_identity(f->store);
+    struct store_order order;
+    int64_t before;
+    add_order(f, 5, add_user(f, "u1"), ORDER_PAID);
+    for (size_t i = 0; i < ARRAY_LENGTH(older); i++) {
+        close_fixture(f);
+        execute(f, older[i]);
+        open_fixture(f);
+        assert_memory_equal(&identity, store_identity(f->store), sizeof(identity));
+        assert_int_equal(store_order_get(f->reader, PROJECT, 5, &order), 0);
+        assert_int_equal(store_revocation_get(f->reader, PROJECT, STR_LIT("u1"), &before), 0);
+        assert_int_equal(before, 0);
+        assert_int_equal(store_revocation_put(f->writer, PROJECT, STR_LIT("u1"), 7), 0);
+    }
+    close_fixture(f);
+    /* A script that cannot be run to its end has changed nothing. */
+    execute(f, "PRAGMA user_version = 2");
+    assert_refused(f, ERR_IO, "revocations already exists");
+    execute(f, "PRAGMA user_version = 3");
+    open_fixture(f);
+    assert_int_equal(store_revocation_get(f->reader, PROJECT, STR_LIT("u1"), &before), 0);
+    assert_int_equal(before, 7);
+}
+
 static void damage_empty(struct bytes *bytes)
 {
     bytes->len = 0;
@@ -363,6 +396,7 @@ int main(void)
         ON(sqlite, second_server_is_refused),
         ON(sqlite, missing_directory_is_refused),
         ON(sqlite, newer_schema_is_refused),
+        ON(sqlite, older_schemas_are_brought_up_to_date),
         ON(sqlite, damaged_files_are_refused),
         ON(sqlite, foreign_database_is_refused),
         ON(sqlite, log_is_taken_up),
