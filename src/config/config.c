@@ -327,12 +327,13 @@ int config_load_environment(struct config *config, char error[CONFIG_ERROR_SIZE]
     return 0;
 }
 
-static int check_proxies(const struct config *config, char *error)
+static int check_proxies(struct config *config, char *error)
 {
-    struct forwarded_trust trust;
+    struct forwarded_trust *trust = &config->proxies;
     struct str word;
-    int result = forwarded_trust_parse(str_from(config->proxy_trusted), &trust, &word);
-    if (result == 0 && config->proxy_protocol && trust.count == 0 && !trust.unix_sockets)
+    int result = forwarded_trust_parse(str_from(config->proxy_trusted), trust, &word);
+    trust->field = strcmp(config->proxy_field, "forwarded") == 0 ? "forwarded" : "x-forwarded-for";
+    if (result == 0 && config->proxy_protocol && trust->count == 0 && !trust->unix_sockets)
         return fail(error, STR_LIT("proxy.trusted"), "networks of proxies for proxy.protocol");
     if (result == 0)
         return 0;
@@ -411,6 +412,7 @@ void config_reload(struct config *live, const struct config *fresh)
         else
             set_text(field_of(live, option), str_from(*(char **)field_of(fresh, option)));
     }
+    live->proxies = fresh->proxies;
 }
 
 void config_print(const struct config *config, bool json, struct buf *out)

@@ -9,6 +9,7 @@
 #ifndef ORDERWIRE_CONFIG_CONFIG_H
 #define ORDERWIRE_CONFIG_CONFIG_H
 
+#include "codec/forwarded.h"
 #include "net/tls.h"
 #include "realtime/realtime.h"
 #include "service/service.h"
@@ -28,7 +29,8 @@ struct config {
     char *log_format;
     char *proxy_trusted;
     bool proxy_protocol;
-    char *proxy_field; /* as choices spell it */
+    char *proxy_field;              /* as choices spell it */
+    struct forwarded_trust proxies; /* what these two say, by config_check */
     struct tls_options tls;
     struct http_options http;
     struct realtime_options realtime;

@@ -128,7 +128,7 @@ struct http_server *http_server_new(struct loop *loop, const struct http_route_t
                                     const struct http_options *options);
 /* Before the first connection; it outlives the server. Without it nothing is limited. */
 void http_server_use_quota(struct http_server *server, struct quota *quota);
-/* Before the first connection; it outlives the server. Without it no proxy is believed. */
+/* Before the first connection; it outlives the server, and may change. Without it no proxy is believed. */
 void http_server_trust_proxies(struct http_server *server, const struct forwarded_trust *trust);
 /* All connections have ended. */
 void http_server_free(struct http_server **server);

@@ -49,7 +49,6 @@ struct server {
     struct realtime_peers *peers;
     struct quota *quota;
     struct tls_tickets *tickets;
-    struct forwarded_trust trust;
     struct tls_settings *tls; /* NULL: plain HTTP */
     struct worker *workers[WORKERS_MAX];
     struct hub_feed *feeds[WORKERS_MAX];
@@ -147,16 +146,6 @@ static int read_certificates(struct server *server, char *error)
     return ERR_INVALID;
 }
 
-static int read_trust(struct server *server, char *error)
-{
-    struct str word;
-    server->trust.field = server->config->proxy_field;
-    if (forwarded_trust_parse(str_from(server->config->proxy_trusted), &server->trust, &word) == 0)
-        return 0;
-    snprintf(error, SERVER_ERROR_SIZE, "proxy.trusted is not a list of networks");
-    return ERR_INVALID;
-}
-
 static int make_workers(struct server *server, char *error)
 {
     int count = server_worker_count(server->config);
@@ -167,7 +156,6 @@ static int make_workers(struct server *server, char *error)
         .peers = server->peers,
         .quota = server->quota,
         .tls = server->tls,
-        .trust = &server->trust,
     };
     for (int i = 0; i < count; i++) {
         server->workers[i] = worker_new(server->config, &shared);
@@ -298,10 +286,10 @@ struct server *server_start(const struct config *config, const struct server_ext
     server->tickets = tls_tickets_new();
     pthread_mutex_init(&server->mutex, NULL);
     pthread_cond_init(&server->changed, NULL);
-    if (read_trust(server, error) != 0 || read_certificates(server, error) != 0 ||
-        open_store(server, error) != 0 || open_audit(server, error) != 0 ||
-        start_keys(server, error) != 0 || make_workers(server, error) != 0 ||
-        start_threads(server, error) != 0 || start_workers(server, extras, error) != 0) {
+    if (read_certificates(server, error) != 0 || open_store(server, error) != 0 ||
+        open_audit(server, error) != 0 || start_keys(server, error) != 0 ||
+        make_workers(server, error) != 0 || start_threads(server, error) != 0 ||
+        start_workers(server, extras, error) != 0) {
         server_stop(&server, 0);
         return NULL;
     }

@@ -41,7 +41,7 @@ struct worker {
     struct http_server *http;
     struct worker_port ports[SERVER_PORTS];
     struct tls_settings *tls; /* of SERVER_LISTEN; NULL: none */
-    const struct forwarded_trust *trust;
+    struct forwarded_trust trust;
     struct http_options http_options;
     struct realtime_options realtime_options;
     struct loop_message stop;
@@ -62,7 +62,7 @@ struct worker *worker_new(const struct config *config, const struct worker_share
     service->store = shared->store;
     service->webhook_key = shared->secrets_key;
     service->quota = shared->quota;
-    worker->trust = shared->trust;
+    worker->trust = config->proxies;
     worker->ports[SERVER_LISTEN].http.proxy_protocol = config->proxy_protocol;
     worker->ports[SERVER_REDIRECT].http.redirect_port = config->redirect_port;
     if (shared->tls != NULL)
@@ -141,7 +141,7 @@ int worker_start(struct worker *worker, struct writer *writer, const int descrip
     worker->service.writer = writer;
     worker->http = http_server_new(worker->service.loop, tables, &worker->http_options);
     http_server_use_quota(worker->http, worker->service.quota);
-    http_server_trust_proxies(worker->http, worker->trust);
+    http_server_trust_proxies(worker->http, &worker->trust);
     if (open_ports(worker, descriptors) != 0)
         return ERR_IO;
     if (pthread_create(&worker->thread, NULL, run, worker) != 0)
@@ -160,15 +160,20 @@ struct reload {
     struct worker *worker;
     struct http_options http;
     struct realtime_options realtime;
+    struct forwarded_trust trust;
+    bool proxy_protocol;
     uint8_t admin_key_hash[32];
 };
 
 static void apply_reload(struct loop_message *message)
 {
     struct reload *reload = CONTAINER_OF(message, struct reload, message);
-    reload->worker->http_options = reload->http;
-    reload->worker->realtime_options = reload->realtime;
-    auth_use_admin_key(reload->worker->service.auth, reload->admin_key_hash);
+    struct worker *worker = reload->worker;
+    worker->http_options = reload->http;
+    worker->realtime_options = reload->realtime;
+    worker->trust = reload->trust;
+    worker->ports[SERVER_LISTEN].http.proxy_protocol = reload->proxy_protocol;
+    auth_use_admin_key(worker->service.auth, reload->admin_key_hash);
     mem_free(reload);
 }
 
@@ -180,6 +185,8 @@ void worker_reload(struct worker *worker, const struct config *fresh,
     reload->worker = worker;
     reload->http = fresh->http;
     reload->realtime = fresh->realtime;
+    reload->trust = fresh->proxies;
+    reload->proxy_protocol = fresh->proxy_protocol;
     memcpy(reload->admin_key_hash, admin_key_hash, sizeof(reload->admin_key_hash));
     loop_post_always(worker->service.loop, &reload->message);
 }

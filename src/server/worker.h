@@ -8,7 +8,6 @@
 
 /* Opaque types. */
 struct auth_shared;
-struct forwarded_trust;
 struct hub_feed;
 struct quota;
 struct realtime_peers;
@@ -25,7 +24,6 @@ struct worker_shared {
     struct realtime_peers *peers;
     struct quota *quota;
     struct tls_settings *tls; /* NULL: none */
-    const struct forwarded_trust *trust;
 };
 
 /*

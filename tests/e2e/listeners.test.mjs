@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, readFile, rm, stat } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import http from 'node:http';
 import net from 'node:net';
 import { tmpdir } from 'node:os';
@@ -13,7 +13,7 @@ import tls from 'node:tls';
 import { promisify } from 'node:util';
 import { call } from './lib/api.mjs';
 import { Authority } from './lib/certificates.mjs';
-import { deferred, within } from './lib/events.mjs';
+import { deferred, until, within } from './lib/events.mjs';
 import { binary, cleanEnvironment, Server, serverTest } from './lib/server.mjs';
 
 const run = promisify(execFile);
@@ -188,6 +188,30 @@ serverTest('a client of the PROXY protocol with too many connections', one, asyn
   assert.match(await say(server, headers[1][0], asIs, request.replace('\r\n\r\n', '\r\nConnection: close\r\n\r\n')), / 200 /);
   assert.match(server.log, /connections are refused.*"address":"198\.51\.100\.7"/);
   assert.equal(server.log.split('connections are refused').length, 2, 'said once in a while');
+});
+
+serverTest('proxies are taken up by SIGHUP', { workers: 1 }, async (server) => {
+  const file = path.join(server.data, 'orderwire.yaml');
+  const reload = async (text, outcome) => {
+    await writeFile(file, text);
+    server.reload();
+    await until(outcome, text);
+  };
+  const forwarded = { forwarded: 'for=198.51.100.7' };
+  await writeFile(file, 'proxy:\n  trusted: 10.0.0.0/8\n');
+  await server.stop();
+  await server.start({ ORDERWIRE_CONFIG: file });
+  assert.equal(await recordedAddress(server, { 'x-forwarded-for': '198.51.100.7' }), '127.0.0.1');
+  await reload('proxy:\n  trusted: 127.0.0.1\n', async () =>
+    (await recordedAddress(server, { 'x-forwarded-for': '198.51.100.7' })) === '198.51.100.7');
+  assert.equal(await recordedAddress(server, forwarded), '127.0.0.1');
+  await reload('proxy:\n  trusted: 127.0.0.1\n  header: forwarded\n', async () =>
+    (await recordedAddress(server, forwarded)) === '198.51.100.7');
+  const request = 'GET /health HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n';
+  await reload('proxy:\n  trusted: 127.0.0.1\n  protocol: true\n', async () =>
+    / 200 /.test(await say(server, headers[0][0], asIs, request)));
+  assert.equal(await say(server, Buffer.alloc(0), asIs, request), '', 'no header');
+  assert.doesNotMatch(server.log, /takes effect at the next start/);
 });
 
 serverTest('the PROXY protocol from a stranger', { ...proxied, 'proxy.trusted': '10.0.0.0/8' }, async (server) => {
