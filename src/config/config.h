@@ -9,7 +9,6 @@
 #ifndef ORDERWIRE_CONFIG_CONFIG_H
 #define ORDERWIRE_CONFIG_CONFIG_H
 
-#include "codec/forwarded.h"
 #include "net/tls.h"
 #include "realtime/realtime.h"
 #include "service/service.h"
