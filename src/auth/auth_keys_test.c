@@ -47,7 +47,8 @@ static int start(void **state)
 {
     (void)state;
     receiver = receiver_start(rows, ARRAY_LENGTH(rows));
-    return mkdtemp(directory) != NULL && address_network_parse(STR_LIT("127.0.0.0/8"), &loopback)
+    return mkdtemp(directory) != NULL &&
+                   address_network_parse(STR_LIT("127.0.0.0/8"), &loopback) == 0
                ? 0
                : -1;
 }

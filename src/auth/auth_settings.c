@@ -357,7 +357,7 @@ static bool read_cidr(const struct json *value, struct address_network *network)
 {
     struct str text;
     return json_as_string(value, &text) && memchr(text.ptr, '/', text.len) != NULL &&
-           address_network_parse(text, network);
+           address_network_parse(text, network) == 0;
 }
 
 static int read_cidrs(const struct json *cidrs, struct auth_settings *settings, char *error)

@@ -4,6 +4,7 @@
 #include "cli/cli_config.h"
 #include "config/config.h"
 #include "net/listener.h"
+#include "net/tls.h"
 #include "server/capacity.h"
 #include "server/server.h"
 
@@ -19,6 +20,22 @@ static int check_address(const struct cli_arguments *arguments, const struct con
     if (server_check_address(config, address, error) != 0)
         return cli_usage(arguments, "%s", error);
     return CLI_OK;
+}
+
+/* The files as this user may read them. */
+static int check_certificates(const struct config *config)
+{
+    char cause[TLS_ERROR_SIZE];
+    int result = CLI_OK;
+    if (config->tls.cert_file[0] == '\0')
+        return CLI_OK;
+    struct tls_tickets *tickets = tls_tickets_new();
+    struct tls_settings *settings = tls_settings_new(&config->tls, tickets, cause);
+    if (settings == NULL)
+        result = cli_fail("%s", cause);
+    tls_settings_release(&settings);
+    tls_tickets_free(&tickets);
+    return result;
 }
 
 /* As large as it is, in a column of its own. */
@@ -57,6 +74,8 @@ static int run(const struct cli_arguments *arguments)
         result = check_address(arguments, &config, "listen_private", config.listen_private);
     if (result == CLI_OK && config.listen_redirect[0] != '\0')
         result = check_address(arguments, &config, "listen_redirect", config.listen_redirect);
+    if (result == CLI_OK)
+        result = check_certificates(&config);
     if (result == CLI_OK) {
         buf_init(&out, 65536);
         config_print(&config, cli_has(arguments, "json"), &out);

@@ -6,6 +6,8 @@
  */
 #include "codec/address.h"
 
+#include "base/err.h"
+
 #include <arpa/inet.h>
 #include <string.h>
 
@@ -90,24 +92,24 @@ static uint8_t mask_byte(int bits)
     return bits >= 8 ? 0xff : (uint8_t)(0xff << (8 - bits));
 }
 
-bool address_network_parse(struct str text, struct address_network *network)
+int address_network_parse(struct str text, struct address_network *network)
 {
     struct address_network parsed;
     struct str rest = text;
     struct str head;
     if (!str_split(&rest, '/', &head) || !address_parse(head, &parsed.address))
-        return false;
+        return ERR_INVALID;
     int first = memchr(head.ptr, ':', head.len) == NULL ? IPV4_PREFIX : 0;
     int64_t bits = ADDRESS_BITS - first;
     if (rest.ptr != NULL && !str_to_int64(rest, 0, ADDRESS_BITS - first, &bits))
-        return false;
+        return ERR_INVALID;
     parsed.prefix = first + (int)bits;
     for (int i = 0; i < 16; i++) {
         if (parsed.address.bytes[i] & ~mask_byte(parsed.prefix - 8 * i))
-            return false;
+            return ERR_UNSUPPORTED;
     }
     *network = parsed;
-    return true;
+    return 0;
 }
 
 bool address_network_contains(const struct address_network *network, const struct address *address)
@@ -132,7 +134,7 @@ static bool is_blocked(const struct address *address)
     for (size_t i = 0; i < ARRAY_LENGTH(networks); i++) {
         struct address_network network;
         /* A row that cannot be read blocks everything, which no test overlooks. */
-        if (!address_network_parse(str_from(networks[i]), &network) ||
+        if (address_network_parse(str_from(networks[i]), &network) != 0 ||
             address_network_contains(&network, address))
             return true;
     }

@@ -42,8 +42,8 @@ const char *address_text(const struct address *address, char out[ADDRESS_TEXT_SI
 struct str address_holder(const struct address *address);
 bool address_equal(const struct address *a, const struct address *b);
 
-/* "10.0.0.0/8", "::1/128", or a single address. Host bits must be zero. */
-NODISCARD bool address_network_parse(struct str text, struct address_network *network);
+/* "10.0.0.0/8", "::1/128", or a single address. ERR_UNSUPPORTED: bits behind the prefix are not zero. ERR_INVALID. */
+NODISCARD int address_network_parse(struct str text, struct address_network *network);
 bool address_network_contains(const struct address_network *network, const struct address *address);
 
 bool address_is_in(const struct address *address, const struct address_network *networks,

@@ -11,24 +11,32 @@
 
 #include <string.h>
 
+static int add_network(struct forwarded_trust *trust, struct str word)
+{
+    struct address_network network;
+    int result = address_network_parse(word, &network);
+    if (result != 0)
+        return result;
+    if (trust->count == LIMIT_PROXY_NETWORKS)
+        return ERR_TOO_LARGE;
+    trust->networks[trust->count++] = network;
+    return 0;
+}
+
 int forwarded_trust_parse(struct str list, struct forwarded_trust *trust, struct str *word)
 {
     struct str part;
+    int result = 0;
     trust->count = 0;
     trust->unix_sockets = false;
-    while (str_split(&list, ',', &part)) {
+    while (result == 0 && str_split(&list, ',', &part)) {
         *word = str_trim(part);
         if (str_equal_text(*word, "unix"))
             trust->unix_sockets = true;
-        else if (word->len == 0)
-            continue;
-        else if (trust->count == LIMIT_PROXY_NETWORKS ||
-                 !address_network_parse(*word, &trust->networks[trust->count]))
-            return ERR_INVALID;
-        else
-            trust->count++;
+        else if (word->len > 0)
+            result = add_network(trust, *word);
     }
-    return 0;
+    return result;
 }
 
 bool forwarded_trusts(const struct forwarded_trust *trust, const struct address *address)

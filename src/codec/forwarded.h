@@ -19,7 +19,10 @@ struct forwarded_trust {
     const char *field; /* "forwarded"; another name: a list like that of X-Forwarded-For */
 };
 
-/* Reads "10.0.0.0/8, ::1, unix" into all members but `field`. ERR_INVALID; `*word` is the one at fault. */
+/*
+ * Reads "10.0.0.0/8, ::1, unix" into all members but `field`. `*word` is the one at fault: ERR_INVALID, ERR_UNSUPPORTED
+ * when its bits behind the prefix are not zero, ERR_TOO_LARGE when it is one network too many.
+ */
 NODISCARD int forwarded_trust_parse(struct str list, struct forwarded_trust *trust,
                                     struct str *word);
 bool forwarded_trusts(const struct forwarded_trust *trust, const struct address *address);

@@ -150,25 +150,29 @@ static void test_who_is_trusted(void **state)
 
 static void test_lists_that_are_refused(void **state)
 {
-    static const char *const lists[][2] = {
-        {"10.0.0.0/8, localhost", "localhost"},
-        {"10.0.0.1/8", "10.0.0.1/8"},
-        {"10.0.0.0/33, ::1", "10.0.0.0/33"},
-        {"10.0.0.0/8 ::1", "10.0.0.0/8 ::1"},
-        {"UNIX", "UNIX"},
+    static const struct {
+        const char *list, *word;
+        int result;
+    } lists[] = {
+        {"10.0.0.0/8, localhost", "localhost", ERR_INVALID},
+        {"10.0.0.1/8", "10.0.0.1/8", ERR_UNSUPPORTED},
+        {"::1, fd00::1/8, localhost", "fd00::1/8", ERR_UNSUPPORTED},
+        {"10.0.0.0/33, ::1", "10.0.0.0/33", ERR_INVALID},
+        {"10.0.0.0/8 ::1", "10.0.0.0/8 ::1", ERR_INVALID},
+        {"UNIX", "UNIX", ERR_INVALID},
     };
     struct forwarded_trust trust;
     struct str word;
     char many[LIMIT_PROXY_NETWORKS * 8 + 9];
     (void)state;
     for (size_t i = 0; i < ARRAY_LENGTH(lists); i++) {
-        assert_int_equal(forwarded_trust_parse(str_from(lists[i][0]), &trust, &word), ERR_INVALID);
-        if (!str_equal_text(word, lists[i][1]))
-            fail_msg("%s: %.*s", lists[i][0], STR_ARG(word));
+        int result = forwarded_trust_parse(str_from(lists[i].list), &trust, &word);
+        if (result != lists[i].result || !str_equal_text(word, lists[i].word))
+            fail_msg("%s: %d %.*s", lists[i].list, result, STR_ARG(word));
     }
     for (size_t i = 0; i <= LIMIT_PROXY_NETWORKS; i++)
         memcpy(many + 8 * i, "1.2.3.4,", 9);
-    assert_int_equal(forwarded_trust_parse(str_from(many), &trust, &word), ERR_INVALID);
+    assert_int_equal(forwarded_trust_parse(str_from(many), &trust, &word), ERR_TOO_LARGE);
     many[LIMIT_PROXY_NETWORKS * 8 - 1] = '\0';
     assert_int_equal(forwarded_trust_parse(str_from(many), &trust, &word), 0);
 }

@@ -160,7 +160,7 @@ static void test_allowed(void **state)
     for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
         char error[URL_CALLABLE_ERROR_SIZE];
         struct address_network network;
-        assert_true(address_network_parse(str_from(rows[i].network), &network));
+        assert_int_equal(address_network_parse(str_from(rows[i].network), &network), 0);
         int rc = url_callable_check(str_from(rows[i].url), &network, 1, error);
         if ((rc == 0) != rows[i].allowed)
             fail_msg("row %zu: %d", i, rc);

@@ -337,10 +337,20 @@ static int check_proxies(struct config *config, char *error)
         return fail(error, STR_LIT("proxy.trusted"), "networks of proxies for proxy.protocol");
     if (result == 0)
         return 0;
-    snprintf(error, CONFIG_ERROR_SIZE,
-             "proxy.trusted: \"%.*s\" is no network such as 10.0.0.0/8 (its other bits zero), no "
-             "address, not unix; or there are more than %d",
-             (int)(word.len < 60 ? word.len : 60), word.ptr, LIMIT_PROXY_NETWORKS);
+    int shown = (int)(word.len < 60 ? word.len : 60);
+    if (result == ERR_TOO_LARGE)
+        snprintf(error, CONFIG_ERROR_SIZE, "proxy.trusted: more than %d networks",
+                 LIMIT_PROXY_NETWORKS);
+    else if (result == ERR_UNSUPPORTED)
+        snprintf(
+            error, CONFIG_ERROR_SIZE,
+            "proxy.trusted: \"%.*s\": the bits behind its prefix must be zero, as in 10.0.0.0/8",
+            shown, word.ptr);
+    else
+        snprintf(
+            error, CONFIG_ERROR_SIZE,
+            "proxy.trusted: \"%.*s\" is no network such as 10.0.0.0/8, no address and not unix",
+            shown, word.ptr);
     return ERR_INVALID;
 }
 
@@ -356,6 +366,8 @@ int config_check(struct config *config, char error[CONFIG_ERROR_SIZE])
                     "less than realtime.ping_interval, so that one ping waits at a time");
     if ((config->tls.cert_file[0] == '\0') != (config->tls.key_file[0] == '\0'))
         return fail(error, STR_LIT("tls.cert_file"), "together with tls.key_file");
+    if (config->tls.more[0] != '\0' && config->tls.cert_file[0] == '\0')
+        return fail(error, STR_LIT("tls.more"), "tls.cert_file and tls.key_file as well");
     return check_proxies(config, error);
 }
 

@@ -6,6 +6,7 @@
 #include "config/config.h"
 
 #include "base/err.h"
+#include "base/map.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -23,6 +24,7 @@ struct reader {
     size_t lengths[DEPTH_MAX]; /* of the key at each open map */
     int depth;                 /* open maps */
     bool expects_value;
+    struct map seen; /* dotted keys that had their value */
 };
 
 static int refuse(struct reader *r, const yaml_mark_t *mark, const char *what)
@@ -52,6 +54,10 @@ static int take_value(struct reader *r, const yaml_event_t *event)
     char cause[CONFIG_ERROR_SIZE];
     struct str value = str_make((const char *)event->data.scalar.value, event->data.scalar.length);
     r->expects_value = false;
+    if (map_put(&r->seen, str_from(r->key), r) != NULL) {
+        snprintf(cause, sizeof(cause), "%s: it is there twice", r->key);
+        return refuse(r, &event->start_mark, cause);
+    }
     if (config_set(r->config, str_from(r->key), value, cause) != 0)
         return refuse(r, &event->start_mark, cause);
     return 0;
@@ -117,11 +123,13 @@ int config_load_file(struct config *config, const char *path, char error[CONFIG_
         return ERR_IO;
     }
     int result = ERR_IO;
+    map_init(&r.seen);
     if (yaml_parser_initialize(&parser)) {
         yaml_parser_set_input_file(&parser, file);
         result = read_events(&r, &parser);
         yaml_parser_delete(&parser);
     }
+    map_fini(&r.seen);
     fclose(file);
     return result;
 }

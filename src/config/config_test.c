@@ -110,11 +110,14 @@ static void test_insecure_user(void **state)
     }
 }
 
+#define MANY(text) text text text text text
+
 static void test_proxies(void **state)
 {
     static const char *const rows[][2] = {
         {"10.0.0.0/8, ::1, unix", ""},
-        {"10.0.0.0/8,10.1.2.3/8", "proxy.trusted: \"10.1.2.3/8\" is no network"},
+        {"10.0.0.0/8,10.1.2.3/8", "proxy.trusted: \"10.1.2.3/8\": the bits behind its prefix"},
+        {MANY(MANY(MANY("::1,"))), "proxy.trusted: more than 64 networks"},
         {"localhost, unix", "proxy.trusted: \"localhost\" is no network"},
         {"", "proxy.trusted: expected networks of proxies"},
     };
@@ -163,6 +166,9 @@ static void test_file(void **state)
         {"just a text\n", "expected keys and values"},
         {"workers: *w\n", ":1:"},
         {"\tworkers: 2\n", ":1:"},
+        {"limits: {connections: 5}\nlimits: {body_bytes: 4KiB}\n", NULL},
+        {"workers: 2\nlisten: ':0'\nworkers: 2\n", ":3: workers: it is there twice"},
+        {"log.level: debug\nlog:\n  level: info\n", ":3: log.level: it is there twice"},
     };
     (void)state;
     for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {

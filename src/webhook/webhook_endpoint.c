@@ -499,7 +499,7 @@ size_t webhook_allowed_networks(struct str project_settings, struct address_netw
     for (size_t i = 0; i < given && count < max; i++) {
         struct str text;
         if (json_as_string(json_at(list, i), &text) &&
-            address_network_parse(text, &networks[count]))
+            address_network_parse(text, &networks[count]) == 0)
             count++;
     }
     json_free(&document);

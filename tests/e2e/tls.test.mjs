@@ -8,10 +8,12 @@ import { once } from 'node:events';
 import { chmod, readFile, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import path from 'node:path';
+import { test } from 'node:test';
 import tls from 'node:tls';
 import WebSocket from 'ws';
 import { Project } from './lib/api.mjs';
 import { browserPath, connect, launchBrowser, seesAll, shop } from './lib/browser.mjs';
+import { Authority } from './lib/certificates.mjs';
 import { deferred, event, Inbox, short, until, within } from './lib/events.mjs';
 import { binary, cleanEnvironment } from './lib/server.mjs';
 import { tlsTest } from './lib/tls.mjs';
@@ -267,4 +269,38 @@ tlsTest('renewed certificates, and live connections', {}, async (server, authori
   await project.set(order_id, 'done');
   await hears('"done"');
   assert.equal(socket.readyState, WebSocket.OPEN);
+});
+
+test('check-config opens the files as serve does', async (t) => {
+  const authority = await Authority.create({ own: (resource) => (t.after(() => resource.destroy()), resource) });
+  const first = await authority.files('first', ['DNS:first.example']);
+  const second = await authority.files('second', ['DNS:second.example']);
+  const file = (name) => path.join(authority.directory, name);
+  await writeFile(file('open.key'), await readFile(first.key), { mode: 0o644 });
+  await writeFile(file('text.cert'), 'no certificate');
+  const start = (word, options) =>
+    new Promise((resolve) => {
+      const words = Object.entries(options).flatMap(([key, value]) => ['--set', `tls.${key}=${value}`]);
+      const all = [word, '--data', file('data'), '--listen', '127.0.0.1:0', ...words];
+      execFile(binary, all, { env: cleanEnvironment() }, (error, stdout, stderr) => resolve({ code: error ? error.code : 0, stdout, stderr }));
+    });
+  const good = await start('check-config', { cert_file: first.cert, key_file: first.key, more: `${second.cert} ${second.key}` });
+  assert.equal(good.code, 0, good.stderr);
+  assert.match(good.stdout, /^tls\.cert_file: .*first\.cert$/m);
+  for (const [cert, key, more, told] of [
+    [file('none.cert'), first.key, '', 'none.cert: No such file'],
+    [file('text.cert'), first.key, '', 'text.cert: '],
+    [first.cert, second.key, '', 'second.key: key values mismatch'],
+    [first.cert, file('open.key'), '', 'open.key: others may read this key'],
+    [first.cert, first.key, `${second.cert} ${first.key}`, 'first.key: key values mismatch'],
+    [first.cert, first.key, second.cert, 'tls.more: expected CERT KEY'],
+    ['', '', `${second.cert} ${second.key}`, 'tls.more: expected tls.cert_file'],
+  ]) {
+    for (const word of ['check-config', 'serve']) {
+      const { code, stdout, stderr } = await start(word, { cert_file: cert, key_file: key, more });
+      assert.ok(code > 0, `${word}: ${told}`);
+      assert.ok(stderr.includes(told), `${word}: ${stderr}`);
+      assert.equal(stdout, '');
+    }
+  }
 });
