@@ -17,6 +17,9 @@
 /* Characters of 62 kinds: 131 bits. */
 enum { RANDOM_LENGTH = 22, NODE_SIZE = 37 };
 
+_Static_assert(LIMIT_HTTP_BODY <= LIMIT_EMULATION_BYTES,
+               "what one POST brings may go to any worker");
+
 struct realtime_peers {
     char node[NODE_SIZE]; /* another one after each start, so that no session outlives its server */
     struct realtime **workers;

@@ -303,6 +303,24 @@ static void test_openings(void **state)
     }
 }
 
+/* The longest message is the connect reply, a line. */
+static void test_the_queue_is_an_option(void **state)
+{
+    struct world *world = *state;
+    struct wire *wire = dial(world, 0);
+    post(wire, "/connection/http_stream", COMMAND);
+    await(wire, "}}\n");
+    const char *head_end = memmem(wire->input.ptr, wire->input.len, "\r\n\r\n", 4);
+    int64_t length = wire->input.ptr + wire->input.len - (head_end + 4);
+    static const char *const told[] = {"\"session\":\"0-", "\"code\":3008"};
+    for (int i = 0; i < 2; i++) {
+        world->fixture.options.queue_bytes = length - i;
+        wire = dial(world, 0);
+        post(wire, "/connection/http_stream", COMMAND);
+        await(wire, told[i]);
+    }
+}
+
 /* A one-way client answers no ping, and lives. */
 static void test_pings(void **state)
 {
@@ -636,6 +654,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_openings),
         TEST(test_pings),
+        TEST(test_the_queue_is_an_option),
         TEST(test_protobuf),
         TEST(test_bearer),
         TEST(test_refusals),
