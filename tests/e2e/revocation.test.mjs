@@ -2,7 +2,8 @@
 // Users' tokens revoked: what they opened ends on every worker, and they open nothing any more.
 import assert from 'node:assert/strict';
 import { call, command, Project } from './lib/api.mjs';
-import { until } from './lib/events.mjs';
+import { setImmediate as turn } from 'node:timers/promises';
+import { random, seed, short, until } from './lib/events.mjs';
 import { now } from './lib/jwt.mjs';
 import { Page } from './lib/page.mjs';
 import { serverTest, step } from './lib/server.mjs';
@@ -129,4 +130,36 @@ serverTest('tokens before a time, and all users', {}, async (server, t) => {
     await pages[1].statuses.find(({ status }) => status === 'paid', "the other project's connection");
     await until(async () => (await statusOf(project, 'u1', now())) === 200, 'a token made after that');
   });
+});
+
+/* Each project is a new one, so that its first revocation meets workers which look for none yet. */
+serverTest('what begins while a revocation is on its way', { workers: 3 }, async (server, t) => {
+  const next = random(seed);
+  t.diagnostic(`ORDERWIRE_SEED=${seed}`);
+  for (let round = 0; round < (short ? 5 : 20); round++) {
+    const project = await Project.create(server, 100 + round);
+    await project.create('u1', { order_id: 1 });
+    const old = project.token('u1', { iat: now() - 60 });
+    const tag = (await project.getOrder(1, old)).headers.get('etag');
+    const held = () => project.getOrder(1, old, { query: '?wait=50', headers: { 'if-none-match': tag } });
+    const begun = [];
+    const begin = async () => {
+      for (let i = 0; i < 8; i++) {
+        const stream = openStream(project, old).then((response) => response.text());
+        begun.push(stream.catch(String), held().catch(String));
+        if (next() < 0.5) await turn();
+      }
+    };
+    const beginning = begin();
+    while (next() < 0.7) await turn();
+    const answer = await revoke(project, next() < 0.5 ? { user_external_id: 'u1' } : { all_users: true });
+    assert.equal(answer.status, 200, answer.text);
+    const late = await project.getOrder(1, old);
+    assert.equal(late.status, 401);
+    await beginning;
+    for (const end of await Promise.all(begun)) {
+      if (end.status === undefined) assert.match(end, /"disconnect":{"code":3500/);
+      else assert.equal(end.status, 401);
+    }
+  }
 });
