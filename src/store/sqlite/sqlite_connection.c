@@ -12,11 +12,11 @@
 #include "base/mem.h"
 
 #include <errno.h>
+#include <string.h>
 
 /*
- * A commit waits for the disk once. A log of 4,000 pages (16 MiB) lets a checkpoint write a page
- * once for many commits, and still fits one table of the log's index, so that readers find pages
- * fast. Nothing is mapped: an I/O error on a mapped page is a SIGBUS, not an error code.
+ * A commit waits for the disk once. Nothing is mapped: an I/O error on a mapped page is a SIGBUS,
+ * not an error code.
  */
 #define SETTINGS                                                                                   \
     "PRAGMA synchronous = FULL;"                                                                   \
@@ -24,15 +24,19 @@
     "PRAGMA temp_store = MEMORY;"                                                                  \
     "PRAGMA secure_delete = OFF;"                                                                  \
     "PRAGMA mmap_size = 0;"                                                                        \
-    "PRAGMA wal_autocheckpoint = 4000;"                                                            \
     "PRAGMA journal_size_limit = 67108864;"
 
 /* A reader's cache is emptied by every commit of the writer: a large one would be for nothing. */
 static const char settings_reader[] = SETTINGS "PRAGMA cache_size = -4096;";
 static const char settings_writer[] = SETTINGS "PRAGMA cache_size = -65536;";
 
-/* Nobody else writes; only a recovery or a checkpoint at closing can be in the way. */
-enum { BUSY_TIMEOUT_MS = 1000 };
+enum {
+    /* Nobody else writes; only a recovery or a checkpoint at closing can be in the way. */
+    BUSY_TIMEOUT_MS = 1000,
+    /* A log of 16 MiB lets a checkpoint write a page once for many commits, and still fits one
+     * table of the log's index, so that readers find pages fast. */
+    CHECKPOINT_PAGES = 4000,
+};
 
 static const char *const statement_sql[] = {
 #define STATEMENT(name, sql) sql,
@@ -100,6 +104,16 @@ int sqlite_error(sqlite3 *db)
 }
 
 /* `sql` has placeholders where values go, so that it can be logged. */
+static void log_failure(struct sqlite_connection *c, int code, const char *cause, int number,
+                        const char *sql)
+{
+    /* A disk stays full for thousands of groups, and the log may be on it. */
+    if (code != c->logged)
+        log_error("store failed", LOG_TEXT("cause", cause), LOG_INT("code", code),
+                  LOG_INT("errno", number), LOG_TEXT("statement", sql));
+    c->logged = code;
+}
+
 static int failed(struct sqlite_connection *c, const char *sql)
 {
     int number = system_errno(c->db);
@@ -107,12 +121,7 @@ static int failed(struct sqlite_connection *c, const char *sql)
     if (result == ERR_EXISTS)
         return result;
     c->broken = true;
-    int code = sqlite3_extended_errcode(c->db);
-    /* A disk stays full for thousands of groups, and the log may be on it. */
-    if (code != c->logged)
-        log_error("store failed", LOG_TEXT("cause", sqlite3_errmsg(c->db)), LOG_INT("code", code),
-                  LOG_INT("errno", number), LOG_TEXT("statement", sql));
-    c->logged = code;
+    log_failure(c, sqlite3_extended_errcode(c->db), sqlite3_errmsg(c->db), number, sql);
     return result;
 }
 
@@ -127,12 +136,45 @@ static void close_database(struct sqlite_connection *c)
     c->broken = false;
 }
 
+/*
+ * A checkpoint that fails leaves the log as it is, so that what was committed stays durable; but
+ * who writes on has a disk that does not work, and a log that grows without an end.
+ */
+static int checkpoint(struct sqlite_connection *c)
+{
+    errno = 0;
+    int code = sqlite3_wal_checkpoint_v2(c->db, "main", SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
+    c->checkpoint_failed = code != SQLITE_OK && code != SQLITE_BUSY;
+    return c->checkpoint_failed ? failed(c, "checkpoint") : 0;
+}
+
+static int after_commit(void *argument, sqlite3 *db, const char *name, int pages)
+{
+    (void)db;
+    (void)name;
+    if (pages >= CHECKPOINT_PAGES)
+        (void)checkpoint(argument);
+    return SQLITE_OK;
+}
+
 static int open_database(struct sqlite_connection *c)
 {
     const struct sqlite_store *store = (const struct sqlite_store *)c->base.store;
-    if (sqlite_open(store->path, c->base.role, &c->db) == SQLITE_OK)
+    bool writer = c->base.role == STORE_WRITER;
+    if (writer && sqlite_log_rewrite(store->path) != 0) {
+        int number = errno;
+        log_failure(c, SQLITE_IOERR_FSYNC, strerror(number), number, "rewrite the log");
+        return is_space_errno(number) ? ERR_NO_SPACE : ERR_IO;
+    }
+    int code = sqlite_open(store->path, c->base.role, &c->db);
+    if (code == SQLITE_OK && writer) {
+        sqlite3_wal_hook(c->db, after_commit, c);
+        code = sqlite_log_copy_again(c->db);
+    }
+    if (code == SQLITE_OK)
         return 0;
-    int result = failed(c, "open");
+    int result = sqlite_error(c->db);
+    log_failure(c, code, sqlite3_errstr(code), system_errno(c->db), "open");
     close_database(c);
     return result;
 }
@@ -258,6 +300,11 @@ int sqlite_begin(struct store_connection *connection)
     struct sqlite_connection *c = (struct sqlite_connection *)connection;
     bool writer = connection->role == STORE_WRITER;
     c->backlog_change_count = 0;
+    int result = ensure_open(c);
+    if (result == 0 && c->checkpoint_failed)
+        result = checkpoint(c);
+    if (result)
+        return result;
     return sqlite_run(c, writer ? STATEMENT_BEGIN_WRITE : STATEMENT_BEGIN_READ, NO_VALUES);
 }
 
@@ -268,7 +315,8 @@ int sqlite_commit(struct store_connection *connection)
     if (result == 0)
         result = sqlite_run(c, STATEMENT_COMMIT, NO_VALUES);
     /* A writer's commit of nothing tells nothing. What failed before was with another handle. */
-    if (result == 0 && (connection->role == STORE_READER || sqlite3_total_changes(c->db) > 0))
+    if (result == 0 && !c->broken &&
+        (connection->role == STORE_READER || sqlite3_total_changes(c->db) > 0))
         c->logged = 0;
     return result;
 }

@@ -130,14 +130,19 @@ static void full_database(void **state)
     assert_goes_on(f, id);
 }
 
-/* A VFS that is the system's but for the syncing of logs. */
-static _Atomic bool sync_fails;
-static const sqlite3_io_methods *real_methods;
-static sqlite3_io_methods methods;
+/* A VFS that is the system's but for syncing: of files opened with one of the `sync_fails` flags. */
+static _Atomic int sync_fails;
+static struct {
+    int flag;
+    const sqlite3_io_methods *real;
+    sqlite3_io_methods wrapped;
+} kinds[] = {{.flag = SQLITE_OPEN_WAL}, {.flag = SQLITE_OPEN_MAIN_DB}};
 
 static int sync_or_fail(sqlite3_file *file, int flags)
 {
-    return atomic_load(&sync_fails) ? SQLITE_IOERR_FSYNC : real_methods->xSync(file, flags);
+    size_t kind = file->pMethods == &kinds[0].wrapped ? 0 : 1;
+    return atomic_load(&sync_fails) & kinds[kind].flag ? SQLITE_IOERR_FSYNC
+                                                       : kinds[kind].real->xSync(file, flags);
 }
 
 static int open_wrapped(sqlite3_vfs *vfs, const char *name, sqlite3_file *file, int flags,
@@ -145,44 +150,77 @@ static int open_wrapped(sqlite3_vfs *vfs, const char *name, sqlite3_file *file, 
 {
     sqlite3_vfs *real = vfs->pAppData;
     int code = real->xOpen(real, name, file, flags, out_flags);
-    if (code != SQLITE_OK || !(flags & SQLITE_OPEN_WAL))
-        return code;
-    real_methods = file->pMethods;
-    methods = *real_methods;
-    methods.xSync = sync_or_fail;
-    file->pMethods = &methods;
-    return SQLITE_OK;
+    for (size_t i = 0; code == SQLITE_OK && i < ARRAY_LENGTH(kinds); i++)
+        if (flags & kinds[i].flag) {
+            kinds[i].real = file->pMethods;
+            kinds[i].wrapped = *file->pMethods;
+            kinds[i].wrapped.xSync = sync_or_fail;
+            file->pMethods = &kinds[i].wrapped;
+        }
+    return code;
+}
+
+static void use_wrapped(struct fixture *f, sqlite3_vfs *vfs)
+{
+    close_fixture(f);
+    sqlite3_vfs *real = sqlite3_vfs_find(NULL);
+    *vfs = *real;
+    vfs->zName = "failing";
+    vfs->pAppData = real;
+    vfs->xOpen = open_wrapped;
+    assert_int_equal(sqlite3_vfs_register(vfs, 1), SQLITE_OK);
+    open_fixture(f);
+    assert_int_equal(add_user(f, "u1"), 1);
+}
+
+static void use_real(struct fixture *f, sqlite3_vfs *vfs)
+{
+    close_fixture(f);
+    assert_int_equal(sqlite3_vfs_unregister(vfs), SQLITE_OK);
+    open_fixture(f);
 }
 
 static void failing_sync(void **state)
 {
     struct fixture *f = *state;
-    close_fixture(f);
-    sqlite3_vfs *real = sqlite3_vfs_find(NULL);
-    sqlite3_vfs vfs = *real;
-    vfs.zName = "failing";
-    vfs.pAppData = real;
-    vfs.xOpen = open_wrapped;
-    assert_int_equal(sqlite3_vfs_register(&vfs, 1), SQLITE_OK);
-    open_fixture(f);
-    assert_int_equal(add_user(f, "u1"), 1);
-
+    sqlite3_vfs vfs;
+    use_wrapped(f, &vfs);
     int fd = begin_log();
-    atomic_store(&sync_fails, true);
+    atomic_store(&sync_fails, SQLITE_OPEN_WAL);
     begin(f);
     assert_int_equal(insert_large(f, 1), 0);
     assert_int_equal(store_commit(f->writer), ERR_IO);
     struct store_order order;
     assert_int_equal(store_order_get(f->writer, PROJECT, 1, &order), ERR_IO);
     store_rollback(f->writer);
-    atomic_store(&sync_fails, false);
+    atomic_store(&sync_fails, 0);
     assert_int_equal(end_log(fd), 1);
     assert_goes_on(f, 1);
-
-    close_fixture(f);
-    assert_int_equal(sqlite3_vfs_unregister(&vfs), SQLITE_OK);
-    open_fixture(f);
+    use_real(f, &vfs);
     assert_there(f, 1, true);
+}
+
+/* What was committed stays so; nothing more is, until a checkpoint has copied everything. */
+static void failing_checkpoint(void **state)
+{
+    struct fixture *f = *state;
+    sqlite3_vfs vfs;
+    use_wrapped(f, &vfs);
+    int fd = begin_log();
+    int32_t id = 1;
+    atomic_store(&sync_fails, SQLITE_OPEN_MAIN_DB);
+    while (store_begin(f->writer) == 0) {
+        for (int i = 0; i < 50; i++)
+            assert_int_equal(insert_large(f, id++), 0);
+        commit(f);
+    }
+    assert_int_equal(store_begin(f->writer), ERR_IO);
+    atomic_store(&sync_fails, 0);
+    assert_int_equal(end_log(fd), 1);
+    assert_in_range(id, 400, 600);
+    assert_goes_on(f, id);
+    use_real(f, &vfs);
+    assert_there(f, id, true);
 }
 
 /* The file is damaged under the server's feet: an error, and no crash. */
@@ -396,6 +434,7 @@ int main(void)
         ON(sqlite, full_disk),
         ON(sqlite, full_database),
         ON(sqlite, failing_sync),
+        ON(sqlite, failing_checkpoint),
         ON(sqlite, damage_while_open),
         ON(sqlite, kill_loses_nothing),
         ON(sqlite, readers_beside_the_writer),

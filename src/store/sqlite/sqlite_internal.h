@@ -5,6 +5,7 @@
  * sqlite_store.c       the data directory: lock, opening; the table of functions
  * sqlite_schema.c      the tables, making and checking the database, migrations
  * sqlite_connection.c  connections, statements, failures, transactions
+ * sqlite_log.c         the write-ahead log after a sync that failed
  * sqlite_read.c        look-ups
  * sqlite_write.c       changes and pruning
  * sqlite_webhooks.h    the rows of webhooks
@@ -36,9 +37,10 @@ enum sqlite_statement {
 
 struct sqlite_connection {
     struct store_connection base;
-    sqlite3 *db; /* NULL after a failure, until the next call opens it again */
-    bool broken; /* a failure was seen: nothing in its cache is to be trusted any more */
-    int logged;  /* SQLite's code of the failure logged last, until a commit succeeds */
+    sqlite3 *db;            /* NULL after a failure, until the next call opens it again */
+    bool broken;            /* a failure was seen: nothing in its cache is to be trusted any more */
+    bool checkpoint_failed; /* nothing is written before one has gone well */
+    int logged;             /* SQLite's code of the failure logged last, until a commit succeeds */
     sqlite3_stmt *statements[STATEMENT_COUNT];
     int64_t prune_user; /* the row of the stream where the last prune stopped */
     int32_t prune_offset;
@@ -122,6 +124,16 @@ NODISCARD int sqlite_run(struct sqlite_connection *c, enum sqlite_statement whic
 struct str sqlite_text(struct sqlite_connection *c, sqlite3_stmt *statement, int index);
 /* The same of an order's status: a flipped bit on disk does not become an index out of bounds. */
 enum order_status sqlite_status(sqlite3_stmt *statement, int index);
+
+/* sqlite_log.c */
+
+/*
+ * Writes the log of the database at `path` over itself and syncs it, so that all that can be read
+ * of it is durable. Nobody else may write to it meanwhile. 0 or -1 with errno.
+ */
+NODISCARD int sqlite_log_rewrite(const char *path);
+/* The next checkpoint copies all of the log, also what one before it did. Gives SQLite's code. */
+NODISCARD int sqlite_log_copy_again(sqlite3 *db);
 
 /* sqlite_schema.c. Each writes its sentence to `error` on failure. */
 

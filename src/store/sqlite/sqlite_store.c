@@ -118,6 +118,11 @@ static int sqlite_store_open(const struct store_options *options, struct store *
     result = make_or_check(s->path, error);
     if (result)
         goto fail;
+    if (sqlite_log_rewrite(s->path) != 0) {
+        result = sqlite_store_refuse(error, ERR_IO, "the database's log cannot be synced (%m): %s",
+                                     s->path);
+        goto fail;
+    }
     result = sqlite_schema_upgrade(s->path, &s->base.identity, error);
     if (result)
         goto fail;

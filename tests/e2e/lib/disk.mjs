@@ -61,6 +61,12 @@ export class Disk {
     }
   }
 
+  /** As if nothing had ever been there. */
+  clear() {
+    for (const name of this.#files()) rmSync(path.join(this.data, name));
+    this.#format();
+  }
+
   /** From now on `{ sync: 'a' }` fails all syncs, 'w' those of logs, 'd' those of other files; `short` writes halves. */
   fail({ sync = '-', write = '-', short = '-', read = '-' }) {
     // The server has it mapped, so it is never cut off.
