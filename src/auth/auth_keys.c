@@ -43,6 +43,8 @@ struct auth_keys {
 struct auth_keys_set {
     struct auth_keys *keys;
     uint8_t id[CRYPTO_SHA256_SIZE];
+    /* Without the networks, where TLS tells who answered: other ones make the keys no worse. */
+    uint8_t file_id[CRYPTO_SHA256_SIZE];
     /* Never changed. */
     int32_t project_id;
     char *url;
@@ -169,7 +171,7 @@ static void note_success(struct auth_keys_set *set, struct str document)
     set->fails = false;
     publish(set, document);
     atomic_store_explicit(&set->fetched_at, set->started_wall, memory_order_release);
-    auth_keys_file_write(set->keys->directory, set->id, document);
+    auth_keys_file_write(set->keys->directory, set->file_id, document);
 }
 
 /* False with a sentence in `error`. */
@@ -198,6 +200,11 @@ static void fetched(void *argument, const struct http_sender_result *result)
     wait_for_next(set);
 }
 
+static bool comes_by_tls(struct str url)
+{
+    return str_starts_with(url, STR_LIT("https:"));
+}
+
 static void fetch(struct auth_keys_set *set)
 {
     static const char *const headers[] = {"Accept: application/json", "User-Agent: Orderwire",
@@ -209,7 +216,7 @@ static void fetch(struct auth_keys_set *set)
         .timeout = FETCH_TIMEOUT,
         .allowed = set->networks,
         .allowed_count = set->network_count,
-        .allowed_only = !str_starts_with(str_from(set->url), STR_LIT("https:")),
+        .allowed_only = !comes_by_tls(str_from(set->url)),
         .body_max = LIMIT_JWKS_DOCUMENT,
         .ca = str_from(set->ca),
     };
@@ -278,12 +285,14 @@ void auth_keys_ask_all(struct auth_keys *keys)
 
 /* Who holds what. */
 
-static void hash_source(const struct auth_keys_source *source, uint8_t id[CRYPTO_SHA256_SIZE])
+static void hash_source(const struct auth_keys_source *source, bool with_networks,
+                        uint8_t id[CRYPTO_SHA256_SIZE])
 {
     struct buf text;
+    size_t network_count = with_networks ? source->network_count : 0;
     buf_init(&text, LIMIT_SETTINGS + LIMIT_WEBHOOK_URL);
-    buf_printf(&text, "%d\n%zu\n", source->project_id, source->network_count);
-    for (size_t i = 0; i < source->network_count; i++) {
+    buf_printf(&text, "%d\n%zu\n", source->project_id, network_count);
+    for (size_t i = 0; i < network_count; i++) {
         buf_append(&text, source->networks[i].address.bytes,
                    sizeof(source->networks[i].address.bytes));
         buf_printf(&text, "/%d\n", source->networks[i].prefix);
@@ -311,9 +320,10 @@ static struct auth_keys_set *set_new(struct auth_keys *keys, const struct auth_k
     set->ask_message.run = hear;
     loop_timer_init(&set->timer, keys->loop, on_timer);
     memcpy(set->id, id, sizeof(set->id));
+    hash_source(source, !comes_by_tls(source->url), set->file_id);
     atomic_init(&set->refresh, INT64_MAX);
     buf_init(&set->document, LIMIT_JWKS_DOCUMENT);
-    auth_keys_file_read(keys->directory, set->id, &set->document);
+    auth_keys_file_read(keys->directory, set->file_id, &set->document);
     if (is_key_set(buf_view(&set->document), error))
         atomic_init(&set->version, 1);
     else
@@ -326,7 +336,7 @@ static struct auth_keys_set *find_or_add(struct auth_keys *keys,
                                          const struct auth_keys_source *source)
 {
     uint8_t id[CRYPTO_SHA256_SIZE];
-    hash_source(source, id);
+    hash_source(source, true, id);
     struct str key = str_make((const char *)id, sizeof(id));
     struct auth_keys_set *set = map_get(&keys->sets, key);
     if (set != NULL)

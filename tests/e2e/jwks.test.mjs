@@ -159,6 +159,18 @@ serverTest('the last good keys outlive bad answers and a restart', quick, async 
   });
 });
 
+serverTest('other networks for webhooks, while the login service is gone', quick, async (server) => {
+  const authority = await Authority.create(server);
+  const service = await LoginService.open(server, { tls: await authority.issue(['IP:127.0.0.1']) });
+  const pair = await keyPair('RS256', 'k1');
+  service.keys = [pair];
+  const project = await projectOf(server, 77640, { url: service.url, ca: authority.ca });
+  assert.equal(await verdict(project, pair), 200);
+  await service.close();
+  await project.change({ webhook_allow_cidrs: [...LOOPBACK, '10.0.0.0/8'] });
+  assert.equal(await statusOf(project, pair), 200);
+});
+
 serverTest('two projects, one key id, two keys', quick, async (server, t) => {
   const [one, two] = [await LoginService.open(server), await LoginService.open(server)];
   const [mine, theirs] = [await keyPair('RS256', 'main'), await keyPair('RS256', 'main')];
