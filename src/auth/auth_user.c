@@ -100,14 +100,19 @@ static bool is_signed_by(const struct jwt *jwt, const struct jwks *keys, struct 
     return false;
 }
 
-/* Its key may be one that was published after we fetched the set. */
-static int check_again(const struct jwt *jwt, struct auth_remote *remote, int64_t now_wall,
-                       struct refusal *refusal)
+/*
+ * Its key may be one that was published after we fetched the set, so the set is fetched. Under the name
+ * of a key that is there that happens too, but it is not what a wrong signature most likely means.
+ */
+static int check_again(const struct jwt *jwt, struct auth_remote *remote,
+                       const struct search *search, int64_t now_wall, struct refusal *refusal)
 {
     int64_t issued_at;
     if (jwt_time_claim(jwt, "iat", &issued_at) < 0)
         issued_at = INT64_MIN;
     int rc = auth_remote_miss(remote, issued_at, now_wall);
+    if (search->has_named)
+        return ERR_DENIED;
     if (rc == ERR_BUSY)
         refuse(refusal, STAGE_KEY_FOUND, "its key has not been fetched yet");
     return rc;
@@ -120,8 +125,8 @@ static int check_signature(const struct jwt *jwt, const struct auth_verifier *ve
     struct search search = {0};
     if (is_signed_by(jwt, remote != NULL ? auth_remote_keys(remote) : &verifier->keys, &search))
         return 0;
-    if (remote != NULL && !search.has_named && !jwt_is_by_secret(jwt) &&
-        check_again(jwt, remote, now_wall, refusal) == ERR_BUSY)
+    if (remote != NULL && !jwt_is_by_secret(jwt) &&
+        check_again(jwt, remote, &search, now_wall, refusal) == ERR_BUSY)
         return ERR_BUSY;
     if (!search.has_kind)
         return refuse(refusal, STAGE_READ, "no key of its algorithm");

@@ -159,6 +159,19 @@ serverTest('the last good keys outlive bad answers and a restart', quick, async 
   });
 });
 
+serverTest('a new key under the id of the old one', quick, async (server) => {
+  const service = await LoginService.open(server);
+  const [old, fresh] = [await keyPair('RS256', 'main'), await keyPair('RS256', 'main')];
+  service.keys = [old];
+  const project = await projectOf(server, 77640, { url: service.url });
+  await until(async () => (await server.metric('jwks_fetches_total{result="ok"}')) === 1, 'the keys');
+  assert.equal(await statusOf(project, old), 200);
+  service.keys = [fresh];
+  assert.equal(await statusOf(project, fresh), 401);
+  await until(async () => (await statusOf(project, fresh)) === 200, 'the new key to serve');
+  assert.equal(await statusOf(project, old), 401);
+});
+
 serverTest('other networks for webhooks, while the login service is gone', quick, async (server) => {
   const authority = await Authority.create(server);
   const service = await LoginService.open(server, { tls: await authority.issue(['IP:127.0.0.1']) });
