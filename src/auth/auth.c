@@ -6,6 +6,7 @@
  */
 #include "auth/auth_internal.h"
 
+#include "auth/auth_accepted.h"
 #include "auth/auth_remote.h"
 #include "base/err.h"
 #include "base/log.h"
@@ -39,8 +40,10 @@ struct auth {
     struct auth_shared *shared;
     uint8_t admin_key_hash[CRYPTO_SHA256_SIZE];
     uint64_t generation;
+    uint64_t round;      /* how often projects were dropped */
     struct map projects; /* entries by id */
     struct map dropped;  /* the ones before */
+    struct auth_accepted *accepted;
 };
 
 void auth_use_admin_key(struct auth *auth, const uint8_t hash[CRYPTO_SHA256_SIZE])
@@ -58,6 +61,8 @@ struct auth *auth_new(struct store *store, struct store_connection *reader,
     auth_use_admin_key(auth, shared->admin_key_hash);
     map_init(&auth->projects);
     map_init(&auth->dropped);
+    auth->round = 1;
+    auth->accepted = auth_accepted_new();
     return auth;
 }
 
@@ -84,6 +89,7 @@ static void drop_all(struct auth *auth)
     map_fini(&auth->dropped);
     auth->dropped = auth->projects;
     map_init(&auth->projects);
+    auth->round++;
 }
 
 void auth_free(struct auth **owner)
@@ -93,6 +99,7 @@ void auth_free(struct auth **owner)
         return;
     drop_all(auth);
     drop_all(auth);
+    auth_accepted_free(&auth->accepted);
     mem_free(auth);
     *owner = NULL;
 }
@@ -300,4 +307,14 @@ struct store *auth_store(struct auth *auth)
 struct store_connection *auth_reader(struct auth *auth)
 {
     return auth->reader;
+}
+
+struct auth_accepted *auth_accepted(struct auth *auth)
+{
+    return auth->accepted;
+}
+
+uint64_t auth_round(const struct auth *auth)
+{
+    return auth->round;
 }

@@ -4,6 +4,7 @@
  * them anew when a project has changed (struct auth_shared counts changes, on all threads).
  *
  * auth.c           projects kept, merchants, admin
+ * auth_accepted.c  tokens that need no second verification
  * auth_origin.c    pages of which origins
  * auth_user.c      users: JWTs and payment tokens
  * auth_settings.c  a project's settings: JSON read, checked, merged

@@ -9,5 +9,8 @@
 
 struct store *auth_store(struct auth *auth);
 struct store_connection *auth_reader(struct auth *auth);
+struct auth_accepted *auth_accepted(struct auth *auth);
+/* Another number, never 0, after projects were dropped or have changed. */
+uint64_t auth_round(const struct auth *auth);
 
 #endif

@@ -67,6 +67,16 @@ const struct jwks *auth_remote_keys(struct auth_remote *remote)
     return &remote->keys;
 }
 
+uint64_t auth_remote_version(const struct auth_remote *remote)
+{
+    return remote->version;
+}
+
+bool auth_remote_is_current(const struct auth_remote *remote, uint64_t version)
+{
+    return remote->set != NULL && auth_keys_version(remote->set) == version;
+}
+
 int64_t auth_remote_fetched_at(const struct auth_remote *remote)
 {
     return remote->fetched_at;

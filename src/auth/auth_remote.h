@@ -15,6 +15,9 @@ void auth_remote_free(struct auth_remote **remote);
 
 /* The keys as they stand; valid until the next call. None before the first fetch. */
 const struct jwks *auth_remote_keys(struct auth_remote *remote);
+/* The version of those, and whether there is no other one by now. */
+uint64_t auth_remote_version(const struct auth_remote *remote);
+bool auth_remote_is_current(const struct auth_remote *remote, uint64_t version);
 /*
  * When the fetch began by which auth_remote_keys gave the keys last: wall ms; 0: none of this run had
  * ended well.

@@ -614,6 +614,9 @@ static void a_replaced_secret_serves_for_a_time(void **state)
     buf_fini(&token);
     make_token("{\"sub\":\"u1\"," LATER "}", SECRET_11, &token);
     assert_int_equal(auth_user(world->auth, 23, buf_view(&token), NOW + 1000, &user), 0);
+    put_project(world, 23, 2, "{}");
+    atomic_fetch_add(&world->shared.generation, 1);
+    assert_int_equal(auth_user(world->auth, 23, buf_view(&token), NOW + 1000, &user), ERR_DENIED);
     buf_fini(&token);
 }
 

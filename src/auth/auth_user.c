@@ -4,8 +4,8 @@
  * verifiers are never shared between projects, an algorithm is fixed by the key and not by
  * the token, and what a token says is read only after its signature was right.
  */
+#include "auth/auth_accepted.h"
 #include "auth/auth_internal.h"
-
 #include "auth/auth_remote.h"
 #include "base/clock.h"
 #include "base/err.h"
@@ -204,12 +204,18 @@ static bool has_come(const struct jwt *jwt, const char *name, int64_t now_wall, 
     return rc == ERR_NOT_FOUND || (rc == 0 && *at <= now_wall + LEEWAY);
 }
 
+static int64_t later(int64_t a, int64_t b)
+{
+    return a > b ? a : b;
+}
+
 /*
  * `exp` is optional in RFC 7519; here it is not, because a token for ever cannot be taken back.
  */
-static int check_times(const struct jwt *jwt, int64_t now_wall, struct auth_user *user,
+static int check_times(const struct jwt *jwt, int64_t now_wall, struct auth_acceptance *acceptance,
                        struct refusal *refusal)
 {
+    struct auth_user *user = &acceptance->user;
     int64_t begins_at;
     int rc = jwt_time_claim(jwt, "exp", &user->expires_at);
     if (rc < 0)
@@ -218,11 +224,23 @@ static int check_times(const struct jwt *jwt, int64_t now_wall, struct auth_user
         return refuse(refusal, STAGE_SIGNED, "nbf is in the future or no time");
     if (!has_come(jwt, "iat", now_wall, &user->issued_at))
         return refuse(refusal, STAGE_SIGNED, "iat is in the future or no time");
+    acceptance->from = later(begins_at, user->issued_at);
+    acceptance->until = user->expires_at;
     return user->expires_at > now_wall ? 0 : refuse(refusal, STAGE_EXPIRED, "expired");
 }
 
+static void note_verifier(struct auth_acceptance *acceptance, const struct auth_verifier *verifier)
+{
+    if (verifier->until < acceptance->until)
+        acceptance->until = verifier->until;
+    acceptance->remote = verifier->remote;
+    if (verifier->remote != NULL)
+        acceptance->remote_version = auth_remote_version(verifier->remote);
+}
+
 static int check_verifier(const struct jwt *jwt, const struct auth_verifier *verifier,
-                          int64_t now_wall, struct auth_user *user, struct refusal *refusal)
+                          int64_t now_wall, struct auth_acceptance *acceptance,
+                          struct refusal *refusal)
 {
     if (now_wall >= verifier->until)
         return refuse(refusal, STAGE_READ, "its secret was replaced");
@@ -230,8 +248,13 @@ static int check_verifier(const struct jwt *jwt, const struct auth_verifier *ver
     if (rc == 0)
         rc = check_required(jwt->claims, verifier->require, refusal);
     if (rc == 0)
-        rc = set_user_from_claim(user, find_user_claim(jwt->claims, verifier->user_claim), refusal);
-    return rc < 0 ? rc : check_times(jwt, now_wall, user, refusal);
+        rc = set_user_from_claim(&acceptance->user,
+                                 find_user_claim(jwt->claims, verifier->user_claim), refusal);
+    if (rc == 0)
+        rc = check_times(jwt, now_wall, acceptance, refusal);
+    if (rc == 0)
+        note_verifier(acceptance, verifier);
+    return rc;
 }
 
 /* What one verifier says that counts for more than what the others say. */
@@ -241,7 +264,7 @@ static int weight_of(int rc)
 }
 
 static int check_jwt(const struct auth_project *project, struct str token, int64_t now_wall,
-                     struct auth_user *user, struct refusal *refusal)
+                     struct auth_acceptance *acceptance, struct refusal *refusal)
 {
     struct jwt jwt;
     int result = ERR_DENIED;
@@ -250,12 +273,32 @@ static int check_jwt(const struct auth_project *project, struct str token, int64
         return refuse(refusal, STAGE_READ,
                       rc == ERR_UNSUPPORTED ? "its algorithm is not supported" : "malformed");
     for (size_t i = 0; i < project->settings.verifier_count && result != 0; i++) {
-        rc = check_verifier(&jwt, &project->settings.verifiers[i], now_wall, user, refusal);
+        rc = check_verifier(&jwt, &project->settings.verifiers[i], now_wall, acceptance, refusal);
         if (weight_of(rc) > weight_of(result))
             result = rc;
     }
     jwt_fini(&jwt);
     return result;
+}
+
+/* The same, unless the token is one that was accepted before. */
+static int check_jwt_once(struct auth *auth, const struct auth_project *project, struct str token,
+                          int64_t now_wall, struct auth_user *user, struct refusal *refusal)
+{
+    struct auth_acceptance acceptance = {
+        .project_id = project->project_id,
+        .generation = auth_round(auth),
+    };
+    int rc = 0;
+    crypto_sha256(token, acceptance.token);
+    if (!auth_accepted_find(auth_accepted(auth), &acceptance, now_wall)) {
+        rc = check_jwt(project, token, now_wall, &acceptance, refusal);
+        if (rc == 0)
+            auth_accepted_add(auth_accepted(auth), &acceptance);
+    }
+    *user = acceptance.user;
+    user->user_external_id.ptr = user->external_id;
+    return rc;
 }
 
 static int check_token(struct auth *auth, const struct auth_project *project, struct str token,
@@ -265,7 +308,7 @@ static int check_token(struct auth *auth, const struct auth_project *project, st
         return refuse(refusal, STAGE_READ, token.len == 0 ? "no token" : "too long");
     if (payment_token_recognize(token))
         return check_payment_token(auth, project->project_id, token, now_wall, user, refusal);
-    return check_jwt(project, token, now_wall, user, refusal);
+    return check_jwt_once(auth, project, token, now_wall, user, refusal);
 }
 
 int auth_check_revoked(struct auth *auth, int32_t project_id, struct str user_external_id,

@@ -13,8 +13,19 @@ static bool is_placeholder(struct str segment)
     return segment.len > 2 && segment.ptr[0] == '{';
 }
 
+/* Most patterns differ from a path before their first placeholder. */
+static bool starts_alike(const char *pattern, struct str path)
+{
+    for (size_t i = 0; pattern[i] != '\0' && pattern[i] != '{'; i++)
+        if (i >= path.len || path.ptr[i] != pattern[i])
+            return false;
+    return true;
+}
+
 static bool path_matches(const char *pattern, struct str path, struct str params[HTTP_PARAMS_MAX])
 {
+    if (!starts_alike(pattern, path))
+        return false;
     struct str expected = str_from(pattern);
     struct str wanted, segment;
     size_t count = 0;

@@ -2,6 +2,7 @@
 /* The arithmetic of base/limits.def and of the options that bound the number of connections. */
 #include "server/capacity.h"
 
+#include "auth/auth_accepted.h"
 #include "base/limits.h"
 #include "hub/hub.h"
 #include "net/stream.h"
@@ -58,6 +59,8 @@ int64_t capacity_of(const struct config *config, int workers,
         {"webhooks in flight", LIMIT_WEBHOOK_IN_FLIGHT,
          LIMIT_WEBHOOK_BODY + LIMIT_WEBHOOK_RESPONSE + LIMIT_WEBHOOK_HEADERS},
         {"rates of addresses and users", LIMIT_QUOTA_RATES, 16},
+        {"tokens that were accepted", (int64_t)workers * LIMIT_ACCEPTED_TOKENS,
+         (int64_t)sizeof(struct auth_acceptance)},
         {"the store thread's page cache", 1, WRITER_CACHE},
         {"the workers' page caches", workers, READER_CACHE},
     };
