@@ -12,6 +12,7 @@
 #include "base/map.h"
 #include "base/mem.h"
 
+#include <fcntl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -22,6 +23,7 @@ struct http_sender {
     struct list sendings;
     struct list stuck;  /* those of `sendings` that need a push */
     struct map sockets; /* by descriptor */
+    int ended;          /* a socket whose other end is closed */
 };
 
 struct sender_socket {
@@ -58,14 +60,15 @@ static void remove_socket(struct http_sender *sender, int fd)
     mem_free(socket);
 }
 
-/* After this libcurl finds the connection closed when it thinks of using it. */
+/*
+ * After this libcurl finds the connection closed when it thinks of using it. It takes one for alive
+ * that has bytes to read or was reset, and the peer may do either at any time: so the connection is
+ * closed, and its descriptor stands for one that will always read as ended.
+ */
 static void spoil(struct sender_socket *socket)
 {
-    char bytes[4096];
-    shutdown(socket->fd, SHUT_RDWR);
-    while (recv(socket->fd, bytes, sizeof(bytes), MSG_DONTWAIT) > 0)
-        continue;
     loop_watch_free(&socket->watch);
+    dup3(socket->sender->ended, socket->fd, O_CLOEXEC);
 }
 
 static void detach(struct http_sending *sending)
@@ -237,6 +240,15 @@ static bool set_up_multi(struct http_sender *sender, int connections_max)
     return good;
 }
 
+static int make_ended_socket(void)
+{
+    int pair[2];
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0)
+        return -1;
+    close(pair[1]);
+    return pair[0];
+}
+
 struct http_sender *http_sender_new(struct loop *loop, int connections_max)
 {
     if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK) {
@@ -249,9 +261,10 @@ struct http_sender *http_sender_new(struct loop *loop, int connections_max)
     list_init(&sender->sendings);
     list_init(&sender->stuck);
     map_init(&sender->sockets);
+    sender->ended = make_ended_socket();
     sender->multi = curl_multi_init();
-    if (sender->multi == NULL || !set_up_multi(sender, connections_max)) {
-        log_error("libcurl refuses to send many requests at a time");
+    if (sender->ended < 0 || sender->multi == NULL || !set_up_multi(sender, connections_max)) {
+        log_error("requests cannot be sent: too few descriptors, or libcurl refuses");
         http_sender_free(&sender);
     }
     return sender;
@@ -269,6 +282,8 @@ void http_sender_free(struct http_sender **owner)
     curl_multi_cleanup(sender->multi);
     loop_timer_cancel(&sender->timer);
     map_fini(&sender->sockets);
+    if (sender->ended >= 0)
+        close(sender->ended);
     mem_free(sender);
     curl_global_cleanup();
     *owner = NULL;
