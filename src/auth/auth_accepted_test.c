@@ -38,9 +38,9 @@ static void test_what_it_holds_for(void **state)
         int64_t now;
         bool found;
     } rows[] = {
-        {1, 10, 1, NOW, true},        {1, 10, 1, NOW - 1000, true}, {1, 10, 1, NOW + 999, true},
+        {1, 10, 1, NOW, true},         {1, 10, 1, NOW - 1000, true},  {1, 10, 1, NOW + 999, true},
         {1, 10, 1, NOW - 1001, false}, {1, 10, 1, NOW + 1000, false}, {2, 10, 1, NOW, false},
-        {1, 11, 1, NOW, false},       {1, 10, 2, NOW, false},
+        {1, 11, 1, NOW, false},        {1, 10, 2, NOW, false},
     };
     struct auth_accepted *accepted = auth_accepted_new();
     struct auth_acceptance first = known();

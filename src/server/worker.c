@@ -45,12 +45,26 @@ struct worker {
     struct http_options http_options;
     struct realtime_options realtime_options;
     struct loop_message stop;
+    struct loop_message end_reading; /* after the pass */
     /* While draining. */
     struct loop_timer drain_timer;
     int64_t drain_ends_mono;
     void (*drained)(void *argument);
     void *drained_argument;
 };
+
+static void end_reading(struct loop_message *message)
+{
+    struct worker *worker = CONTAINER_OF(message, struct worker, end_reading);
+    if (worker->service.reader != NULL)
+        store_end_reading(worker->service.reader);
+}
+
+static void reading_began(void *argument)
+{
+    struct worker *worker = argument;
+    loop_defer(worker->service.loop, &worker->end_reading);
+}
 
 struct worker *worker_new(const struct config *config, const struct worker_shared *shared)
 {
@@ -73,6 +87,8 @@ struct worker *worker_new(const struct config *config, const struct worker_share
         worker_free(&worker);
         return NULL;
     }
+    worker->end_reading.run = end_reading;
+    store_share_reading(service->reader, reading_began, worker);
     service->hub = hub_new();
     service->auth = auth_new(shared->store, service->reader, shared->auth);
     worker->feed = hub_feed_new(service->hub, service->loop);

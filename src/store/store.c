@@ -15,6 +15,15 @@ struct str store_keep(struct store_connection *connection, const void *bytes, si
     return length > 0 ? arena_copy(&connection->texts, str_make(bytes, length)) : STR_LIT("");
 }
 
+static void share_reading(struct store_connection *reader)
+{
+    store_driver_of(reader)->share_reading(reader);
+    if (reader->has_begun)
+        return;
+    reader->has_begun = true;
+    reader->began(reader->began_argument);
+}
+
 /*
  * Only look-ups forget texts, and not those of the look-up before: what was looked up can be given
  * to an update, and to the next look-up.
@@ -24,7 +33,10 @@ const struct store_driver *store_look_up(struct store_connection *connection)
     arena_fini(&connection->old_texts);
     connection->old_texts = connection->texts;
     arena_init(&connection->texts);
-    return store_driver_of(connection);
+    const struct store_driver *driver = store_driver_of(connection);
+    if (connection->began && !connection->in_transaction)
+        share_reading(connection);
+    return driver;
 }
 
 void store_identity_draw(struct store_identity *identity)
@@ -102,6 +114,8 @@ int store_backup(const struct store_driver *driver, const char *directory, const
 
 int store_begin(struct store_connection *connection)
 {
+    if (connection->began)
+        share_reading(connection);
     int result = store_driver_of(connection)->begin(connection);
     connection->in_transaction = result == 0;
     return result;
@@ -121,6 +135,23 @@ void store_rollback(struct store_connection *connection)
         return;
     store_driver_of(connection)->rollback(connection);
     connection->in_transaction = false;
+}
+
+void store_share_reading(struct store_connection *reader, void (*began)(void *argument),
+                         void *argument)
+{
+    if (!store_driver_of(reader)->share_reading)
+        return;
+    reader->began = began;
+    reader->began_argument = argument;
+}
+
+void store_end_reading(struct store_connection *reader)
+{
+    if (!reader->has_begun)
+        return;
+    reader->has_begun = false;
+    store_driver_of(reader)->end_reading(reader);
 }
 
 int store_change_begin(struct store_connection *writer, bool *alone)

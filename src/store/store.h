@@ -81,6 +81,16 @@ NODISCARD int store_commit(struct store_connection *connection);
  */
 void store_rollback(struct store_connection *connection);
 
+/*
+ * Look-ups of a reader outside of a transaction share one from now on, until store_end_reading: one
+ * each would cost two locks of a file. A look-up sees all that was committed before it nevertheless.
+ * `began` is called at the first one after store_end_reading; its owner calls store_end_reading before the
+ * thread waits again, because what was read cannot be cleared away meanwhile.
+ */
+void store_share_reading(struct store_connection *reader, void (*began)(void *argument),
+                         void *argument);
+void store_end_reading(struct store_connection *reader);
+
 /* Projects and keys. */
 
 struct store_project {

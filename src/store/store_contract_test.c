@@ -529,6 +529,42 @@ static void reader_transaction_sees_one_state(void **state)
     store_disconnect(&other);
 }
 
+static void count_beginning(void *argument)
+{
+    ++*(int *)argument;
+}
+
+static void shared_reading_sees_every_commit(void **state)
+{
+    struct fixture *f = *state;
+    struct store_user user;
+    int beginnings = 0;
+    store_share_reading(f->reader, count_beginning, &beginnings);
+    assert_int_equal(see_everything(f, f->reader), 0);
+    write_everything(f);
+    assert_int_equal(see_everything(f, f->reader), 6);
+    assert_true(beginnings <= 1);
+
+    assert_int_equal(store_begin(f->reader), 0);
+    add_user(f, "u2");
+    assert_int_equal(store_user_get(f->reader, PROJECT, STR_LIT("u2"), &user), ERR_NOT_FOUND);
+    assert_int_equal(store_commit(f->reader), 0);
+    assert_int_equal(store_user_get(f->reader, PROJECT, STR_LIT("u2"), &user), 0);
+    add_user(f, "u3");
+    assert_int_equal(store_begin(f->reader), 0);
+    assert_int_equal(store_user_get(f->reader, PROJECT, STR_LIT("u3"), &user), 0);
+    store_rollback(f->reader);
+    add_user(f, "u4");
+    assert_int_equal(store_user_get(f->reader, PROJECT, STR_LIT("u4"), &user), 0);
+    assert_true(beginnings <= 1);
+
+    store_end_reading(f->reader);
+    store_end_reading(f->reader);
+    add_user(f, "u5");
+    assert_int_equal(store_user_get(f->reader, PROJECT, STR_LIT("u5"), &user), 0);
+    assert_true(beginnings <= 2);
+}
+
 static struct str seen_texts[8];
 
 static void on_kept_order(void *argument, const struct store_order *order)
@@ -582,6 +618,7 @@ int main(void)
         ON_EVERY_DRIVER(refusal_keeps_the_transaction),
         ON_EVERY_DRIVER(readers_see_commits_only),
         ON_EVERY_DRIVER(reader_transaction_sees_one_state),
+        ON_EVERY_DRIVER(shared_reading_sees_every_commit),
         ON_EVERY_DRIVER(texts_outlive_the_list),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

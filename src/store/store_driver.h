@@ -23,8 +23,11 @@ struct store_connection {
     struct store *store;
     enum store_role role;
     bool in_transaction;
-    struct arena texts;     /* what the last look-up gave out */
-    struct arena old_texts; /* and the one before: the last one's arguments may be there */
+    struct arena texts;            /* what the last look-up gave out */
+    struct arena old_texts;        /* and the one before: the last one's arguments may be there */
+    void (*began)(void *argument); /* NULL: look-ups share no transaction */
+    void *began_argument;
+    bool has_begun; /* and it was told */
 };
 
 struct store_driver {
@@ -40,6 +43,12 @@ struct store_driver {
     int (*begin)(struct store_connection *connection);
     int (*commit)(struct store_connection *connection);
     void (*rollback)(struct store_connection *connection);
+    /*
+     * Before each look-up outside of a transaction, when they share one: makes sure that there is one,
+     * and that it is not older than the last commit. NULL: a look-up of its own costs nothing.
+     */
+    void (*share_reading)(struct store_connection *reader);
+    void (*end_reading)(struct store_connection *reader);
 
     int (*project_get)(struct store_connection *connection, int32_t project_id,
                        struct store_project *project);

@@ -161,6 +161,19 @@ static void count_backlog(struct loop_timer *timer)
     loop_timer_set(timer, loop_now(webhook->loop) + (rest > interval ? rest : interval));
 }
 
+/* What is read in one pass of the loop shares a transaction. */
+
+static void end_reading(struct loop_message *message)
+{
+    store_end_reading(CONTAINER_OF(message, struct webhook, end_reading)->reader);
+}
+
+static void reading_began(void *argument)
+{
+    struct webhook *webhook = argument;
+    loop_defer(webhook->loop, &webhook->end_reading);
+}
+
 /* What comes from other threads. */
 
 static void run_pokes(struct loop_message *message)
@@ -352,6 +365,7 @@ static struct webhook *webhook_new(struct store *store, const uint8_t *key,
     list_init(&webhook->ready);
     webhook->turns.run = webhook_queue_run;
     webhook->listing.run = run_listing;
+    webhook->end_reading.run = end_reading;
     webhook->run_message.run = run;
     webhook->drain_message.run = drain;
     webhook->stop_message.run = stop;
@@ -373,6 +387,7 @@ static int acquire(struct webhook *webhook)
     webhook->sender = http_sender_new(webhook->loop, LIMIT_WEBHOOK_IN_FLIGHT);
     if (webhook->sender == NULL)
         return ERR_IO;
+    store_share_reading(webhook->reader, reading_began, webhook);
     loop_timer_init(&webhook->list_again, webhook->loop, list_again);
     loop_timer_init(&webhook->replay_again, webhook->loop, replay_again);
     loop_timer_init(&webhook->backlog_due, webhook->loop, count_backlog);

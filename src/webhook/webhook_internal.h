@@ -47,7 +47,8 @@ struct webhook {
     int64_t due_mono;
     bool records_fail; /* the last result that the recorder answered was not recorded */
 
-    struct loop_message listing; /* the next page of endpoints is to be read */
+    struct loop_message end_reading; /* after the pass */
+    struct loop_message listing;     /* the next page of endpoints is to be read */
     bool listing_is_set;
     int64_t listed; /* the last endpoint_id read */
     struct loop_timer list_again;

@@ -134,6 +134,7 @@ static void close_database(struct sqlite_connection *c)
     sqlite3_close(c->db);
     c->db = NULL;
     c->broken = false;
+    c->reading = false;
 }
 
 /*
@@ -295,10 +296,39 @@ enum order_status sqlite_status(sqlite3_stmt *statement, int index)
     return (enum order_status)((uint32_t)sqlite3_column_int(statement, index) % ORDER_STATUS_COUNT);
 }
 
+void sqlite_share_reading(struct store_connection *reader)
+{
+    struct sqlite_connection *c = (struct sqlite_connection *)reader;
+    /* Before the transaction: one commit more is harmless, one less would be an old state. */
+    uint64_t commits = atomic_load(&((struct sqlite_store *)reader->store)->commits);
+    if (c->reading && c->seen == commits)
+        return;
+    sqlite_end_reading(reader);
+    /* When it fails, so does the look-up, and says why. */
+    if (sqlite_run(c, STATEMENT_BEGIN_READ, NO_VALUES) != 0)
+        return;
+    c->reading = true;
+    c->seen = commits;
+}
+
+void sqlite_end_reading(struct store_connection *reader)
+{
+    struct sqlite_connection *c = (struct sqlite_connection *)reader;
+    if (!c->reading || reader->in_transaction)
+        return;
+    c->reading = false;
+    if (c->broken || sqlite_run(c, STATEMENT_COMMIT, NO_VALUES) != 0)
+        close_database(c);
+    else
+        c->logged = 0;
+}
+
 int sqlite_begin(struct store_connection *connection)
 {
     struct sqlite_connection *c = (struct sqlite_connection *)connection;
     bool writer = connection->role == STORE_WRITER;
+    if (c->reading && !c->broken)
+        return 0;
     c->backlog_change_count = 0;
     int result = ensure_open(c);
     if (result == 0 && c->checkpoint_failed)
@@ -308,15 +338,25 @@ int sqlite_begin(struct store_connection *connection)
     return sqlite_run(c, writer ? STATEMENT_BEGIN_WRITE : STATEMENT_BEGIN_READ, NO_VALUES);
 }
 
-int sqlite_commit(struct store_connection *connection)
+static int commit_writer(struct sqlite_connection *c)
 {
-    struct sqlite_connection *c = (struct sqlite_connection *)connection;
     int result = sqlite_backlog_write(c);
     if (result == 0)
         result = sqlite_run(c, STATEMENT_COMMIT, NO_VALUES);
+    if (result == 0)
+        atomic_fetch_add(&((struct sqlite_store *)c->base.store)->commits, 1);
+    return result;
+}
+
+int sqlite_commit(struct store_connection *connection)
+{
+    struct sqlite_connection *c = (struct sqlite_connection *)connection;
+    bool writer = connection->role == STORE_WRITER;
+    if (c->reading)
+        return 0;
+    int result = writer ? commit_writer(c) : sqlite_run(c, STATEMENT_COMMIT, NO_VALUES);
     /* A writer's commit of nothing tells nothing. What failed before was with another handle. */
-    if (result == 0 && !c->broken &&
-        (connection->role == STORE_READER || sqlite3_total_changes(c->db) > 0))
+    if (result == 0 && !c->broken && (!writer || sqlite3_total_changes(c->db) > 0))
         c->logged = 0;
     return result;
 }
@@ -324,6 +364,7 @@ int sqlite_commit(struct store_connection *connection)
 void sqlite_rollback(struct store_connection *connection)
 {
     struct sqlite_connection *c = (struct sqlite_connection *)connection;
+    c->reading = false;
     /* A broken connection refuses this too. */
     if (sqlite_run(c, STATEMENT_ROLLBACK, NO_VALUES) != 0)
         close_database(c);

@@ -20,6 +20,11 @@ enum { CONTENT_SIZE = 32 * 1024 };
 
 static char content[CONTENT_SIZE];
 
+static void ignore_beginning(void *argument)
+{
+    (void)argument;
+}
+
 static int insert_large(struct fixture *f, int32_t order_id)
 {
     struct store_order order = make_order(order_id, 1, ORDER_NEW);
@@ -244,7 +249,10 @@ static void damage_while_open(void **state)
     fclose(file);
     int fd = begin_log();
     struct store_order order;
+    store_share_reading(f->reader, ignore_beginning, NULL);
     assert_int_equal(store_order_get(f->reader, PROJECT, 1, &order), ERR_CORRUPT);
+    assert_int_equal(store_order_get(f->reader, PROJECT, 1, &order), ERR_CORRUPT);
+    store_end_reading(f->reader);
     assert_int_equal(store_order_get(f->reader, PROJECT, 1, &order), ERR_CORRUPT);
     begin(f);
     assert_int_equal(insert_large(f, 99), ERR_CORRUPT);
@@ -322,6 +330,7 @@ struct traffic {
     _Atomic bool stop;
     _Atomic int32_t written;
     _Atomic int failures;
+    _Atomic int readers;
 };
 
 /* Each commit: an order, its event, and so the top of the stream. */
@@ -347,31 +356,41 @@ static void keep_offset(void *argument, const struct store_publication *publicat
     *(int32_t *)argument = publication->offset;
 }
 
-/* Whether one moment is seen: the last order, the top and the last publication are the same. */
-static bool is_consistent(struct store_connection *reader)
+/*
+ * Whether one moment is seen, not before order `at_least`: the last order, the top and the last
+ * publication are the same.
+ */
+static bool is_consistent(struct store_connection *reader, int32_t at_least)
 {
     struct store_user user;
     struct store_order order;
     int32_t last = 0;
-    bool fine =
-        store_begin(reader) == 0 && store_user_get(reader, PROJECT, STR_LIT("u1"), &user) == 0 &&
-        store_stream_read(reader, user.user_id, 0, 0, true, 1, keep_offset, &last) == 0 &&
-        last == user.top && store_order_get(reader, PROJECT, last + 1, &order) == ERR_NOT_FOUND &&
-        (last == 0 || store_order_get(reader, PROJECT, last, &order) == 0);
+    bool fine = store_begin(reader) == 0 &&
+                store_user_get(reader, PROJECT, STR_LIT("u1"), &user) == 0 &&
+                store_stream_read(reader, user.user_id, 0, 0, true, 1, keep_offset, &last) == 0 &&
+                last == user.top && last >= at_least &&
+                store_order_get(reader, PROJECT, last + 1, &order) == ERR_NOT_FOUND &&
+                (last == 0 || store_order_get(reader, PROJECT, last, &order) == 0);
     return store_commit(reader) == 0 && fine;
 }
 
+/* Every other reader shares a transaction between ten looks. */
 static void *read_orders(void *argument)
 {
     struct traffic *traffic = argument;
     struct store_connection *reader = NULL;
     if (store_connect(traffic->fixture->store, STORE_READER, &reader))
         atomic_fetch_add(&traffic->failures, 1);
-    while (reader && !atomic_load(&traffic->stop))
-        if (!is_consistent(reader)) {
+    if (reader && atomic_fetch_add(&traffic->readers, 1) % 2 == 0)
+        store_share_reading(reader, ignore_beginning, NULL);
+    for (int look = 0; reader && !atomic_load(&traffic->stop); look++) {
+        if (!is_consistent(reader, atomic_load(&traffic->written))) {
             atomic_fetch_add(&traffic->failures, 1);
             break;
         }
+        if (look % 10 == 0)
+            store_end_reading(reader);
+    }
     store_disconnect(&reader);
     return NULL;
 }
@@ -425,7 +444,28 @@ static void backup_beside_the_writer(void **state)
     struct store_user user;
     assert_int_equal(store_user_get(f->reader, PROJECT, STR_LIT("u1"), &user), 0);
     assert_in_range(user.top, 50, at_backup + 1);
-    assert_true(is_consistent(f->reader));
+    assert_true(is_consistent(f->reader, 50));
+}
+
+static sqlite3 *database_of(struct store_connection *connection)
+{
+    return sqlite_of(connection)->db;
+}
+
+/* What is read holds the log until store_end_reading, and not longer. */
+static void shared_reading_ends(void **state)
+{
+    struct fixture *f = *state;
+    sqlite3 *db = database_of(f->writer);
+    store_share_reading(f->reader, ignore_beginning, NULL);
+    assert_int_equal(add_user(f, "u1"), 1);
+    assert_there(f, 1, false);
+    sqlite3_busy_timeout(db, 0);
+    assert_int_equal(sqlite3_wal_checkpoint_v2(db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL),
+                     SQLITE_BUSY);
+    store_end_reading(f->reader);
+    assert_int_equal(sqlite3_wal_checkpoint_v2(db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL),
+                     SQLITE_OK);
 }
 
 int main(void)
@@ -439,6 +479,7 @@ int main(void)
         ON(sqlite, kill_loses_nothing),
         ON(sqlite, readers_beside_the_writer),
         ON(sqlite, backup_beside_the_writer),
+        ON(sqlite, shared_reading_ends),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

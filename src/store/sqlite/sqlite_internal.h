@@ -17,6 +17,7 @@
 #include "store/store_driver.h"
 
 #include <sqlite3.h>
+#include <stdatomic.h>
 
 #define SQLITE_STORE_FILE "orderwire.db"
 
@@ -24,6 +25,7 @@ struct sqlite_store {
     struct store base;
     char *path; /* of the database */
     int lock;   /* the descriptor that holds the directory's lock */
+    _Atomic uint64_t commits;
 };
 
 enum sqlite_statement {
@@ -41,6 +43,8 @@ struct sqlite_connection {
     bool broken;            /* a failure was seen: nothing in its cache is to be trusted any more */
     bool checkpoint_failed; /* nothing is written before one has gone well */
     int logged;             /* SQLite's code of the failure logged last, until a commit succeeds */
+    bool reading;           /* look-ups share a transaction */
+    uint64_t seen;          /* how many commits it sees, at least */
     sqlite3_stmt *statements[STATEMENT_COUNT];
     int64_t prune_user; /* the row of the stream where the last prune stopped */
     int32_t prune_offset;
@@ -106,6 +110,8 @@ void sqlite_disconnect(struct store_connection *connection);
 NODISCARD int sqlite_begin(struct store_connection *connection);
 NODISCARD int sqlite_commit(struct store_connection *connection);
 void sqlite_rollback(struct store_connection *connection);
+void sqlite_share_reading(struct store_connection *reader);
+void sqlite_end_reading(struct store_connection *reader);
 
 /* Prepares (once) and binds; the values live until the last step. The caller resets the statement.
  */
