@@ -110,41 +110,48 @@ tlsTest('curl', {}, async (server, authority) => {
 tlsTest('buyers\' clients in node, which verify', {}, async (server, authority) => {
   const project = await Project.create(server);
   const script = new URL('./lib/tls_client.mjs', import.meta.url).pathname;
-  const follow = (way, orderId, environment) => {
-    const options = { way, url: server.url, projectId: project.id, orderId, token: project.token('u1') };
-    return new Running(server, process.execPath, [script, JSON.stringify(options)], environment);
+  let users = 0;
+  const follow = async (kind, environment) => {
+    const user = `u${++users}`;
+    const { order_id } = await project.create(user);
+    const options = { ...kind, url: server.url, projectId: project.id, orderId: order_id, token: project.token(user) };
+    return { order_id, client: new Running(server, process.execPath, [script, JSON.stringify(options)], environment) };
   };
   const trusting = { NODE_EXTRA_CA_CERTS: authority.caFile };
-  for (const [way, source] of [['websocket', 'websocket'], ['http_stream', 'http_stream'], [undefined, 'poll']]) {
-    const { order_id } = await project.create('u1');
-    const client = follow(way, order_id, trusting);
+  for (const [kind, source] of [
+    [{ live: true }, 'websocket'],
+    [{}, 'poll'],
+    ...['websocket', 'http_stream'].flatMap((transport) => [[{ transport }, transport], [{ transport, protobuf: true }, transport]]),
+    [{ transport: 'sse' }, 'sse'],
+  ]) {
+    const { order_id, client } = await follow(kind, trusting);
     for (const status of ['new', 'paid', 'done']) {
       if (status !== 'new') await project.set(order_id, status);
       assert.deepEqual(await client.take(1), [`${source} ${status}`]);
     }
     assert.equal((await client.end()).code, 0);
   }
-  const { order_id } = await project.create('u1');
-  const stranger = follow('websocket', order_id, {});
+  const { client: stranger } = await follow({ live: true }, {});
   assert.match(await stranger.lines.next('a fallback'), /^fallback /);
   stranger.close();
 });
 
 tlsTest('Chromium', { skip: !browserPath && 'there is no Chromium' }, async (server, authority, t) => {
-  const key = new X509Certificate(await readFile(path.join(authority.directory, 'server.cert'))).publicKey;
-  const hash = createHash('sha256').update(key.export({ type: 'spki', format: 'der' })).digest('base64');
-  const origin = server.own(await shop());
+  const [cert, key] = await Promise.all(['cert', 'key'].map((kind) => readFile(path.join(authority.directory, `server.${kind}`))));
+  const spki = new X509Certificate(cert).publicKey.export({ type: 'spki', format: 'der' });
+  const hash = createHash('sha256').update(spki).digest('base64');
+  const origin = server.own(await shop({ cert, key }));
   const browser = server.own(await launchBrowser(`--ignore-certificate-errors-spki-list=${hash}`));
-  const script = new URL('./node_modules/centrifuge/dist/centrifuge.js', import.meta.url).pathname;
+  const dist = new URL('./node_modules/centrifuge/dist/', import.meta.url).pathname;
   let id = 1000;
-  for (const transport of ['websocket', 'http_stream', 'sse']) {
-    await t.test(transport, async () => {
+  for (const [transport, protobuf] of [['websocket'], ['websocket', true], ['http_stream'], ['http_stream', true], ['sse']]) {
+    await t.test(`${transport}${protobuf ? ' in Protobuf' : ''}`, async () => {
       const page = await browser.newPage();
-      await page.goto(`http://127.0.0.1:${origin.address().port}/`, { timeout: short ? 60_000 : 30_000 });
-      await page.addScriptTag({ path: script });
+      await page.goto(`https://127.0.0.1:${origin.address().port}/`, { timeout: short ? 60_000 : 30_000 });
+      await page.addScriptTag({ path: path.join(dist, protobuf ? 'centrifuge.protobuf.js' : 'centrifuge.js') });
       const project = await Project.create(server, ++id);
       const { order_id } = await project.create('u1');
-      await page.evaluate(connect, { url: server.url, transport, data: { auth: project.token('u1'), project_id: project.id } });
+      await page.evaluate(connect, { url: server.url, transport, protobuf, data: { auth: project.token('u1'), project_id: project.id } });
       await seesAll(page, project, order_id);
       await page.close();
     });
@@ -262,8 +269,8 @@ tlsTest('renewed certificates, and live connections', {}, async (server, authori
   assert.equal(server.log.split(complaint).length, 3, 'another reason is said too');
   assert.match(server.log, /server\.key: others may read this key/);
 
+  /* The files are looked at without a signal as well. */
   await authority.files('server', ['DNS:last.example', 'IP:127.0.0.1']);
-  server.reload();
   await until(async () => (await names()).includes('last.example'), 'the last certificate');
   assert.equal(await server.metric('tls_renewals_total{result="done"}'), 2);
   await project.set(order_id, 'done');

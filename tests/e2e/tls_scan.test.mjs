@@ -5,6 +5,7 @@ import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { once } from 'node:events';
 import net from 'node:net';
+import path from 'node:path';
 import tls from 'node:tls';
 import { command } from './lib/api.mjs';
 import { until, within } from './lib/events.mjs';
@@ -60,10 +61,11 @@ for (const rsa of [false, true]) {
   });
 }
 
-tlsTest('compression, renegotiation', {}, async (server, authority) => {
+tlsTest('compression, heartbeats, renegotiation', {}, async (server, authority) => {
   const ciphers = GOOD.ecdsa;
   assert.equal((await negotiate(server, { ciphers, compressions: [1, 0] })).compression, 0);
   assert.equal((await negotiate(server, { ciphers, compressions: [1] })).cipher, undefined);
+  assert.equal((await negotiate(server, { ciphers, heartbeat: true })).extensions.includes(0x000f), false);
   assert.ok((await negotiate(server, { ciphers })).extensions.includes(0xff01), 'renegotiation is secured (RFC 5746)');
 
   const socket = tls.connect({ port: server.port, ca: authority.ca, maxVersion: 'TLSv1.2' });
@@ -95,13 +97,15 @@ tlsTest('openssl s_client', { names: ['DNS:localhost'] }, async (server, authori
     assert.match(text, /^Compression: NONE$/m);
     assert.match(text, /^Peer signature type: ECDSA$/m);
   }
-  assert.match(await sClient(server, ['-tls1_3', ...verified]), /^Early data was not sent$/m);
+  const request = 'GET /health HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n';
+  const session = path.join(authority.directory, 'session');
+  assert.match(await sClient(server, ['-tls1_3', '-ign_eof', '-sess_out', session], request), /^ *Max Early Data: 0$/m);
+  assert.match(await sClient(server, ['-tls1_3', '-sess_in', session, '-early_data', authority.caFile]), /^Reused, [^]*^Early data was not sent$/m);
   for (const version of ['-tls1', '-tls1_1'])
     assert.match(await sClient(server, [version, '-cipher', 'ALL:@SECLEVEL=0']), /Cipher is \(NONE\)/);
   assert.match(await sClient(server, ['-alpn', 'h2,http/1.1']), /^ALPN protocol: http\/1\.1$/m);
   assert.match(await sClient(server, ['-alpn', 'h2']), /no application protocol/);
   assert.match(await sClient(server, []), /^No ALPN negotiated$/m);
-  const request = 'GET /health HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n';
   for (const version of ['-tls1_2', '-tls1_3']) {
     const text = await sClient(server, [version, '-ign_eof'], request);
     assert.match(text, /"status":"ok"/);

@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { accessSync, constants } from 'node:fs';
 import { createServer } from 'node:http';
+import https from 'node:https';
 import path from 'node:path';
 import { chromium } from 'playwright-core';
 import { until } from './events.mjs';
@@ -41,9 +42,10 @@ export async function launchBrowser(...more) {
   });
 }
 
-/** An empty page, of an origin that is not the server's. */
-export async function shop() {
-  const http = createServer((_, response) => response.setHeader('content-type', 'text/html').end('<title>shop</title>'));
+/** An empty page, of an origin that is not the server's; with {cert, key} at https. */
+export async function shop(pair) {
+  const answer = (_, response) => response.setHeader('content-type', 'text/html').end('<title>shop</title>');
+  const http = pair ? https.createServer(pair, answer) : createServer(answer);
   await new Promise((resolve) => http.listen(0, '127.0.0.1', resolve));
   return http;
 }

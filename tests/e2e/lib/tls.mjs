@@ -45,13 +45,14 @@ const SIGNATURES = [0x0403, 0x0503, 0x0603, 0x0807, 0x0804, 0x0805, 0x0806, 0x04
 const X25519 = 0x001d;
 
 /** A ClientHello in its record. In TLS 1.3 the version that counts stands in an extension. */
-export function clientHello({ version = TLS12, ciphers, compressions = [0], renegotiation = true }) {
+export function clientHello({ version = TLS12, ciphers, compressions = [0], renegotiation = true, heartbeat = false }) {
   const inner = Math.min(version, TLS12);
   const extensions = [
     extension(0x000a, list(2, [X25519, 0x0017, 0x0018, 0x0019])),
     extension(0x000b, vector(1, number(0, 1))),
     extension(0x000d, list(2, SIGNATURES)),
     ...(renegotiation ? [extension(0xff01, vector(1))] : []),
+    ...(heartbeat ? [extension(0x000f, number(1, 1))] : []),
     ...(version < TLS13 ? [] : [
       extension(0x002b, list(1, [version])),
       extension(0x0033, vector(2, number(X25519, 2), vector(2, randomBytes(32)))),
