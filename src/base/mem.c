@@ -7,6 +7,7 @@
 
 #include "base/log.h"
 
+#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -71,6 +72,11 @@ char *mem_strdup(const char *source)
 void mem_free(void *pointer)
 {
     free(pointer);
+}
+
+void mem_give_back(void)
+{
+    malloc_trim(0);
 }
 
 void mem_wipe(void *pointer, size_t size)

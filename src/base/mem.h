@@ -23,6 +23,9 @@ char *mem_strdup(const char *source);
 /* Accepts NULL. */
 void mem_free(void *pointer);
 
+/* Gives free memory back to the system; other threads may wait some ms for theirs meanwhile. */
+void mem_give_back(void);
+
 /* Overwrites secrets in a way that the compiler does not remove. */
 void mem_wipe(void *pointer, size_t size);
 

@@ -68,6 +68,7 @@ static int wait_for_end(const struct cli_arguments *arguments, const sigset_t *s
         else if (number > 0)
             return number;
         server_renew_certificates(server);
+        server_give_back_memory(server, clock_mono_ms());
     }
 }
 

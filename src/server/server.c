@@ -10,6 +10,7 @@
 
 #include "auth/auth.h"
 #include "auth/auth_keys.h"
+#include "base/clock.h"
 #include "base/crypto.h"
 #include "base/err.h"
 #include "base/log.h"
@@ -36,6 +37,9 @@
 
 #define WORKERS_MAX 256
 #define AUDIT_PATH_SIZE 4200
+/* Fewer connections than this leave little behind. */
+#define MANY_CONNECTIONS 1000
+#define GIVING_BACK_INTERVAL (10 * CLOCK_SECOND)
 
 struct server {
     const struct config *config;
@@ -55,6 +59,8 @@ struct server {
     int worker_count;
     char urls[SERVER_PORTS][LISTENER_ADDRESS_SIZE + sizeof("https://")];
     char tls_complaint[SERVER_ERROR_SIZE]; /* said already */
+    int64_t most_connections;              /* at once, since memory was given back */
+    int64_t gave_back_mono;
     /* Counts the workers that have drained. */
     pthread_mutex_t mutex;
     pthread_cond_t changed;
@@ -355,6 +361,20 @@ void server_renew_certificates(struct server *server)
     tls_settings_release(&old);
     metrics_add(METRIC_TLS_RENEWALS__DONE, 1);
     log_info("certificates renewed");
+}
+
+/* It lies between what others hold, in pages that malloc would keep for the next storm. */
+void server_give_back_memory(struct server *server, int64_t now_mono)
+{
+    int64_t now = metrics_value(METRIC_CONNECTIONS);
+    if (now > server->most_connections)
+        server->most_connections = now;
+    if (server->most_connections < MANY_CONNECTIONS || now > server->most_connections / 2 ||
+        now_mono - server->gave_back_mono < GIVING_BACK_INTERVAL)
+        return;
+    server->most_connections = now;
+    server->gave_back_mono = now_mono;
+    mem_give_back();
 }
 
 static void count_drained(void *argument)

@@ -68,6 +68,12 @@ int server_worker_count(const struct config *config);
 void server_renew_certificates(struct server *server);
 
 /*
+ * After many connections have ended, gives what they took back to the system. To be called every few
+ * seconds.
+ */
+void server_give_back_memory(struct server *server, int64_t now_mono);
+
+/*
  * Gives the reloadable options of `fresh` and the admin key as its file has it to all workers, lets
  * them read projects anew, and opens the audit file anew.
  */
