@@ -13,9 +13,19 @@
 #define NAME "admin.key"
 #define KEY_PREFIX "owa_"
 #define KEY_RANDOM 40
-#define KEY_MIN 16
+enum { KEY_MIN = 16 };
 
 _Static_assert(ADMIN_KEY_ERROR_SIZE >= KEY_FILE_ERROR_SIZE, "a sentence about the file fits");
+
+/* As it goes into a header's field. */
+static bool is_key(struct str key)
+{
+    for (size_t i = 0; i < key.len; i++) {
+        if (key.ptr[i] <= ' ' || key.ptr[i] > '~')
+            return false;
+    }
+    return key.len >= KEY_MIN && key.len <= ADMIN_KEY_MAX;
+}
 
 int admin_key_read(const char *directory, char key[ADMIN_KEY_SIZE],
                    char error[ADMIN_KEY_ERROR_SIZE])
@@ -27,9 +37,10 @@ int admin_key_read(const char *directory, char key[ADMIN_KEY_SIZE],
     while (length > 0 && (key[length - 1] == '\n' || key[length - 1] == '\r'))
         length--;
     key[length] = '\0';
-    if (length < KEY_MIN) {
+    if (!is_key(str_make(key, length))) {
         snprintf(error, ADMIN_KEY_ERROR_SIZE,
-                 "%.120s/" NAME ": expected a line of 16 characters or more", directory);
+                 "%.100s/" NAME ": expected a line of %d to %d ASCII characters without spaces",
+                 directory, KEY_MIN, ADMIN_KEY_MAX);
         return ERR_INVALID;
     }
     return 0;

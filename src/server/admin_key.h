@@ -5,12 +5,13 @@
 
 #include "base/attributes.h"
 
-#define ADMIN_KEY_SIZE 64
+#define ADMIN_KEY_MAX 256
+#define ADMIN_KEY_SIZE (ADMIN_KEY_MAX + 4) /* with the end of its line, and a byte too many */
 #define ADMIN_KEY_ERROR_SIZE 200
 
 /*
- * Reads DIRECTORY/admin.key. ERR_NOT_FOUND, ERR_IO, ERR_INVALID, ERR_DENIED when it is open to
- * others, with a sentence in `error`.
+ * Reads DIRECTORY/admin.key. ERR_NOT_FOUND, ERR_IO, ERR_DENIED when it is open to others, ERR_INVALID
+ * when no request could bring it, with a sentence in `error`.
  */
 NODISCARD int admin_key_read(const char *directory, char key[ADMIN_KEY_SIZE],
                              char error[ADMIN_KEY_ERROR_SIZE]);
