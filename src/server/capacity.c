@@ -19,7 +19,6 @@
 /* What wslay holds while a message comes in. */
 #define FRAME_READER (6 * KIB)
 /* SQLite's page caches (store/sqlite/sqlite_connection.c). */
-#define WRITER_CACHE (64 * MIB)
 #define READER_CACHE (4 * MIB)
 
 /*
@@ -61,7 +60,7 @@ int64_t capacity_of(const struct config *config, int workers,
         {"rates of addresses and users", LIMIT_QUOTA_RATES, 16},
         {"tokens that were accepted", (int64_t)workers * LIMIT_ACCEPTED_TOKENS,
          (int64_t)sizeof(struct auth_acceptance)},
-        {"the store thread's page cache", 1, WRITER_CACHE},
+        {"the store thread's page cache", 1, config->store.cache_bytes},
         {"the workers' page caches", workers, READER_CACHE},
     };
     int64_t sum = 0;

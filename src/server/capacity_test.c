@@ -50,6 +50,8 @@ static void test_the_sizes_of_the_options(void **state)
     /* Bodies that are larger come out of the stock. */
     assert_int_equal(SUM_FOR(1, "limits.connections=1", "limits.body_bytes=256KiB"), usual);
     assert_int_equal(SUM_FOR(1, "limits.connections=1", "limits.batch_bytes=16MiB"), usual);
+    assert_int_equal(SUM_FOR(1, "limits.connections=1", "store.cache=1MiB"),
+                     usual - 63 * 1024 * KIB);
     /* A realtime connection holds less than another one, until it is given more. */
     assert_int_equal(SUM_FOR(1, "limits.connections=1", "limits.queue_bytes=32KiB"), usual);
     int64_t queue = SUM_FOR(1, "limits.connections=1", "limits.queue_bytes=1MiB");

@@ -37,7 +37,9 @@ extern const struct store_driver store_sqlite;
 extern const struct store_driver store_memory;
 
 struct store_options {
-    const char *directory;      /* the data directory; it exists */
+    const char *directory; /* the data directory; it exists */
+    int64_t
+        cache_bytes; /* of the database that the writer keeps in memory; 0: the driver's choice */
     int64_t history_max_age;    /* ms; older publications may be pruned */
     int64_t history_max_events; /* of one user; more than that may be pruned, oldest first */
     int64_t deliveries_max_age; /* ms; those finished longer ago may be pruned; 0: kept for ever */

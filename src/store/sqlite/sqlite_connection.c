@@ -12,6 +12,7 @@
 #include "base/mem.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 /*
@@ -158,6 +159,16 @@ static int after_commit(void *argument, sqlite3 *db, const char *name, int pages
     return SQLITE_OK;
 }
 
+static int set_cache(struct sqlite_connection *c)
+{
+    char sql[64];
+    int64_t bytes = c->base.store->options->cache_bytes;
+    if (c->base.role == STORE_READER || bytes == 0)
+        return SQLITE_OK;
+    snprintf(sql, sizeof(sql), "PRAGMA cache_size = -%lld", (long long)(bytes / 1024));
+    return sqlite3_exec(c->db, sql, NULL, NULL, NULL);
+}
+
 static int open_database(struct sqlite_connection *c)
 {
     const struct sqlite_store *store = (const struct sqlite_store *)c->base.store;
@@ -168,6 +179,8 @@ static int open_database(struct sqlite_connection *c)
         return is_space_errno(number) ? ERR_NO_SPACE : ERR_IO;
     }
     int code = sqlite_open(store->path, c->base.role, &c->db);
+    if (code == SQLITE_OK)
+        code = set_cache(c);
     if (code == SQLITE_OK && writer) {
         sqlite3_wal_hook(c->db, after_commit, c);
         code = sqlite_log_copy_again(c->db);

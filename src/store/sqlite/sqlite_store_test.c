@@ -94,6 +94,23 @@ static void files_are_private(void **state)
     }
 }
 
+static void the_cache_is_as_large_as_told(void **state)
+{
+    struct fixture *f = *state;
+    int64_t kib;
+    assert_int_equal(sqlite_schema_query(sqlite_of(f->writer)->db,
+                                         "SELECT cache_size FROM pragma_cache_size", &kib),
+                     SQLITE_OK);
+    assert_int_equal(kib, -64 * 1024);
+    close_fixture(f);
+    f->options.cache_bytes = 2048 * 1024;
+    open_fixture(f);
+    assert_int_equal(sqlite_schema_query(sqlite_of(f->writer)->db,
+                                         "SELECT cache_size FROM pragma_cache_size", &kib),
+                     SQLITE_OK);
+    assert_int_equal(kib, -2048);
+}
+
 static void second_server_is_refused(void **state)
 {
     struct fixture *f = *state;
@@ -393,6 +410,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         ON(sqlite, reopening_keeps_everything),
         ON(sqlite, files_are_private),
+        ON(sqlite, the_cache_is_as_large_as_told),
         ON(sqlite, second_server_is_refused),
         ON(sqlite, missing_directory_is_refused),
         ON(sqlite, newer_schema_is_refused),
