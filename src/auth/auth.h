@@ -90,7 +90,7 @@ struct auth_user {
  * A buyer, from a JWT that one of the project's verifiers accepts, or a payment token of one of the
  * project's orders. A JWT needs `exp`; `nbf` and `iat` are honoured. ERR_DENIED when missing,
  * malformed, unverifiable, revoked or of another project, ERR_EXPIRED, ERR_BUSY when its key may be one that
- * has not been fetched yet, ERR_NOT_FOUND for an unknown project, or an error of the store.
+ * is not there yet, ERR_NOT_FOUND for an unknown project, or an error of the store.
  */
 NODISCARD int auth_user(struct auth *auth, int32_t project_id, struct str token, int64_t now_wall,
                         struct auth_user *user);

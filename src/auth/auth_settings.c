@@ -217,6 +217,7 @@ static int read_jwks_file(const struct verifier_input *input, const struct conte
     if (rc < 0 && context->lenient) {
         log_error("a verifier has no keys", LOG_STR("path", input->path),
                   LOG_TEXT("reason", context->error));
+        verifier->is_unread = true;
         return 0;
     }
     return rc;

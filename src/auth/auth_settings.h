@@ -27,6 +27,7 @@ struct auth_remote;
 
 struct auth_verifier {
     struct jwks keys;           /* of a secret: one; of jwks_url: none */
+    bool is_unread;             /* none, because their file cannot be read now */
     struct str url;             /* empty but for jwks_url */
     struct str ca;              /* PEM; empty: the system's */
     int64_t refresh;            /* ms */
@@ -62,7 +63,7 @@ NODISCARD int auth_settings_read(struct str text, struct auth_settings *settings
                                  char error[AUTH_SETTINGS_ERROR_SIZE]);
 /*
  * Settings that were accepted before: a JWKS file that cannot be read now is logged and leaves its
- * verifier without keys. ERR_CORRUPT, logged.
+ * verifier unread, without keys. ERR_CORRUPT, logged.
  */
 NODISCARD int auth_settings_read_stored(struct str text, struct auth_settings *settings);
 void auth_settings_fini(struct auth_settings *settings);

@@ -125,6 +125,10 @@ static int check_signature(const struct jwt *jwt, const struct auth_verifier *ve
     struct search search = {0};
     if (is_signed_by(jwt, remote != NULL ? auth_remote_keys(remote) : &verifier->keys, &search))
         return 0;
+    if (verifier->is_unread && !jwt_is_by_secret(jwt)) {
+        refuse(refusal, STAGE_KEY_FOUND, "the file of its key cannot be read");
+        return ERR_BUSY;
+    }
     if (remote != NULL && !jwt_is_by_secret(jwt) &&
         check_again(jwt, remote, &search, now_wall, refusal) == ERR_BUSY)
         return ERR_BUSY;
