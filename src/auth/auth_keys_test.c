@@ -223,6 +223,8 @@ static void a_worker_parses_them_once(void **state)
     assert_int_equal(auth_remote_miss(remote, INT64_MIN, now), ERR_DENIED);
     assert_int_equal(auth_remote_miss(remote, now + CLOCK_DAY, now), ERR_DENIED);
     assert_int_equal(auth_remote_miss(remote, INT64_MIN, now + INTERVAL), ERR_BUSY);
+    /* A clock that was set back since: nobody knows what was first. */
+    assert_int_equal(auth_remote_miss(remote, old, fetched_at - 1), ERR_BUSY);
     auth_remote_free(&remote);
     auth_keys_release(&set);
     auth_keys_stop(&keys);

@@ -90,5 +90,6 @@ int auth_remote_miss(struct auth_remote *remote, int64_t issued_at, int64_t now_
     /* One that does not say when it was made, or says the future, is believed to be a little old. */
     if (issued_at == INT64_MIN || issued_at > now_wall + LEEWAY)
         issued_at = now_wall - auth_keys_interval(remote->set);
-    return remote->fetched_at > issued_at + LEEWAY ? ERR_DENIED : ERR_BUSY;
+    bool is_proof = remote->fetched_at > issued_at + LEEWAY && remote->fetched_at <= now_wall;
+    return is_proof ? ERR_DENIED : ERR_BUSY;
 }
