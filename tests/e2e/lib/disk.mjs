@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // A disk with faults under a server's data directory (tests/faults/disk_faults.c): reads, writes and syncs fail on
 // demand, and when the power goes only what was synced is left, or that and some pieces of what was not.
-import { copyFileSync, existsSync, linkSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  copyFileSync, existsSync, linkSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync,
+} from 'node:fs';
 import path from 'node:path';
 import { binary } from './server.mjs';
 
@@ -84,7 +86,7 @@ export class Disk {
     return status && String(status.ino) === inode ? readFileSync(file) : null;
   }
 
-  /** The power goes after the server: `next` decides on each unsynced piece whether it is left; without it none is. */
+  /** The power goes after the server. `next` decides which unsynced pieces are left; without it none is. */
   losePower(next) {
     const inodes = new Map(this.#list('inodes').map(([name, status]) => [status.ino, name]));
     const left = new Map();
@@ -104,6 +106,7 @@ export class Disk {
   }
 
   #list(folder) {
-    return readdirSync(path.join(this.home, folder)).map((name) => [name, statSync(path.join(this.home, folder, name))]);
+    const home = path.join(this.home, folder);
+    return readdirSync(home).map((name) => [name, statSync(path.join(home, name))]);
   }
 }
