@@ -239,15 +239,25 @@ static int refuse_failed(char error[STORE_ERROR_SIZE], sqlite3 *db, const char *
                                path);
 }
 
+static int execute(sqlite3 *db, const char *sql)
+{
+    return sqlite3_exec(db, sql, NULL, NULL, NULL);
+}
+
+/* All or nothing: after a failure the program of before finds its schema as it was. */
 static int migrate(sqlite3 *db, int64_t from)
 {
-    int code = SQLITE_OK;
-    for (int64_t version = from; code == SQLITE_OK && version < SCHEMA_VERSION; version++) {
-        char *script = sqlite3_mprintf("BEGIN IMMEDIATE; %s PRAGMA user_version = %lld; COMMIT",
-                                       migrations[version], (sqlite3_int64)version + 1);
-        code = script ? sqlite3_exec(db, script, NULL, NULL, NULL) : SQLITE_NOMEM;
-        sqlite3_free(script);
-    }
+    if (from == SCHEMA_VERSION)
+        return SQLITE_OK;
+    int code = execute(db, "BEGIN IMMEDIATE");
+    for (int64_t version = from; code == SQLITE_OK && version < SCHEMA_VERSION; version++)
+        code = execute(db, migrations[version]);
+    if (code != SQLITE_OK)
+        return code;
+    char *end =
+        sqlite3_mprintf("PRAGMA user_version = %lld; COMMIT", (sqlite3_int64)SCHEMA_VERSION);
+    code = end ? execute(db, end) : SQLITE_NOMEM;
+    sqlite3_free(end);
     return code;
 }
 
@@ -305,7 +315,7 @@ static int fill_new(const char *path, char error[STORE_ERROR_SIZE])
         code = put_meta(db, "token_key", identity.token_key, STORE_TOKEN_KEY_SIZE);
     char *mark = sqlite3_mprintf("PRAGMA application_id = %d", SQLITE_STORE_APPLICATION_ID);
     if (code == SQLITE_OK)
-        code = sqlite3_exec(db, mark, NULL, NULL, NULL);
+        code = execute(db, mark);
     sqlite3_free(mark);
     if (code == SQLITE_OK)
         code = sqlite3_wal_checkpoint_v2(db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);

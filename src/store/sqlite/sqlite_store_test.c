@@ -148,13 +148,15 @@ static void newer_schema_is_refused(void **state)
     open_fixture(f);
 }
 
-/* As the first scripts left it, or a death between two of them. */
+#define WITHOUT_WEBHOOKS                                                                           \
+    "DROP TABLE endpoints; DROP TABLE backlogs; DROP TABLE deliveries; DROP TABLE attempts;"       \
+    "DROP TABLE replays; PRAGMA user_version = 1"
+
 static void older_schemas_are_brought_up_to_date(void **state)
 {
     static const char *const older[] = {
         "DROP TABLE revocations; PRAGMA user_version = 2",
-        "DROP TABLE revocations; DROP TABLE endpoints; DROP TABLE backlogs; DROP TABLE deliveries;"
-        "DROP TABLE attempts; DROP TABLE replays; PRAGMA user_version = 1",
+        "DROP TABLE revocations;" WITHOUT_WEBHOOKS,
     };
     struct fixture *f = *state;
     struct store_identity identity = *store_identity(f->store);
@@ -172,13 +174,12 @@ static void older_schemas_are_brought_up_to_date(void **state)
         assert_int_equal(store_revocation_put(f->writer, PROJECT, STR_LIT("u1"), 7), 0);
     }
     close_fixture(f);
-    /* A script that cannot be run to its end has changed nothing. */
-    execute(f, "PRAGMA user_version = 2");
+    /* Two scripts are due, and the second one cannot be run: the first one has changed nothing either. */
+    execute(f, WITHOUT_WEBHOOKS);
     assert_refused(f, ERR_IO, "revocations already exists");
-    execute(f, "PRAGMA user_version = 3");
+    execute(f, "DROP TABLE revocations");
     open_fixture(f);
-    assert_int_equal(store_revocation_get(f->reader, PROJECT, STR_LIT("u1"), &before), 0);
-    assert_int_equal(before, 7);
+    assert_int_equal(store_order_get(f->reader, PROJECT, 5, &order), 0);
 }
 
 static void damage_empty(struct bytes *bytes)
