@@ -6,6 +6,7 @@
 #include "base/limits.h"
 #include "hub/hub.h"
 #include "net/stream.h"
+#include "service/order_write.h"
 
 #include <string.h>
 
@@ -20,6 +21,10 @@
 #define FRAME_READER (6 * KIB)
 /* SQLite's page caches (store/sqlite/sqlite_connection.c). */
 #define READER_CACHE (4 * MIB)
+/* What one commit may bring at most: the bytes that wait for the store thread are all small lines. */
+#define GROUP_EVENTS                                                                               \
+    ((int64_t)(LIMIT_WRITER_BYTES / (sizeof(struct order_input) + sizeof(struct order_answer))) *  \
+     ORDER_EVENTS_MAX)
 
 /*
  * A head, input that came after it, a body and an answer. What passes LIMIT_LARGE_BODY comes out of
@@ -50,6 +55,8 @@ int64_t capacity_of(const struct config *config, int workers,
         {"connections", config->http.connections, connection_bytes(config)},
         {"large bodies and answers", 1, LIMIT_LARGE_BYTES},
         {"updates waiting for the store thread", 1, LIMIT_WRITER_BYTES},
+        {"events of one commit", GROUP_EVENTS,
+         (int64_t)(sizeof(struct hub_event) + sizeof(size_t))},
         {"events waiting for a worker", (int64_t)workers * LIMIT_FEED_EVENTS,
          (int64_t)sizeof(struct hub_event) + LIMIT_USER_EXTERNAL_ID},
         {"commands from other workers", workers, LIMIT_EMULATION_BYTES},

@@ -15,7 +15,7 @@ struct capacity_row {
     int64_t bytes; /* of each */
 };
 
-#define CAPACITY_ROWS 11
+#define CAPACITY_ROWS 12
 
 /* Fills `rows` and returns their sum in bytes. */
 int64_t capacity_of(const struct config *config, int workers,

@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "server/capacity.h"
 
+#include "base/limits.h"
+#include "order/order.h"
+
 #include <setjmp.h>
 #include <stdarg.h>
+#include <string.h>
 
 #include <cmocka.h>
 
@@ -61,9 +65,27 @@ static void test_the_sizes_of_the_options(void **state)
                      queue + 36 * KIB);
 }
 
+/* As many full batches as one commit takes. */
+static void test_the_events_of_a_commit(void **state)
+{
+    struct capacity_row rows[CAPACITY_ROWS];
+    struct config config;
+    int64_t most = 0;
+    (void)state;
+    config_init(&config);
+    capacity_of(&config, 1, rows);
+    for (size_t i = 0; i < CAPACITY_ROWS; i++) {
+        if (strncmp(rows[i].what, "events", 6) == 0 && rows[i].count > most)
+            most = rows[i].count;
+    }
+    assert_true(most >= LIMIT_GROUP_JOBS * LIMIT_BATCH_LINES * ORDER_EVENTS_MAX);
+    config_fini(&config);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_what_it_grows_with),
-                                       cmocka_unit_test(test_the_sizes_of_the_options)};
+                                       cmocka_unit_test(test_the_sizes_of_the_options),
+                                       cmocka_unit_test(test_the_events_of_a_commit)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
