@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "store/sqlite/sqlite_internal.h"
 
+#include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -226,6 +227,29 @@ static void failing_checkpoint(void **state)
     assert_goes_on(f, id);
     use_real(f, &vfs);
     assert_there(f, id, true);
+}
+
+/* Also through a link to the database, as which SQLite takes the file itself. */
+static void log_is_rewritten(void **state)
+{
+    struct fixture *f = *state;
+    char path[128];
+    char name[160];
+    struct stat status;
+    const struct timespec long_ago[2] = {{.tv_sec = 1}, {.tv_sec = 1}};
+    assert_int_equal(add_user(f, "u1"), 1);
+    snprintf(path, sizeof(path), "%s/" SQLITE_STORE_FILE, f->directory);
+    snprintf(name, sizeof(name), "%s-wal", path);
+    assert_int_equal(utimensat(AT_FDCWD, name, long_ago, 0), 0);
+    snprintf(name, sizeof(name), "%s/link", f->directory);
+    assert_int_equal(symlink(SQLITE_STORE_FILE, name), 0);
+    assert_int_equal(sqlite_log_rewrite(name), 0);
+    assert_int_equal(unlink(name), 0);
+    snprintf(name, sizeof(name), "%s-wal", path);
+    assert_int_equal(stat(name, &status), 0);
+    assert_true(status.st_mtime > 1);
+    struct store_user user;
+    assert_int_equal(store_user_get(f->reader, PROJECT, STR_LIT("u1"), &user), 0);
 }
 
 /* The file is damaged under the server's feet: an error, and no crash. */
@@ -475,6 +499,7 @@ int main(void)
         ON(sqlite, full_database),
         ON(sqlite, failing_sync),
         ON(sqlite, failing_checkpoint),
+        ON(sqlite, log_is_rewritten),
         ON(sqlite, damage_while_open),
         ON(sqlite, kill_loses_nothing),
         ON(sqlite, readers_beside_the_writer),

@@ -12,7 +12,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 enum {
@@ -45,13 +48,18 @@ static int rewrite(int fd)
  */
 int sqlite_log_rewrite(const char *path)
 {
-    char *name = sqlite3_mprintf("%s-wal", path);
-    int fd = name ? open(name, O_RDWR | O_CLOEXEC | O_NOFOLLOW) : -1;
-    int result = fd >= 0 ? rewrite(fd) : errno == ENOENT ? 0 : -1;
+    char real[PATH_MAX];
+    char name[PATH_MAX + sizeof("-wal")];
+    /* The log is beside the file that a link leads to. */
+    if (!realpath(path, real))
+        return -1;
+    snprintf(name, sizeof(name), "%s-wal", real);
+    int fd = open(name, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+    if (fd < 0)
+        return errno == ENOENT ? 0 : -1;
+    int result = rewrite(fd);
     int number = errno;
-    if (fd >= 0)
-        close(fd);
-    sqlite3_free(name);
+    close(fd);
     errno = number;
     return result;
 }
