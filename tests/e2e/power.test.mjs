@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The power goes, and calls fail, on a disk with faults (lib/disk.mjs): nothing that was acknowledged is lost.
-// ORDERWIRE_ROUNDS says how often the power goes, at moments as in crash.test.mjs; ORDERWIRE_SEED as there.
+// A third of ORDERWIRE_ROUNDS is how often the power goes, at moments as in crash.test.mjs; ORDERWIRE_SEED as there.
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -14,7 +14,7 @@ import { random, seed, until } from './lib/events.mjs';
 import { serverTest } from './lib/server.mjs';
 import { SETTINGS, Shop } from './lib/shop.mjs';
 
-const ROUNDS = Number(process.env.ORDERWIRE_ROUNDS || 5);
+const ROUNDS = Math.ceil(Number(process.env.ORDERWIRE_ROUNDS || 15) / 3);
 const FAILURES = process.env.ORDERWIRE_ROUNDS ? 20 : 2;
 const FEW = 100;
 /** After so many the log is long enough for a checkpoint. */
