@@ -28,6 +28,7 @@ __asm__(".section .rodata\n"
 ]])
     string(CONFIGURE "${content}" content @ONLY)
     file(CONFIGURE OUTPUT ${source} CONTENT "${content}" @ONLY)
-    set_source_files_properties(${source} PROPERTIES OBJECT_DEPENDS ${path})
+    # Names that only the assembler sees do not survive an optimisation of the whole program.
+    set_source_files_properties(${source} PROPERTIES OBJECT_DEPENDS ${path} COMPILE_OPTIONS -fno-lto)
     target_sources(${target} PRIVATE ${source})
 endfunction()
