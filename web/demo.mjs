@@ -148,7 +148,7 @@ async function follow(order, signal) {
     onFallback: (reason) => showConnection('poll', `Polling every 3 seconds: ${reason}`),
   });
   await Promise.all([tracked, askForContent(order, signal)]);
-  showConnection('none', 'Closed, for the order has come to its end');
+  showConnection('none', 'Closed: the order has reached its final status');
   offerNext(order);
 }
 
@@ -159,7 +159,7 @@ async function start() {
   const order = readAddress();
   reset(order);
   if (!order.projectId || !order.orderId || !order.token) {
-    element('sentence').textContent = 'This address names no order. Take the one that `orderwire demo` prints.';
+    element('sentence').textContent = 'This address names no order. Open the one that “orderwire demo” prints.';
     return;
   }
   try {

@@ -61,7 +61,7 @@ static void remove_directory(const char *path)
 
 static struct server *start(const struct cli_arguments *arguments, struct config *config)
 {
-    static const struct server_extras extras = {.page = true};
+    static const struct server_extras extras = {.page = true, .audit_alone = true};
     char error[SERVER_ERROR_SIZE];
     char ignored[CONFIG_ERROR_SIZE];
     struct server *server = server_start(config, &extras, error);

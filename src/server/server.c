@@ -119,11 +119,11 @@ static int open_store(struct server *server, char *error)
     return 0;
 }
 
-static int open_audit(const struct server *server, char *error)
+static int open_audit(const struct server *server, bool alone, char *error)
 {
     char path[AUDIT_PATH_SIZE];
     snprintf(path, sizeof(path), "%s/audit.log", server->config->data);
-    if (log_audit_open(path, false) == 0)
+    if (log_audit_open(path, alone) == 0)
         return 0;
     snprintf(error, SERVER_ERROR_SIZE, "%.200s: %s", path, strerror(errno));
     return ERR_IO;
@@ -293,7 +293,7 @@ struct server *server_start(const struct config *config, const struct server_ext
     pthread_mutex_init(&server->mutex, NULL);
     pthread_cond_init(&server->changed, NULL);
     if (read_certificates(server, error) != 0 || open_store(server, error) != 0 ||
-        open_audit(server, error) != 0 || start_keys(server, error) != 0 ||
+        open_audit(server, extras->audit_alone, error) != 0 || start_keys(server, error) != 0 ||
         make_workers(server, error) != 0 || start_threads(server, error) != 0 ||
         start_workers(server, extras, error) != 0) {
         server_stop(&server, 0);
@@ -331,7 +331,7 @@ static void read_admin_key(struct server *server)
 void server_reload(struct server *server, const struct config *fresh)
 {
     char error[SERVER_ERROR_SIZE];
-    if (open_audit(server, error) != 0)
+    if (open_audit(server, false, error) != 0)
         log_error("the audit file cannot be opened anew", LOG_TEXT("reason", error));
     read_admin_key(server);
     for (int i = 0; i < server->worker_count; i++)

@@ -24,7 +24,8 @@ struct server;
 #define SERVER_ERROR_SIZE 400
 
 struct server_extras {
-    bool page; /* serve the demo page */
+    bool page;        /* serve the demo page */
+    bool audit_alone; /* actions stand in the audit file and not in the log */
 };
 
 /* What it serves: route tables, ended by NULL. `orderwire demo` has its page beside them. */

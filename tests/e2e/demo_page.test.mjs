@@ -90,6 +90,7 @@ test('the page follows its order to the end', { skip: skipReason() }, async (t) 
     assert.equal(await demo.stop(), 0, demo.output);
     assert.match(demo.output, /Every channel showed every status, in order\./);
     assert.match(demo.output, /\nStopped\.\r?\n/);
+    assert.doesNotMatch(demo.output, /audit/);
   } catch (error) {
     process.stderr.write(demo.output);
     throw error;
