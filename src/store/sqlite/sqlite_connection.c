@@ -122,7 +122,10 @@ static int failed(struct sqlite_connection *c, const char *sql)
     if (result == ERR_EXISTS)
         return result;
     c->broken = true;
-    log_failure(c, sqlite3_extended_errcode(c->db), sqlite3_errmsg(c->db), number, sql);
+    int code = sqlite3_extended_errcode(c->db);
+    if (code == SQLITE_IOERR_FSYNC || code == SQLITE_IOERR_DIR_FSYNC)
+        c->sync_failed = true;
+    log_failure(c, code, sqlite3_errmsg(c->db), number, sql);
     return result;
 }
 
@@ -173,11 +176,12 @@ static int open_database(struct sqlite_connection *c)
 {
     const struct sqlite_store *store = (const struct sqlite_store *)c->base.store;
     bool writer = c->base.role == STORE_WRITER;
-    if (writer && sqlite_log_rewrite(store->path) != 0) {
+    if (c->sync_failed && sqlite_log_rewrite(store->path) != 0) {
         int number = errno;
         log_failure(c, SQLITE_IOERR_FSYNC, strerror(number), number, "rewrite the log");
         return is_space_errno(number) ? ERR_NO_SPACE : ERR_IO;
     }
+    c->sync_failed = false;
     int code = sqlite_open(store->path, c->base.role, &c->db);
     if (code == SQLITE_OK)
         code = set_cache(c);

@@ -41,6 +41,7 @@ struct sqlite_connection {
     struct store_connection base;
     sqlite3 *db;            /* NULL after a failure, until the next call opens it again */
     bool broken;            /* a failure was seen: nothing in its cache is to be trusted any more */
+    bool sync_failed;       /* the log is written again before it is used */
     bool checkpoint_failed; /* nothing is written before one has gone well */
     int logged;             /* SQLite's code of the failure logged last, until a commit succeeds */
     bool reading;           /* look-ups share a transaction */
