@@ -24,6 +24,8 @@ enum quota_kind {
     QUOTA_SESSIONS,           /* of one user, at once */
     QUOTA_HANDSHAKES,         /* of all, a second; the key is empty */
     QUOTA_ADDRESS_HANDSHAKES, /* of one address, a second */
+    QUOTA_TLS_HANDSHAKES,     /* of all, a second; the key is empty */
+    QUOTA_ADDRESS_TLS,        /* of one address, a second */
     QUOTA_ADDRESS_REQUESTS,   /* of one address, a second */
     QUOTA_USER_REQUESTS,      /* of one user, a second */
     QUOTA_PROJECT_REQUESTS,   /* of one project's merchant, a second */

@@ -25,8 +25,8 @@ void http_limits_complain(struct http_server *server, const struct address *peer
         return;
     server->complained_mono = now;
     log_warning(
-        "connections are refused: too many in all, or of one address (a proxy belongs into "
-        "proxy.trusted)",
+        "connections are refused: too many in all or of one address, at once or begun a second (a "
+        "proxy belongs into proxy.trusted)",
         LOG_TEXT("address", address_text(peer, text)));
 }
 
@@ -35,9 +35,16 @@ int http_limits_count(struct http_connection *connection, const struct http_port
     struct http_server *server = connection->server;
     const struct http_options *options = server->options;
     const struct address *peer = stream_peer(connection->stream);
-    bool is_client = port->proxy_protocol || !is_proxy(server, peer);
-    int64_t per_address = is_client ? options->connections_per_address : -1;
-    int result = stream_count(connection->stream, server->quota, options->connections, per_address);
+    struct stream_limits limits = {
+        .is_proxy = !port->proxy_protocol && is_proxy(server, peer),
+        .streams = options->connections,
+        .streams_per_address = options->connections_per_address,
+    };
+    if (port->tls != NULL) {
+        limits.handshakes = options->handshakes;
+        limits.handshakes_per_address = options->handshakes_per_address;
+    }
+    int result = stream_count(connection->stream, server->quota, &limits);
     if (result != 0)
         http_limits_complain(server, peer);
     return result;

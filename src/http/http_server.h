@@ -106,7 +106,7 @@ struct http_options {
     /* Of the process; 0: no limit. Rates are a second, in the long run. */
     int64_t connections;
     int64_t connections_per_address;
-    int64_t handshakes;             /* of HTTP_ROUTE_HANDSHAKE */
+    int64_t handshakes;             /* of HTTP_ROUTE_HANDSHAKE; as many of TLS */
     int64_t handshakes_per_address; /* the same */
     int64_t requests_per_address;   /* of HTTP_ROUTE_CORS and preflights, but for handshakes */
     int64_t header_bytes;           /* all header lines of a request; LIMIT_HTTP_HEADERS at most */

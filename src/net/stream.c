@@ -37,7 +37,9 @@ struct stream {
     size_t output_max;
     struct quota *quota; /* that counts it; NULL: none */
     struct address counted_peer;
-    int64_t per_address; /* streams that its peer may have; negative: any number */
+    int64_t per_address;            /* streams that its peer may have */
+    int64_t handshakes_per_address; /* that it may begin a second */
+    bool is_proxy;                  /* its peer is nobody's address */
     bool counted_address;
     struct proxy_bytes *proxy;  /* a header that is awaited; NULL: none */
     struct tls *tls;            /* NULL: bytes go as they are */
@@ -97,18 +99,25 @@ static void release(struct stream *stream)
         mem_free(stream);
 }
 
-/* ERR_BUSY when its peer has as many as it may. */
+static int refuse(enum metric metric)
+{
+    metrics_add(metric, 1);
+    return ERR_BUSY;
+}
+
+/* ERR_BUSY when its peer has as many as it may, or begins too many. */
 static int count_address(struct stream *stream)
 {
-    if (stream->per_address < 0)
+    struct str holder = address_holder(&stream->peer);
+    if (stream->is_proxy)
         return 0;
+    if (quota_take(stream->quota, QUOTA_ADDRESS_TLS, holder, stream->handshakes_per_address,
+                   loop_now(stream->loop)) != 0)
+        return refuse(METRIC_CONNECTIONS_REFUSED__HANDSHAKES);
     stream->counted_peer = stream->peer;
-    stream->counted_address = quota_enter(stream->quota, QUOTA_CONNECTIONS,
-                                          address_holder(&stream->peer), stream->per_address);
-    if (stream->counted_address)
-        return 0;
-    metrics_add(METRIC_CONNECTIONS_REFUSED__ADDRESS, 1);
-    return ERR_BUSY;
+    stream->counted_address =
+        quota_enter(stream->quota, QUOTA_CONNECTIONS, holder, stream->per_address);
+    return stream->counted_address ? 0 : refuse(METRIC_CONNECTIONS_REFUSED__ADDRESS);
 }
 
 static void count_out(struct stream *stream)
@@ -393,22 +402,25 @@ void stream_expect_proxy(struct stream *stream, int64_t deadline_mono)
     loop_timer_set(&stream->deadline, deadline_mono);
 }
 
-int stream_count(struct stream *stream, struct quota *quota, int64_t all, int64_t per_address)
+int stream_count(struct stream *stream, struct quota *quota, const struct stream_limits *limits)
 {
     if (quota == NULL)
         return 0;
-    if (!quota_enter(quota, QUOTA_ALL_CONNECTIONS, STR_LIT(""), all)) {
-        metrics_add(METRIC_CONNECTIONS_REFUSED__ALL, 1);
-        return ERR_BUSY;
-    }
+    if (!quota_enter(quota, QUOTA_ALL_CONNECTIONS, STR_LIT(""), limits->streams))
+        return refuse(METRIC_CONNECTIONS_REFUSED__ALL);
     stream->quota = quota;
-    stream->per_address = per_address;
+    stream->is_proxy = limits->is_proxy;
+    stream->per_address = limits->streams_per_address;
+    stream->handshakes_per_address = limits->handshakes_per_address;
+    if (quota_take(quota, QUOTA_TLS_HANDSHAKES, STR_LIT(""), limits->handshakes,
+                   loop_now(stream->loop)) != 0)
+        return refuse(METRIC_CONNECTIONS_REFUSED__HANDSHAKES);
     return stream->proxy != NULL ? 0 : count_address(stream);
 }
 
 bool stream_was_refused(const struct stream *stream)
 {
-    return stream->quota != NULL && stream->proxy == NULL && stream->per_address >= 0 &&
+    return stream->quota != NULL && stream->proxy == NULL && !stream->is_proxy &&
            !stream->counted_address;
 }
 

@@ -48,13 +48,21 @@ NODISCARD int stream_use_tls(struct stream *stream, struct tls_settings *setting
  * `deadline_mono` (or that of the TLS handshake), or with a malformed one, the stream ends.
  */
 void stream_expect_proxy(struct stream *stream, int64_t deadline_mono);
+/* What streams may take together; 0: no limit. */
+struct stream_limits {
+    bool is_proxy;                  /* its peer stands for many: nothing counts for its address */
+    int64_t streams;                /* at once */
+    int64_t streams_per_address;    /* the same */
+    int64_t handshakes;             /* of TLS, begun a second */
+    int64_t handshakes_per_address; /* the same */
+};
 /*
- * Counts it among all streams of `quota` and, unless `per_address` is negative, among those of its
- * peer's address, until it ends; a maximum of 0 is none. ERR_BUSY: there are as many already, and the
- * caller ends it. Where the peer is yet to be named by a proxy, it is counted, or ended, then.
+ * Counts it among all streams of `quota` and among those of its peer's address, until it ends.
+ * ERR_BUSY: there are as many already, and the caller ends it. Where the peer is yet to be named by a
+ * proxy, it is counted for its address, or ended, then.
  */
-NODISCARD int stream_count(struct stream *stream, struct quota *quota, int64_t all,
-                           int64_t per_address);
+NODISCARD int stream_count(struct stream *stream, struct quota *quota,
+                           const struct stream_limits *limits);
 /* It ends for that reason. */
 bool stream_was_refused(const struct stream *stream);
 /* Another owner takes it, with another bound for its output. */

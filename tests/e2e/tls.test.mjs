@@ -311,3 +311,22 @@ test('check-config opens the files as serve does', async (t) => {
     }
   }
 });
+
+tlsTest('more handshakes than one address may begin', { 'limits.handshakes_per_address': 3 }, async (server) => {
+  const shakeHands = async (localAddress) => {
+    const socket = tls.connect({ host: '127.0.0.1', port: server.port, ca: server.ca, localAddress });
+    const outcome = await new Promise((resolve) => {
+      socket.on('secureConnect', () => resolve(true)).on('error', () => resolve(false)).on('close', () => resolve(false));
+    });
+    socket.destroy();
+    return outcome;
+  };
+  const outcomes = [];
+  for (let i = 0; i < 20; i++) outcomes.push(await shakeHands('127.0.0.1'));
+  assert.deepEqual(outcomes.slice(0, 6), Array(6).fill(true), 'twice as many at once');
+  assert.ok(outcomes.includes(false), 'no more than that');
+  assert.equal(await shakeHands('127.0.0.2'), true, 'another address');
+  assert.ok((await server.metric('connections_refused_total{limit="handshakes"}')) > 0);
+  assert.match(server.log, /connections are refused/);
+  await until(() => shakeHands('127.0.0.1'), 'the address to be let in again');
+});
