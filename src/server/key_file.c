@@ -66,16 +66,6 @@ static int write_file(const char *path, const void *bytes, size_t length)
     return number;
 }
 
-static int sync_directory(const char *directory)
-{
-    int fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0)
-        return errno;
-    int number = fsync(fd) != 0 ? errno : 0;
-    close(fd);
-    return number;
-}
-
 int key_file_make(const char *directory, const char *name, const void *bytes, size_t length,
                   char error[KEY_FILE_ERROR_SIZE])
 {
@@ -87,7 +77,7 @@ int key_file_make(const char *directory, const char *name, const void *bytes, si
     if (number == 0 && rename(temporary, path) != 0)
         number = errno;
     if (number == 0)
-        number = sync_directory(directory);
+        number = private_path_sync(directory);
     if (number == 0)
         return 0;
     unlink(temporary);

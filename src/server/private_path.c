@@ -8,6 +8,8 @@
 #include "base/err.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -34,12 +36,31 @@ int private_path_check(const struct stat *status, const char *path,
     return 0;
 }
 
+int private_path_sync(const char *directory)
+{
+    int fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0)
+        return errno;
+    int number = fsync(fd) != 0 ? errno : 0;
+    close(fd);
+    return number;
+}
+
+static int make_directory(const char *path)
+{
+    char parent[PATH_MAX];
+    if (mkdir(path, S_IRWXU) != 0)
+        return errno;
+    snprintf(parent, sizeof(parent), "%s/..", path);
+    return private_path_sync(parent);
+}
+
 int private_path_directory(const char *path, char error[PRIVATE_PATH_ERROR_SIZE])
 {
     struct stat status;
-    if (mkdir(path, S_IRWXU) == 0)
+    int number = make_directory(path);
+    if (number == 0)
         return 0;
-    int number = errno;
     if (number == EEXIST && stat(path, &status) == 0) {
         if (S_ISDIR(status.st_mode))
             return private_path_check(&status, path, error);

@@ -16,7 +16,9 @@
 NODISCARD int private_path_check(const struct stat *status, const char *path,
                                  char error[PRIVATE_PATH_ERROR_SIZE]);
 
-/* Makes a directory, or checks the one that is there. ERR_IO, ERR_DENIED with a sentence. */
+/* Makes a directory that outlives the power, or checks the one that is there. ERR_IO, ERR_DENIED with a sentence. */
 NODISCARD int private_path_directory(const char *path, char error[PRIVATE_PATH_ERROR_SIZE]);
+/* Makes durable which names a directory has. 0 or an errno. */
+NODISCARD int private_path_sync(const char *directory);
 
 #endif
