@@ -14,7 +14,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
+
+enum {
+    PACE = 4 * 1024 * 1024, /* bytes between two times that the copy is brought to disk */
+    PACE_STEPS = 1000,      /* of SQLite's machine, between two looks at how large it is */
+};
 
 static int refuse_errno(char error[STORE_ERROR_SIZE], const char *path)
 {
@@ -24,7 +30,30 @@ static int refuse_errno(char error[STORE_ERROR_SIZE], const char *path)
     return sqlite_store_refuse(error, result, "the backup cannot be written (%m): %s", path);
 }
 
-static int copy_into(sqlite3 *db, const char *temporary)
+/* A copy as it is written. */
+struct copy {
+    char *path;
+    int fd;
+    off_t on_disk; /* up to here */
+};
+
+/*
+ * The copy goes to disk as it grows: all at once it would hold up the commits of the server, whose
+ * log is on the same disk.
+ */
+static int keep_pace(void *argument)
+{
+    struct copy *copy = argument;
+    struct stat status;
+    if (fstat(copy->fd, &status) == 0 && status.st_size - copy->on_disk >= PACE) {
+        (void)sync_file_range(copy->fd, copy->on_disk, status.st_size - copy->on_disk,
+                              SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_AFTER);
+        copy->on_disk = status.st_size;
+    }
+    return 0;
+}
+
+static int copy_into(sqlite3 *db, struct copy *copy)
 {
     int64_t application_id;
     int code = sqlite_schema_query(db, "PRAGMA application_id", &application_id);
@@ -35,17 +64,18 @@ static int copy_into(sqlite3 *db, const char *temporary)
         code = sqlite3_prepare_v2(db, "VACUUM INTO ?1", -1, &statement, NULL);
     if (code != SQLITE_OK)
         return code;
-    sqlite3_bind_text(statement, 1, temporary, -1, SQLITE_STATIC);
+    sqlite3_progress_handler(db, PACE_STEPS, keep_pace, copy);
+    sqlite3_bind_text(statement, 1, copy->path, -1, SQLITE_STATIC);
     sqlite3_step(statement);
     return sqlite3_finalize(statement);
 }
 
-static int copy_database(const char *source, const char *temporary, char error[STORE_ERROR_SIZE])
+static int copy_database(const char *source, struct copy *copy, char error[STORE_ERROR_SIZE])
 {
     sqlite3 *db;
     int code = sqlite_open(source, STORE_READER, &db);
     if (code == SQLITE_OK)
-        code = copy_into(db, temporary);
+        code = copy_into(db, copy);
     int result = 0;
     if (code == SQLITE_NOTADB)
         result =
@@ -86,15 +116,15 @@ static int rename_new(const char *from, const char *to)
     return link(from, to) || unlink(from) ? -1 : 0;
 }
 
-static int backup_to(const char *source, const char *destination, const char *temporary,
+static int backup_to(const char *source, const char *destination, struct copy *copy,
                      char error[STORE_ERROR_SIZE])
 {
-    int result = copy_database(source, temporary, error);
+    int result = copy_database(source, copy, error);
     if (result == 0)
-        result = finish_copy(temporary, error);
+        result = finish_copy(copy->path, error);
     if (result)
         return result;
-    if (sqlite_store_sync(temporary) || rename_new(temporary, destination) ||
+    if (sqlite_store_sync(copy->path) || rename_new(copy->path, destination) ||
         sqlite_store_sync(destination))
         return refuse_errno(error, destination);
     return 0;
@@ -108,18 +138,18 @@ int sqlite_backup(const char *directory, const char *destination, char error[STO
         return refuse_errno(error, destination);
     }
     char *source = sqlite3_mprintf("%s/" SQLITE_STORE_FILE, directory);
-    char *temporary = sqlite3_mprintf("%s.XXXXXX", destination);
-    int fd = source && temporary ? mkostemp(temporary, O_CLOEXEC) : -1;
+    struct copy copy = {.path = sqlite3_mprintf("%s.XXXXXX", destination)};
+    copy.fd = source && copy.path ? mkostemp(copy.path, O_CLOEXEC) : -1;
     int result;
-    if (fd < 0) {
+    if (copy.fd < 0) {
         result = refuse_errno(error, destination);
     } else {
-        close(fd);
-        result = backup_to(source, destination, temporary, error);
+        result = backup_to(source, destination, &copy, error);
         if (result)
-            unlink(temporary);
+            unlink(copy.path);
+        close(copy.fd);
     }
     sqlite3_free(source);
-    sqlite3_free(temporary);
+    sqlite3_free(copy.path);
     return result;
 }
