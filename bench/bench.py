@@ -29,8 +29,9 @@ class Bench:
         self.idle_users = 500 if quick else 10_000
         self.ping_s = 1 if quick else 2
         self.webhooks = 1000 if quick else 20_000
-        self.fill = FULL_FILL if arguments.full else 200_000 if quick else 1_000_000
+        self.fill = FULL_FILL if arguments.full else 400_000 if quick else 1_000_000
         self.times = {"warm_up": 100, "duration": 300} if quick else {"warm_up": 300, "duration": 2000}
+        self.short_times = {"warm_up": 100, "duration": 300 if quick else 1000}
         self.peer = None
         if arguments.peer:
             self.peer = {"url": arguments.peer, "publish": arguments.peer_publish, "key": arguments.peer_key, "pid": arguments.peer_pid}

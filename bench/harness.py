@@ -10,6 +10,7 @@ import signal
 import socket
 import subprocess
 import tempfile
+import threading
 import time
 import urllib.request
 
@@ -131,6 +132,33 @@ class Orderwire(Process):
         updates, commits = (after[name] - before[name] for name in
                             ('orderwire_updates_total{result="applied"}', "orderwire_commits_total"))
         return {**figures, "updates": int(updates), "group": max(1, round(updates / commits)) if commits else 1}
+
+
+class Repeated:
+    """A command of ours, run again and again on a thread of its own; its output file is removed after each run."""
+
+    def __init__(self, words, output):
+        self.words, self.output = [str(word) for word in (BINARY, *words)], output
+        self.over = threading.Event()
+        self.failed = None
+        self.thread = threading.Thread(target=self.run)
+
+    def __enter__(self):
+        self.thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.over.set()
+        self.thread.join()
+        if self.failed:
+            raise BenchError(self.failed)
+
+    def run(self):
+        while not self.over.is_set() and not self.failed:
+            done = subprocess.run(self.words, capture_output=True, text=True, timeout=PATIENCE_S)
+            if done.returncode != 0:
+                self.failed = done.stderr.strip()
+            self.output.unlink(missing_ok=True)
 
 
 class Limit(Process):

@@ -31,6 +31,11 @@ ROWS = [
     ("growth_ingest", "growth", "CPU per update / on a small store", "µs", "small", "at_least", 0.8),
     ("growth_sqlite", "growth", "the same of bare SQLite", "µs", "small", "at_least", None),
     ("growth_poll", "growth", "CPU per answer / on a small store", "µs", "small", "at_least", 0.8),
+    ("growth_list", "growth", "CPU per page of the list / on a small store", "µs", "small", "at_least", 0.8),
+    ("growth_connect", "growth", "CPU per connect / on a small store", "µs", "small", "at_least", 0.8),
+    ("growth_history", "growth", "CPU per page of history / on a small store", "µs", "small", "at_least", 0.8),
+    ("growth_beside", "growth", "p99 of an update, with pruning and backup / without", "ms", "calm", "at_most", None),
+    ("growth_longest", "growth", "the longest of these", "ms", "calm", None, None),
     ("growth_start", "growth", "start to ready", "s", None, "below", 2),
 ]
 BUSY = 0.9

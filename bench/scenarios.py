@@ -2,18 +2,19 @@
 """What is measured: one function a scenario, called once a run. It gives samples to the bench; report.py has the goals.
 Ours and the limit's take turns in going first, so that a machine that slows down harms both."""
 
+import contextlib
 import json
 import shutil
 import sqlite3
 import time
 import urllib.request
 
-from harness import PROJECT, CentrifugePeer, Limit, Nginx, Orderwire, folder, limit_commit, limit_curl
+from harness import PROJECT, CentrifugePeer, Limit, Nginx, Orderwire, Repeated, folder, limit_commit, limit_curl
 
 SHARE_OF_HIGHEST = 0.7
 FILL_USERS = 100_000
 FILL_PROJECT = PROJECT + 1
-FIRST_NEW = 1_500_000_000
+FIRST, FIRST_NEW = 1_000_000, 1_500_000_000
 
 
 def cpu_us(figures):
@@ -226,8 +227,10 @@ def fill_store(data, orders, waiting):
                           "is_free": False, "items": [{"sku": "com.example.sword_of_dawn", "quantity": 1, "is_free": False,
                                                        "price": {"amount": "4.99", "amount_without_discount": "4.99", "currency": "USD"}}]},
                          separators=(",", ":"))
-    now = int(time.time() * 1000)
+    # What ended in the last ten minutes is told to each fresh connection.
+    now = int(time.time() * 1000) - 3_600_000
     first = orders // 2
+    per_user, new = orders // FILL_USERS, first // FILL_USERS  # a user's orders, and which of them is new
     is_new = f"(i > {first} AND i <= {first + FILL_USERS})"
     indexes = db.execute("SELECT name, sql FROM sqlite_schema WHERE type = 'index' AND sql IS NOT NULL AND tbl_name IN"
                          " ('orders', 'deliveries')").fetchall()
@@ -240,13 +243,15 @@ def fill_store(data, orders, waiting):
         f" created_at, updated_at) SELECT {PROJECT}, i, 1001 + (i - 1) % {FILL_USERS}, iif({is_new}, 0, 2), iif({is_new}, 1, 3),"
         f" {is_new}, 0, 1000 + i, '', {now}, {now} FROM n",
         f"{scalar(orders * 3)} INSERT INTO events (project_id, order_id, seq, status, previous, synthetic, offset, occurred_at)"
-        f" SELECT {PROJECT}, 1 + (i - 1) / 3, 1 + (i - 1) % 3, (i - 1) % 3, max(0, (i - 1) % 3 - 1), 0,"
-        f" ((i - 1) / 3) / {FILL_USERS} * 3 + 1 + (i - 1) % 3, {now} FROM n",
+        f" SELECT {PROJECT}, 1 + i / 3, 1 + i % 3, i % 3, max(0, i % 3 - 1), 0, 1 + place, {now} FROM"
+        f" (SELECT i, m, m * 3 + i % 3 - iif(m > {new}, 2, 0) AS place FROM (SELECT i - 1 AS i, (i - 1) / {3 * FILL_USERS} AS m FROM n))"
+        f" WHERE m <> {new} OR i % 3 = 0",
         # The streams of one user after another, as their key is.
         f"{scalar(orders * 3)} INSERT INTO stream (user_id, offset, order_id, status, occurred_at)"
-        f" SELECT 1001 + (i - 1) / {orders // FILL_USERS * 3}, 1 + (i - 1) % {orders // FILL_USERS * 3},"
-        f" 1 + (i - 1) / {orders // FILL_USERS * 3} + (i - 1) % {orders // FILL_USERS * 3} / 3 * {FILL_USERS}, (i - 1) % 3, {now} FROM n",
-        f"UPDATE users SET top = {orders // FILL_USERS * 3} WHERE user_id > 1000",
+        f" SELECT 1001 + i / {3 * per_user}, 1 + place, 1 + i / {3 * per_user} + m * {FILL_USERS}, i % 3, {now} FROM"
+        f" (SELECT i, m, m * 3 + i % 3 - iif(m > {new}, 2, 0) AS place FROM (SELECT i - 1 AS i, (i - 1) % {3 * per_user} / 3 AS m FROM n))"
+        f" WHERE m <> {new} OR i % 3 = 0",
+        f"UPDATE users SET top = {3 * per_user - 2} WHERE user_id > 1000",
         f"{scalar(waiting)} INSERT INTO deliveries (endpoint_id, project_id, order_id, seq, state, attempts, step, next_at, created_at,"
         f" finished_at, content_id, is_free, cancel_reason, type, body) SELECT 1, {FILL_PROJECT}, i, 1, 0, 1, 1, {now} + 31536000000,"
         f" {now}, 0, 1000 + i, 0, '', '', x'' FROM n",
@@ -303,31 +308,60 @@ def growth(bench):
     posts = {"users": bench.users, "batch": bench.batch, "posters": 4}
     polls = {"users": bench.users, "prepared": 1}
 
+    def read(server, first):
+        """Each of other users than those who are written to: what a connection is told grows with that."""
+        found = {"poll": server.load("poll", **bench.times, **polls, user_step=step, first_order=first)}
+        for number, name in enumerate(("list", "connect", "history")):
+            found[name] = server.load(name, **bench.short_times, **polls, user_step=step, first_user=number, first_order=first + number)
+        return found
+
     def small():
         with Orderwire() as server:
             server.make_project()
-            # The same users are there before, with one order each.
-            server.load("poll", **{**polls, "prepared": 0}, user_step=step, warm_up=0, duration=50)
-            return {"ingest": server.load("ingest", **bench.times, **posts, user_step=step, first_order=FIRST_NEW),
-                    "poll": server.load("poll", **bench.times, **polls, user_step=step)}
+            # The same users are there before, with one order each; and those of `history` with ten, all done.
+            for number, name in enumerate(("poll", "connect")):
+                server.load(name, users=bench.users, user_step=step, first_user=number, first_order=FIRST + number, warm_up=0, duration=50)
+            server.load("ingest", **posts, user_step=step, first_user=2, first_order=FIRST + 2, warm_up=0,
+                        count=3 * 10 * bench.users // bench.batch)
+            return {**read(server, FIRST),
+                    "ingest": server.load("ingest", **bench.times, **posts, user_step=step, first_order=FIRST_NEW)}
 
     def large():
         server, took = filled.start()
         with server:
             bench.add("growth_start", "ours", took, {})
             first = FIRST_NEW + bench.run * 50_000_000
-            return {"ingest": server.load("ingest", **bench.times, **posts, user_step=step, first_order=first),
-                    "poll": server.load("poll", **bench.times, **polls, user_step=step, first_order=filled.orders // 2 + 1)}
+            return {**read(server, filled.orders // 2 + 1),
+                    "ingest": server.load("ingest", **bench.times, **posts, user_step=step, first_order=first)}
 
     found = in_turn(bench, {"small": small, "ours": large})
     for name, figures in found.items():
-        sampled(bench, "growth_ingest", name, figures["ingest"])
-        sampled(bench, "growth_poll", name, figures["poll"])
+        for row in ("ingest", "poll", "list", "connect", "history"):
+            sampled(bench, f"growth_{row}", name, figures[row])
     # What the pages of a large store cost whoever writes to them.
     figures = found["small"]["ingest"]
     where = {"small": {}, "ours": {"data": filled.data, "first_order": FIRST_NEW + 300_000_000 + bench.run * 50_000_000}}
     for name, options in where.items():
         bench.add("growth_sqlite", name, cpu_us(limit_commit(figures["updates"], figures, bench.users, user_step=step, **options)), {})
+
+    def beside(settings, backup):
+        """Steady updates on a copy of the large store, with or without what an operator does meanwhile."""
+        data = folder()
+        shutil.copytree(filled.data, data, dirs_exist_ok=True)
+        try:
+            with Orderwire(data=data, settings=settings) as server:
+                server.project = filled.project
+                with Repeated(["backup", data / "copy", "--data", data], data / "copy") if backup else contextlib.nullcontext():
+                    return server.load("ingest", **posts, rate=20, user_step=step, first_user=3, first_order=FIRST_NEW + 3,
+                                       warm_up=500, duration=3000)
+        finally:
+            shutil.rmtree(data, ignore_errors=True)
+
+    # Two of three events of 100,000 users are too many.
+    sides = {"calm": lambda: beside((), False), "ours": lambda: beside(("history.max_events=10", "prune.interval=10ms"), True)}
+    for name, figures in in_turn(bench, sides).items():
+        bench.add("growth_beside", name, figures["p99_ns"] / 1e6, {})
+        bench.add("growth_longest", name, figures["max_ns"] / 1e6, {})
 
 
 ALL = {function.__name__: function for function in (deliver, idle, connect, poll, ingest, webhook, growth)}

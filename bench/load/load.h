@@ -38,7 +38,8 @@ struct load_options {
     int64_t project;
     int64_t connections;
     int64_t users;
-    int64_t user_step;   /* user N is called user-(N * step) */
+    int64_t first_user; /* user N is called user-(first + N * step) */
+    int64_t user_step;
     int64_t first_order; /* lowest order_id */
     int64_t batch;       /* updates of one request */
     int64_t posters;     /* requests at once */
@@ -56,6 +57,7 @@ struct load {
     struct sockaddr_in address;
     struct wire_set wires;
     struct histogram latency;
+    bool ignores_events; /* subscribers do not check them */
     /* What the measured time took. */
     int64_t units; /* a scenario may count others than the flow's */
     int64_t wall_ns;
@@ -128,9 +130,12 @@ struct subscriber {
     void (*latest)(struct subscriber *subscriber); /* it has been told where its order stands */
     /* The next event of its stream has come; others end the process. */
     void (*event)(struct subscriber *subscriber);
+    /* The answer to a command has come. */
+    void (*reply)(struct subscriber *subscriber, struct str text);
     void *owner;
 };
 
+void subscriber_send(struct subscriber *subscriber, struct str text);
 /* `user`, `load` and the callbacks are set. */
 void subscriber_open(struct subscriber *subscriber, int source);
 /* One for each user, opened some at a time, and waits until all are live. */
@@ -147,6 +152,8 @@ void scenario_idle(struct load *load);
 void scenario_connect(struct load *load);
 void scenario_ingest(struct load *load);
 void scenario_poll(struct load *load);
+void scenario_list(struct load *load);
+void scenario_history(struct load *load);
 void scenario_webhook(struct load *load);
 void scenario_receive(struct load *load);
 

@@ -13,7 +13,7 @@
 static const struct scenario scenarios[] = {
     {"deliver", scenario_deliver}, {"idle",    scenario_idle},    {"connect", scenario_connect},
     {"ingest",  scenario_ingest},  {"poll",    scenario_poll},    {"webhook", scenario_webhook},
-    {"receive", scenario_receive},
+    {"receive", scenario_receive}, {"list",    scenario_list},    {"history", scenario_history},
 };
 
 #define TEXT(name, field)   {"--" name, offsetof(struct load_options, field), true}
@@ -28,7 +28,7 @@ static const struct option {
     NUMBER("project", project), TEXT("key", key), TEXT("secret", secret), TEXT("path", path),
     TEXT("publish", publish), TEXT("etag", etag), TEXT("begin", begin), TEXT("end", end),
     NUMBER("connections", connections),
-    NUMBER("users", users), NUMBER("user-step", user_step), NUMBER("first-order", first_order),
+    NUMBER("users", users), NUMBER("first-user", first_user), NUMBER("user-step", user_step), NUMBER("first-order", first_order),
     NUMBER("batch", batch), NUMBER("posters", posters), NUMBER("rate", rate),
     NUMBER("warm-up", warm_up), NUMBER("duration", duration), NUMBER("count", count),
     NUMBER("endpoints", endpoints), NUMBER("hanging", hanging), NUMBER("prepared", prepared),

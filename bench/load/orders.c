@@ -35,7 +35,7 @@ const char *orders_status(int64_t update)
 void orders_user(const struct load *load, int64_t user, struct buf *out)
 {
     buf_append_text(out, "user-");
-    buf_append_int(out, user * load->options.user_step);
+    buf_append_int(out, load->options.first_user + user * load->options.user_step);
 }
 
 void orders_token(const struct load *load, int64_t user, struct buf *out)

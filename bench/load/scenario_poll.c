@@ -1,11 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Get order over keep-alive connections, each time of another order and its user; with an ETag, 304. */
+/*
+ * GET over keep-alive connections. Poll: Get order, each time of another order and its user; with an ETag, 304.
+ * List: a page of a project's orders, each time from another one on.
+ */
 #include "load.h"
 
 #include "base/mem.h"
+#include "codec/base64.h"
 
 #include <stdio.h>
 #include <string.h>
+
+enum { REQUEST_MAX = 4096, PAGE = 50 };
 
 struct poll {
     struct wire wire;
@@ -18,6 +24,7 @@ struct polls {
     struct load *load;
     struct poll *slots;
     struct buf *requests; /* one a user */
+    const char *start;    /* of an answer, before the order_id */
     int64_t open;
 };
 
@@ -26,7 +33,7 @@ static void check(const struct poll *poll, const struct wire_message *answer)
     char start[64];
     const struct load *load = poll->polls->load;
     bool changed = load->options.etag == NULL;
-    snprintf(start, sizeof(start), "{\"order_id\":%d,\"status\":\"new\"",
+    snprintf(start, sizeof(start), "%s{\"order_id\":%d,", poll->polls->start,
              orders_id(load, poll->user, 0));
     bool fits = answer->body.len == 0;
     if (changed && load->options.kind == LOAD_ORDERWIRE)
@@ -81,10 +88,21 @@ static bool is_done(void *owner)
     return p->open == 0;
 }
 
-static void make_request(const struct load *load, int64_t user, struct buf *out)
+static void ask_page(const struct load *load, int64_t user, struct buf *out)
+{
+    char before[16];
+    snprintf(before, sizeof(before), "%d", orders_id(load, user, 0) + 1);
+    buf_printf(out, "GET /server/v1/project/%lld/orders?limit=%d&cursor=",
+               (long long)load->options.project, PAGE);
+    base64_encode_url(str_from(before), out);
+    buf_append_text(out, " HTTP/1.1\r\nHost: bench\r\n");
+    orders_authorization(load, out);
+    buf_append_text(out, "\r\n");
+}
+
+static void ask_order(const struct load *load, int64_t user, struct buf *out)
 {
     const struct load_options *options = &load->options;
-    buf_init(out, 4096);
     buf_printf(out, "GET /api/v2/project/%lld/order/%d HTTP/1.1\r\nHost: bench\r\n",
                (long long)options->project, orders_id(load, user, 0));
     buf_append_text(out, "Authorization: Bearer ");
@@ -94,15 +112,18 @@ static void make_request(const struct load *load, int64_t user, struct buf *out)
     buf_append_text(out, "\r\n\r\n");
 }
 
-void scenario_poll(struct load *load)
+static void run(struct load *load, const char *start,
+                void (*ask)(const struct load *load, int64_t user, struct buf *out))
 {
     const struct load_options *options = &load->options;
     poster_prepare(load, poster_new(load, NULL, NULL));
-    struct polls p = {.load = load};
+    struct polls p = {.load = load, .start = start};
     p.slots = mem_zalloc((size_t)options->connections * sizeof(*p.slots));
     p.requests = mem_zalloc((size_t)options->users * sizeof(*p.requests));
-    for (int64_t i = 0; i < options->users; i++)
-        make_request(load, i, &p.requests[i]);
+    for (int64_t i = 0; i < options->users; i++) {
+        buf_init(&p.requests[i], REQUEST_MAX);
+        ask(load, i, &p.requests[i]);
+    }
     for (int64_t i = 0; i < options->connections; i++) {
         struct poll *poll = &p.slots[i];
         poll->polls = &p;
@@ -113,4 +134,14 @@ void scenario_poll(struct load *load)
     }
     struct flow flow = {.send = send_poll, .is_done = is_done, .owner = &p};
     flow_measure(load, &flow);
+}
+
+void scenario_poll(struct load *load)
+{
+    run(load, "", ask_order);
+}
+
+void scenario_list(struct load *load)
+{
+    run(load, "{\"orders\":[", ask_page);
 }

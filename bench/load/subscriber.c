@@ -11,7 +11,7 @@ enum { AT_ONCE = 100, COMMAND_MAX = 4096, MESSAGE_MAX = 2048 };
 
 enum { TEXT = 1, CLOSE = 8, PING = 9, PONG = 10 };
 
-static void send_text(struct subscriber *s, struct str text)
+void subscriber_send(struct subscriber *s, struct str text)
 {
     struct buf frame;
     buf_init(&frame, COMMAND_MAX);
@@ -34,7 +34,7 @@ static void send_connect(struct subscriber *s)
         orders_user(s->load, s->user, &text);
         buf_append_text(&text, "\"},\"id\":2}");
     }
-    send_text(s, buf_view(&text));
+    subscriber_send(s, buf_view(&text));
     buf_fini(&text);
 }
 
@@ -75,6 +75,8 @@ static void check(const struct subscriber *s, struct str text, int64_t update, i
 
 static void take_event(struct subscriber *s, struct str text)
 {
+    if (s->load->ignores_events)
+        return;
     int64_t offset = number_in(text, "\"offset\":");
     /* Where its order stands is told to a fresh connection, once and without an offset. */
     if (offset < 0 && s->load->options.kind == LOAD_ORDERWIRE && !s->told) {
@@ -108,9 +110,11 @@ static void take_text(struct subscriber *s, struct str text)
 {
     if (str_equal_text(text, "{}")) {
         s->pings++;
-        send_text(s, text);
+        subscriber_send(s, text);
     } else if (s->state == SUBSCRIBER_CONNECTING) {
         take_reply(s, text);
+    } else if (s->reply && !contains(text, "\"push\":{")) {
+        s->reply(s, text);
     } else {
         take_event(s, text);
     }
