@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Starts and ends what is measured, each in a folder of its own, and runs the load generator against it."""
 
+import contextlib
 import json
 import os
 import pathlib
@@ -131,7 +132,8 @@ class Orderwire(Process):
         after = self.metrics()
         updates, commits = (after[name] - before[name] for name in
                             ('orderwire_updates_total{result="applied"}', "orderwire_commits_total"))
-        return {**figures, "updates": int(updates), "group": max(1, round(updates / commits)) if commits else 1}
+        return {**figures, "updates": int(updates), "commits": int(commits),
+                "group": max(1, round(updates / commits)) if commits else 1}
 
 
 class Repeated:
@@ -177,35 +179,44 @@ class Limit(Process):
         return load(scenario, port=self.port, pids=self.pid, kind=self.kind, **options)
 
 
-def limit_commit(updates, figures, users, first_order=1000000, data=None, user_step=1):
-    """Bare SQLite writes as many rows in groups as large as the server's were."""
-    own = None
-    if data is None:
-        own = data = folder()
+def run_limit(*words):
+    done = subprocess.run([str(word) for word in words], capture_output=True, text=True, timeout=PATIENCE_S)
+    if done.returncode != 0:
+        raise BenchError(done.stderr.strip())
+    return json.loads(done.stdout)
+
+
+@contextlib.contextmanager
+def empty_store():
+    data = folder()
+    try:
         with Orderwire(data=data):
             pass
-    words = [PROGRAMS / "limit_commit", "--data", data, "--users", users, "--user-step", user_step,
-             "--first-order", first_order, "--group", figures["group"], "--count", figures["units"],
-             "--warm-up", updates - figures["units"]]
-    try:
-        done = subprocess.run([str(word) for word in words], capture_output=True, text=True, timeout=PATIENCE_S)
-        if done.returncode != 0:
-            raise BenchError(done.stderr.strip())
-        return json.loads(done.stdout)
+        yield data
     finally:
-        if own:
-            shutil.rmtree(own, ignore_errors=True)
+        shutil.rmtree(data, ignore_errors=True)
+
+
+def limit_commit(updates, figures, users, first_order=1000000, data=None, user_step=1):
+    """Bare SQLite writes as many rows in groups as large as the server's were."""
+    with contextlib.nullcontext(data) if data else empty_store() as store:
+        return run_limit(PROGRAMS / "limit_commit", "--data", store, "--users", users, "--user-step", user_step,
+                         "--first-order", first_order, "--group", figures["group"], "--count", figures["units"],
+                         "--warm-up", updates - figures["units"])
+
+
+def limit_record(deliveries, commits):
+    """Bare SQLite reads and records as many deliveries, in groups as large as the server's were."""
+    with empty_store() as store:
+        return run_limit(PROGRAMS / "limit_commit", "--data", store, "--group", max(1, round(deliveries / commits)),
+                         "--deliveries", deliveries)
 
 
 def limit_curl(count, connections, warm_up):
     """Bare libcurl sends as many requests to the load generator's receiver."""
     with Process([PROGRAMS / "bench_load", "receive", "--count", count + warm_up]) as receiver:
         port = receiver.said(r"port (\d+)")
-        words = [PROGRAMS / "limit_curl", "--port", port, "--count", count, "--connections", connections, "--warm-up", warm_up]
-        done = subprocess.run([str(word) for word in words], capture_output=True, text=True, timeout=PATIENCE_S)
-        if done.returncode != 0:
-            raise BenchError(done.stderr.strip())
-        return json.loads(done.stdout)
+        return run_limit(PROGRAMS / "limit_curl", "--port", port, "--count", count, "--connections", connections, "--warm-up", warm_up)
 
 
 def find_module(name):

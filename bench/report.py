@@ -26,6 +26,7 @@ ROWS = [
     ("ingest_single", "ingest", "CPU per update, 64 single writers", "µs", "limit", "at_least", 0.8),
     ("ingest_single_rate", "ingest", "updates per second, 64 single writers", "", "limit", "share", 0.8),
     ("webhook", "webhook", "CPU per delivery", "µs", "limit", "at_least", 0.6),
+    ("webhook_record", "webhook", "the same beside bare SQLite's record too", "µs", "limit", "at_least", None),
     ("webhook_rate", "webhook", "deliveries per second", "", "limit", "share", 0.6),
     ("webhook_hanging", "webhook", "p99 with 1 % hanging / without", "ms", "calm", "at_most", 1.2),
     ("growth_ingest", "growth", "CPU per update / on a small store", "µs", "small", "at_least", 0.8),

@@ -9,7 +9,7 @@ import sqlite3
 import time
 import urllib.request
 
-from harness import PROJECT, CentrifugePeer, Limit, Nginx, Orderwire, Repeated, folder, limit_commit, limit_curl
+from harness import PROJECT, CentrifugePeer, Limit, Nginx, Orderwire, Repeated, folder, limit_commit, limit_curl, limit_record
 
 SHARE_OF_HIGHEST = 0.7
 FILL_USERS = 100_000
@@ -203,6 +203,9 @@ def webhook(bench):
     for name, figures in found.items():
         sampled(bench, "webhook", name, figures)
         bench.add("webhook_rate", name, rate(figures), figures)
+    record = limit_record(count, found["ours"]["commits"])
+    bench.add("webhook_record", "ours", cpu_us(found["ours"]), {})
+    bench.add("webhook_record", "limit", cpu_us(found["limit"]) + cpu_us(record), {})
 
     def fan_out(hanging):
         with Orderwire() as server:

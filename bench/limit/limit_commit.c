@@ -4,8 +4,10 @@
  * a transaction as the server had in one. No look-up that the rows do not need, no HTTP, no JSON.
  *
  *   limit_commit --data DIR --users N --user-step N --first-order N --group N --count N --warm-up N
+ *   limit_commit --data DIR --group N --deliveries N
  *
- * DIR holds a store that a server has made; with --user-step N its users are there already, else new.
+ * DIR holds a store that a server has made; with --user-step N its users are there already, else new. With
+ * --deliveries so many that wait are read, and recorded as delivered at the first attempt.
  */
 #include "base/buf.h"
 #include "base/mem.h"
@@ -36,6 +38,10 @@ enum statement {
     ROW_ORDER_DONE,
     ROW_EVENT_ADD,
     ROW_STREAM_ADD,
+    ROW_DELIVERY_ADD,
+    ROW_DELIVERY_READ,
+    ROW_DELIVERY_DONE,
+    ROW_ATTEMPT_ADD,
     STATEMENTS
 };
 
@@ -62,6 +68,24 @@ static const char *const texts[] = {
     [ROW_STREAM_ADD] =
         "INSERT INTO stream (user_id, offset, order_id, status, occurred_at)"
         " VALUES (?1, ?2, ?3, ?4, ?5)",
+    [ROW_DELIVERY_ADD] =
+        "INSERT INTO deliveries (endpoint_id, project_id, order_id, seq, state, attempts, step,"
+        " next_at, created_at, finished_at, content_id, is_free, cancel_reason, type, body)"
+        " VALUES (1, ?1, ?2, 1, 0, 0, 0, ?3, ?3, 0, 0, 0, '', '', x'')",
+    [ROW_DELIVERY_READ] =
+        "SELECT d.seq, e.status, e.offset, e.occurred_at, u.external_id, c.content"
+        " FROM deliveries d JOIN events e"
+        " ON e.project_id = d.project_id AND e.order_id = d.order_id AND e.seq = d.seq"
+        " JOIN orders o ON o.project_id = d.project_id AND o.order_id = d.order_id"
+        " JOIN users u ON u.user_id = o.user_id JOIN contents c ON c.content_id = o.content_id"
+        " WHERE d.delivery_id = ?1",
+    [ROW_DELIVERY_DONE] =
+        "UPDATE deliveries SET state = 2, attempts = 1, finished_at = ?2 WHERE delivery_id = ?1",
+    [ROW_ATTEMPT_ADD] =
+        "INSERT INTO attempts (attempt_id, started_at, duration_us, status, error, address, "
+        "headers, body)"
+        " VALUES ((?1 << 20) + 1, ?2, 500, 200, '', '127.0.0.1:8000',"
+        " CAST('Content-Length: 2' AS BLOB), x'6f6b')",
 };
 
 struct user {
@@ -72,7 +96,7 @@ struct user {
 static sqlite3 *db;
 static sqlite3_stmt *statements[STATEMENTS];
 static int64_t user_count = 1000, user_step = 1, first_order = 1000000, group = 100, count = 10000;
-static int64_t warm_up = 0;
+static int64_t warm_up = 0, deliveries = 0;
 static const char *directory;
 
 static void NORETURN die(const char *what)
@@ -161,14 +185,52 @@ static void write_all(struct user *users, int64_t first, int64_t end)
     }
 }
 
+static int64_t add_deliveries(struct user *users)
+{
+    int64_t first = 0;
+    user_count = deliveries < user_count ? deliveries : user_count;
+    run(ROW_BEGIN, NULL, 0);
+    for (int64_t n = 0; n < deliveries; n++) {
+        /* The updates that make orders: each third round of all users. */
+        update(users, n / user_count * 3 * user_count + n % user_count);
+        RUN(ROW_DELIVERY_ADD, PROJECT, first_order + n, wall_ms());
+        if (n == 0)
+            first = sqlite3_last_insert_rowid(db);
+    }
+    run(ROW_COMMIT, NULL, 0);
+    return first;
+}
+
+static void record(int64_t delivery)
+{
+    sqlite3_stmt *read = statements[ROW_DELIVERY_READ];
+    sqlite3_bind_int64(read, 1, delivery);
+    if (sqlite3_step(read) != SQLITE_ROW || sqlite3_column_bytes(read, 5) == 0)
+        die(texts[ROW_DELIVERY_READ]);
+    sqlite3_reset(read);
+    RUN(ROW_ATTEMPT_ADD, delivery, wall_ms());
+    RUN(ROW_DELIVERY_DONE, delivery, wall_ms());
+}
+
+static void record_all(int64_t first)
+{
+    for (int64_t n = 0; n < deliveries;) {
+        run(ROW_BEGIN, NULL, 0);
+        for (int64_t i = 0; i < group && n < deliveries; i++)
+            record(first + n++);
+        run(ROW_COMMIT, NULL, 0);
+    }
+}
+
 static void read_options(int argc, char **argv)
 {
     static const struct {
         const char *name;
         int64_t *value;
     } numbers[] = {
-        {"--users", &user_count}, {"--user-step", &user_step}, {"--first-order", &first_order},
-        {"--group", &group},      {"--count", &count},         {"--warm-up", &warm_up},
+        {"--users", &user_count},      {"--user-step", &user_step}, {"--first-order", &first_order},
+        {"--group", &group},           {"--count", &count},         {"--warm-up", &warm_up},
+        {"--deliveries", &deliveries},
     };
     for (int i = 1; i + 1 < argc; i += 2) {
         if (strcmp(argv[i], "--data") == 0)
@@ -193,11 +255,17 @@ int main(int argc, char **argv)
         if (sqlite3_prepare_v3(db, texts[i], -1, SQLITE_PREPARE_PERSISTENT, &statements[i], NULL))
             die(texts[i]);
     struct user *users = mem_zalloc((size_t)user_count * sizeof(*users));
-    write_all(users, 0, warm_up);
+    int64_t first = deliveries > 0 ? add_deliveries(users) : 0;
+    if (deliveries == 0)
+        write_all(users, 0, warm_up);
     int64_t wall = now_ns(CLOCK_MONOTONIC);
     int64_t cpu = now_ns(CLOCK_PROCESS_CPUTIME_ID);
-    write_all(users, warm_up, warm_up + count);
-    printf("{\"units\":%lld,\"wall_ns\":%lld,\"server_ns\":%lld}\n", (long long)count,
+    if (deliveries > 0)
+        record_all(first);
+    else
+        write_all(users, warm_up, warm_up + count);
+    printf("{\"units\":%lld,\"wall_ns\":%lld,\"server_ns\":%lld}\n",
+           (long long)(deliveries > 0 ? deliveries : count),
            (long long)(now_ns(CLOCK_MONOTONIC) - wall),
            (long long)(now_ns(CLOCK_PROCESS_CPUTIME_ID) - cpu));
     return 0;
