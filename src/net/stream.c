@@ -38,9 +38,11 @@ struct stream {
     struct quota *quota; /* that counts it; NULL: none */
     struct address counted_peer;
     int64_t per_address;            /* streams that its peer may have */
-    int64_t handshakes_per_address; /* that it may begin a second */
+    int64_t handshakes;             /* of TLS that all may begin a second */
+    int64_t handshakes_per_address; /* that its peer may */
     bool is_proxy;                  /* its peer is nobody's address */
     bool counted_address;
+    bool refused;               /* stream_was_refused */
     struct proxy_bytes *proxy;  /* a header that is awaited; NULL: none */
     struct tls *tls;            /* NULL: bytes go as they are */
     struct loop_timer deadline; /* of header and handshake, later of closing */
@@ -99,25 +101,38 @@ static void release(struct stream *stream)
         mem_free(stream);
 }
 
-static int refuse(enum metric metric)
+static int refuse(struct stream *stream, enum metric metric)
 {
+    stream->refused = true;
     metrics_add(metric, 1);
     return ERR_BUSY;
 }
 
-/* ERR_BUSY when its peer has as many as it may, or begins too many. */
-static int count_address(struct stream *stream)
+static bool may_begin(const struct stream *stream, enum quota_kind kind, struct str holder,
+                      int64_t per_second)
+{
+    return quota_take(stream->quota, kind, holder, per_second, loop_now(stream->loop)) == 0;
+}
+
+/*
+ * ERR_BUSY when its peer has as many as it may, or begins too many. Only what the peer may begin takes
+ * from what all may, so that one peer alone cannot use that up.
+ */
+static int count_peer(struct stream *stream)
 {
     struct str holder = address_holder(&stream->peer);
-    if (stream->is_proxy)
-        return 0;
-    if (quota_take(stream->quota, QUOTA_ADDRESS_TLS, holder, stream->handshakes_per_address,
-                   loop_now(stream->loop)) != 0)
-        return refuse(METRIC_CONNECTIONS_REFUSED__HANDSHAKES);
-    stream->counted_peer = stream->peer;
-    stream->counted_address =
-        quota_enter(stream->quota, QUOTA_CONNECTIONS, holder, stream->per_address);
-    return stream->counted_address ? 0 : refuse(METRIC_CONNECTIONS_REFUSED__ADDRESS);
+    if (!stream->is_proxy) {
+        stream->counted_peer = stream->peer;
+        stream->counted_address =
+            quota_enter(stream->quota, QUOTA_CONNECTIONS, holder, stream->per_address);
+        if (!stream->counted_address)
+            return refuse(stream, METRIC_CONNECTIONS_REFUSED__ADDRESS);
+        if (!may_begin(stream, QUOTA_ADDRESS_TLS, holder, stream->handshakes_per_address))
+            return refuse(stream, METRIC_CONNECTIONS_REFUSED__HANDSHAKES);
+    }
+    if (!may_begin(stream, QUOTA_TLS_HANDSHAKES, STR_LIT(""), stream->handshakes))
+        return refuse(stream, METRIC_CONNECTIONS_REFUSED__HANDSHAKES);
+    return 0;
 }
 
 static void count_out(struct stream *stream)
@@ -303,7 +318,7 @@ static void end_header(struct stream *stream, const struct proxy_protocol *heade
         stream->peer = header->source;
     mem_free(stream->proxy);
     stream->proxy = NULL;
-    if (stream->quota != NULL && count_address(stream) != 0)
+    if (stream->quota != NULL && count_peer(stream) != 0)
         stream->over = true;
     if (stream->tls == NULL && !stream->closing)
         loop_timer_cancel(&stream->deadline);
@@ -407,21 +422,18 @@ int stream_count(struct stream *stream, struct quota *quota, const struct stream
     if (quota == NULL)
         return 0;
     if (!quota_enter(quota, QUOTA_ALL_CONNECTIONS, STR_LIT(""), limits->streams))
-        return refuse(METRIC_CONNECTIONS_REFUSED__ALL);
+        return refuse(stream, METRIC_CONNECTIONS_REFUSED__ALL);
     stream->quota = quota;
     stream->is_proxy = limits->is_proxy;
     stream->per_address = limits->streams_per_address;
+    stream->handshakes = limits->handshakes;
     stream->handshakes_per_address = limits->handshakes_per_address;
-    if (quota_take(quota, QUOTA_TLS_HANDSHAKES, STR_LIT(""), limits->handshakes,
-                   loop_now(stream->loop)) != 0)
-        return refuse(METRIC_CONNECTIONS_REFUSED__HANDSHAKES);
-    return stream->proxy != NULL ? 0 : count_address(stream);
+    return stream->proxy != NULL ? 0 : count_peer(stream);
 }
 
 bool stream_was_refused(const struct stream *stream)
 {
-    return stream->quota != NULL && stream->proxy == NULL && !stream->is_proxy &&
-           !stream->counted_address;
+    return stream->refused;
 }
 
 int stream_use_tls(struct stream *stream, struct tls_settings *settings)

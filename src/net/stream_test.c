@@ -7,6 +7,7 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "base/metrics.h"
+#include "base/quota.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -544,6 +545,36 @@ static void test_proxy_header_too_slow(void **state)
     assert_int_equal(world->receptions, 0);
 }
 
+/* How many of `tries` streams of one peer are let in, each ended before the next. */
+static int count_let_in(struct world *world, struct quota *quota, const struct address *peer,
+                        int tries)
+{
+    static const struct stream_limits limits = {.handshakes = 2, .handshakes_per_address = 1};
+    int let_in = 0;
+    for (int i = 0; i < tries; i++) {
+        int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+        struct stream *stream = stream_new(world->loop, fd, peer, OUTPUT_MAX, &handlers, world);
+        assert_non_null(stream);
+        bool is_let_in = stream_count(stream, quota, &limits) == 0;
+        assert_int_equal(stream_was_refused(stream), !is_let_in);
+        let_in += is_let_in;
+        stream_abort(&stream);
+    }
+    return let_in;
+}
+
+static void test_one_peer_does_not_begin_for_all(void **state)
+{
+    static const struct address other = {{[10] = 0xff, 0xff, 192, 0, 2, 2}};
+    struct quota *quota = quota_new();
+    assert_int_equal(count_let_in(*state, quota, &somebody, 10), 2);
+    assert_int_equal(count_let_in(*state, quota, &other, 10), 2);
+    /* And all was given back. */
+    assert_true(quota_enter(quota, QUOTA_ALL_CONNECTIONS, STR_LIT(""), 1));
+    assert_true(quota_enter(quota, QUOTA_CONNECTIONS, address_holder(&other), 1));
+    quota_free(&quota);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -555,6 +586,7 @@ int main(void)
         TEST(test_proxy_header_cut_off),
         TEST(test_proxy_header_awaited_by_an_aborted_stream),
         TEST(test_proxy_header_too_slow),
+        TEST(test_one_peer_does_not_begin_for_all),
         TEST(test_queue_goes_out_in_order),
         TEST(test_queue_is_bounded),
         TEST(test_peer_closes),
