@@ -35,22 +35,25 @@ struct copy {
     char *path;
     int fd;
     off_t on_disk; /* up to here */
+    int lost;      /* the errno of what did not get there; 0: nothing is known of */
 };
 
 /*
  * The copy goes to disk as it grows: all at once it would hold up the commits of the server, whose
- * log is on the same disk.
+ * log is on the same disk. What did not get there is told here, and no more by an fsync later.
  */
 static int keep_pace(void *argument)
 {
     struct copy *copy = argument;
     struct stat status;
     if (fstat(copy->fd, &status) == 0 && status.st_size - copy->on_disk >= PACE) {
-        (void)sync_file_range(copy->fd, copy->on_disk, status.st_size - copy->on_disk,
-                              SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_AFTER);
+        if (sync_file_range(copy->fd, copy->on_disk, status.st_size - copy->on_disk,
+                            SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_AFTER) != 0 &&
+            errno != ENOSYS)
+            copy->lost = errno;
         copy->on_disk = status.st_size;
     }
-    return 0;
+    return copy->lost != 0;
 }
 
 static int copy_into(sqlite3 *db, struct copy *copy)
@@ -120,6 +123,10 @@ static int backup_to(const char *source, const char *destination, struct copy *c
                      char error[STORE_ERROR_SIZE])
 {
     int result = copy_database(source, copy, error);
+    if (copy->lost != 0) {
+        errno = copy->lost;
+        return refuse_errno(error, destination);
+    }
     if (result == 0)
         result = finish_copy(copy->path, error);
     if (result)

@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "store/sqlite/sqlite_internal.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
@@ -15,6 +16,7 @@
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 
 enum { CONTENT_SIZE = 32 * 1024 };
@@ -477,6 +479,42 @@ static sqlite3 *database_of(struct store_connection *connection)
 }
 
 /* What is read holds the log until store_end_reading, and not longer. */
+static atomic_bool pages_are_lost;
+
+/* In place of the system's: what was on its way to the disk did not get there. */
+int sync_file_range(int fd, off64_t from, off64_t length, unsigned flags)
+{
+    if (!atomic_load(&pages_are_lost))
+        return (int)syscall(SYS_sync_file_range, fd, from, length, flags);
+    errno = EIO;
+    return -1;
+}
+
+/* The system tells once that pages were lost: who hears it while the copy grows keeps it. */
+static void backup_to_a_failing_disk(void **state)
+{
+    struct fixture *f = *state;
+    char error[STORE_ERROR_SIZE];
+    char copy[sizeof(f->directory) + 8];
+    snprintf(copy, sizeof(copy), "%s/copy", f->directory);
+    assert_int_equal(add_user(f, "u1"), 1);
+    memset(content, 'x', sizeof(content));
+    begin(f);
+    for (int32_t id = 1; id <= 5000; id++) {
+        struct store_order order = make_order(id, 1, ORDER_NEW);
+        order.content = str_make(content, 2000);
+        assert_int_equal(store_order_insert(f->writer, &order), 0);
+    }
+    commit(f);
+    atomic_store(&pages_are_lost, true);
+    assert_int_equal(store_backup(f->driver, f->directory, copy, error), ERR_IO);
+    assert_non_null(strstr(error, "cannot be written"));
+    assert_int_equal(access(copy, F_OK), -1);
+    atomic_store(&pages_are_lost, false);
+    assert_int_equal(store_backup(f->driver, f->directory, copy, error), 0);
+    assert_int_equal(unlink(copy), 0);
+}
+
 static void shared_reading_ends(void **state)
 {
     struct fixture *f = *state;
@@ -504,6 +542,7 @@ int main(void)
         ON(sqlite, kill_loses_nothing),
         ON(sqlite, readers_beside_the_writer),
         ON(sqlite, backup_beside_the_writer),
+        ON(sqlite, backup_to_a_failing_disk),
         ON(sqlite, shared_reading_ends),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
