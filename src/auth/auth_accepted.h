@@ -29,9 +29,11 @@ struct auth_acceptance {
 };
 
 struct auth_accepted *auth_accepted_new(void);
+/* What one takes, at most. */
+size_t auth_accepted_size(void);
 void auth_accepted_free(struct auth_accepted **accepted);
 
-/* Whether a token, with what identifies it filled in, was accepted and still is; then the rest is filled in. */
+/* Whether a token, with what identifies it filled in, was accepted and still is; then `user` is filled in. */
 NODISCARD bool auth_accepted_find(const struct auth_accepted *accepted,
                                   struct auth_acceptance *wanted, int64_t now_wall);
 void auth_accepted_add(struct auth_accepted *accepted, const struct auth_acceptance *acceptance);

@@ -24,7 +24,7 @@ static struct auth_acceptance known(void)
     struct auth_acceptance acceptance = acceptance_of(1, 10, 1);
     acceptance.from = NOW - 1000;
     acceptance.until = NOW + 1000;
-    memcpy(acceptance.user.external_id, "u1", 3);
+    acceptance.user.user_external_id = STR_LIT("u1");
     acceptance.user.expires_at = NOW + 5000;
     return acceptance;
 }
@@ -51,6 +51,7 @@ static void test_what_it_holds_for(void **state)
             acceptance_of(rows[i].token, rows[i].project_id, rows[i].generation);
         assert_int_equal(auth_accepted_find(accepted, &wanted, rows[i].now), rows[i].found);
         assert_string_equal(wanted.user.external_id, rows[i].found ? "u1" : "");
+        assert_int_equal(wanted.user.expires_at, rows[i].found ? NOW + 5000 : 0);
     }
     auth_accepted_free(&accepted);
 }
@@ -68,6 +69,24 @@ static void test_a_new_one_takes_the_place(void **state)
     assert_false(auth_accepted_find(accepted, &wanted, NOW));
     wanted = acceptance_of(2, 10, 1);
     assert_true(auth_accepted_find(accepted, &wanted, NOW));
+    auth_accepted_free(&accepted);
+}
+
+static void test_how_long_a_user_id_may_be(void **state)
+{
+    static char id[51] = "";
+    struct auth_accepted *accepted = auth_accepted_new();
+    (void)state;
+    memset(id, 'x', sizeof(id));
+    for (size_t length = 50; length <= 51; length++) {
+        struct auth_acceptance long_one = known();
+        struct auth_acceptance wanted = acceptance_of((uint8_t)length, 10, 1);
+        long_one.token[CRYPTO_SHA256_SIZE - 1] = (uint8_t)length;
+        long_one.user.user_external_id = str_make(id, length);
+        auth_accepted_add(accepted, &long_one);
+        assert_int_equal(auth_accepted_find(accepted, &wanted, NOW), length == 50);
+        assert_int_equal(wanted.user.user_external_id.len, length == 50 ? 50 : 0);
+    }
     auth_accepted_free(&accepted);
 }
 
@@ -92,6 +111,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_what_it_holds_for),
         cmocka_unit_test(test_a_new_one_takes_the_place),
+        cmocka_unit_test(test_how_long_a_user_id_may_be),
         cmocka_unit_test(test_keys_that_are_gone),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
