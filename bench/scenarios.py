@@ -355,7 +355,7 @@ def growth(bench):
             with Orderwire(data=data, settings=settings) as server:
                 server.project = filled.project
                 with Repeated(["backup", data / "copy", "--data", data], data / "copy") if backup else contextlib.nullcontext():
-                    return server.load("ingest", **posts, rate=20, user_step=step, first_user=3, first_order=FIRST_NEW + 3,
+                    return server.load("ingest", **{**posts, "batch": 10}, rate=200, user_step=step, first_user=3, first_order=FIRST_NEW + 3,
                                        warm_up=500, duration=3000)
         finally:
             shutil.rmtree(data, ignore_errors=True)

@@ -478,7 +478,6 @@ static sqlite3 *database_of(struct store_connection *connection)
     return sqlite_of(connection)->db;
 }
 
-/* What is read holds the log until store_end_reading, and not longer. */
 static atomic_bool pages_are_lost;
 
 /* In place of the system's: what was on its way to the disk did not get there. */
@@ -515,6 +514,7 @@ static void backup_to_a_failing_disk(void **state)
     assert_int_equal(unlink(copy), 0);
 }
 
+/* What is read holds the log until store_end_reading, and not longer. */
 static void shared_reading_ends(void **state)
 {
     struct fixture *f = *state;
