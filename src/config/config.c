@@ -56,6 +56,15 @@ static const struct option *find(struct str key)
     return NULL;
 }
 
+bool config_is_section(struct str name)
+{
+    for (size_t i = 0; i < ARRAY_LENGTH(options); i++)
+        if (name.len > 0 && str_starts_with(str_from(options[i].key), name) &&
+            options[i].key[name.len] == '.')
+            return true;
+    return false;
+}
+
 static const char *nearest(struct str key)
 {
     const char *best = options[0].key;

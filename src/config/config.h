@@ -48,6 +48,8 @@ void config_fini(struct config *config);
  */
 NODISCARD int config_set(struct config *config, struct str key, struct str value,
                          char error[CONFIG_ERROR_SIZE]);
+/* Whether options have names that begin with this and a dot. */
+bool config_is_section(struct str name);
 /* "key=value", as --set takes it. */
 NODISCARD int config_set_pair(struct config *config, const char *pair,
                               char error[CONFIG_ERROR_SIZE]);

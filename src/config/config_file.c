@@ -58,6 +58,9 @@ static int take_value(struct reader *r, const yaml_event_t *event)
         snprintf(cause, sizeof(cause), "%s: it is there twice", r->key);
         return refuse(r, &event->start_mark, cause);
     }
+    /* A section of which every line is a comment. */
+    if (value.len == 0 && config_is_section(str_from(r->key)))
+        return 0;
     if (config_set(r->config, str_from(r->key), value, cause) != 0)
         return refuse(r, &event->start_mark, cause);
     return 0;

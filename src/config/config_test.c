@@ -158,6 +158,8 @@ static void test_file(void **state)
         {"# nothing\n", NULL},
         {"workers: 2\nrealtime:\n  max_lifetime: 5s\n  pong_timeout: 2s\nlisten: ':0'\n", NULL},
         {"realtime.max_lifetime: 5s\n", NULL},
+        {"realtime:\n  # max_lifetime: 5s\ntls:\nworkers: 2\n", NULL},
+        {"real:\n", ":1: real: there is no such option"},
         {"workers: 2\nrealtime:\n  max_live: 5s\n", ":3: realtime.max_live: there is no such"},
         {"workers: [1, 2]\n", "not a list"},
         {"- a\n- b\n", "not a list"},
