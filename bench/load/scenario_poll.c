@@ -24,7 +24,8 @@ struct polls {
     struct load *load;
     struct poll *slots;
     struct buf *requests; /* one a user */
-    const char *start;    /* of an answer, before the order_id */
+    const char *before;   /* the order in an answer */
+    const char *after;    /* its order_id */
     int64_t open;
 };
 
@@ -33,8 +34,8 @@ static void check(const struct poll *poll, const struct wire_message *answer)
     char start[64];
     const struct load *load = poll->polls->load;
     bool changed = load->options.etag == NULL;
-    snprintf(start, sizeof(start), "%s{\"order_id\":%d,", poll->polls->start,
-             orders_id(load, poll->user, 0));
+    snprintf(start, sizeof(start), "%s{\"order_id\":%d%s", poll->polls->before,
+             orders_id(load, poll->user, 0), poll->polls->after);
     bool fits = answer->body.len == 0;
     if (changed && load->options.kind == LOAD_ORDERWIRE)
         fits = str_starts_with(answer->body, str_from(start));
@@ -112,12 +113,12 @@ static void ask_order(const struct load *load, int64_t user, struct buf *out)
     buf_append_text(out, "\r\n\r\n");
 }
 
-static void run(struct load *load, const char *start,
+static void run(struct load *load, const char *before, const char *after,
                 void (*ask)(const struct load *load, int64_t user, struct buf *out))
 {
     const struct load_options *options = &load->options;
     poster_prepare(load, poster_new(load, NULL, NULL));
-    struct polls p = {.load = load, .start = start};
+    struct polls p = {.load = load, .before = before, .after = after};
     p.slots = mem_zalloc((size_t)options->connections * sizeof(*p.slots));
     p.requests = mem_zalloc((size_t)options->users * sizeof(*p.requests));
     for (int64_t i = 0; i < options->users; i++) {
@@ -138,10 +139,10 @@ static void run(struct load *load, const char *start,
 
 void scenario_poll(struct load *load)
 {
-    run(load, "", ask_order);
+    run(load, "", ",\"status\":\"new\"", ask_order);
 }
 
 void scenario_list(struct load *load)
 {
-    run(load, "{\"orders\":[", ask_page);
+    run(load, "{\"orders\":[", ",\"user_external_id\":", ask_page);
 }
