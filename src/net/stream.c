@@ -21,8 +21,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-/* What has come of a header of the PROXY protocol. */
+/* What has come of a header of the PROXY protocol, and what waits for it. */
 struct proxy_bytes {
+    struct stream_limits limits; /* with `quota` of the stream */
     size_t length;
     char bytes[PROXY_PROTOCOL_MAX];
 };
@@ -37,10 +38,6 @@ struct stream {
     size_t output_max;
     struct quota *quota; /* that counts it; NULL: none */
     struct address counted_peer;
-    int64_t per_address;            /* streams that its peer may have */
-    int64_t handshakes;             /* of TLS that all may begin a second */
-    int64_t handshakes_per_address; /* that its peer may */
-    bool is_proxy;                  /* its peer is nobody's address */
     bool counted_address;
     bool refused;               /* stream_was_refused */
     struct proxy_bytes *proxy;  /* a header that is awaited; NULL: none */
@@ -118,19 +115,19 @@ static bool may_begin(const struct stream *stream, enum quota_kind kind, struct 
  * ERR_BUSY when its peer has as many as it may, or begins too many. Only what the peer may begin takes
  * from what all may, so that one peer alone cannot use that up.
  */
-static int count_peer(struct stream *stream)
+static int count_peer(struct stream *stream, const struct stream_limits *limits)
 {
     struct str holder = address_holder(&stream->peer);
-    if (!stream->is_proxy) {
+    if (!limits->is_proxy) {
         stream->counted_peer = stream->peer;
         stream->counted_address =
-            quota_enter(stream->quota, QUOTA_CONNECTIONS, holder, stream->per_address);
+            quota_enter(stream->quota, QUOTA_CONNECTIONS, holder, limits->streams_per_address);
         if (!stream->counted_address)
             return refuse(stream, METRIC_CONNECTIONS_REFUSED__ADDRESS);
-        if (!may_begin(stream, QUOTA_ADDRESS_TLS, holder, stream->handshakes_per_address))
+        if (!may_begin(stream, QUOTA_ADDRESS_TLS, holder, limits->handshakes_per_address))
             return refuse(stream, METRIC_CONNECTIONS_REFUSED__HANDSHAKES);
     }
-    if (!may_begin(stream, QUOTA_TLS_HANDSHAKES, STR_LIT(""), stream->handshakes))
+    if (!may_begin(stream, QUOTA_TLS_HANDSHAKES, STR_LIT(""), limits->handshakes))
         return refuse(stream, METRIC_CONNECTIONS_REFUSED__HANDSHAKES);
     return 0;
 }
@@ -316,10 +313,10 @@ static void end_header(struct stream *stream, const struct proxy_protocol *heade
 {
     if (header->has_source)
         stream->peer = header->source;
+    if (stream->quota != NULL && count_peer(stream, &stream->proxy->limits) != 0)
+        stream->over = true;
     mem_free(stream->proxy);
     stream->proxy = NULL;
-    if (stream->quota != NULL && count_peer(stream) != 0)
-        stream->over = true;
     if (stream->tls == NULL && !stream->closing)
         loop_timer_cancel(&stream->deadline);
 }
@@ -424,11 +421,10 @@ int stream_count(struct stream *stream, struct quota *quota, const struct stream
     if (!quota_enter(quota, QUOTA_ALL_CONNECTIONS, STR_LIT(""), limits->streams))
         return refuse(stream, METRIC_CONNECTIONS_REFUSED__ALL);
     stream->quota = quota;
-    stream->is_proxy = limits->is_proxy;
-    stream->per_address = limits->streams_per_address;
-    stream->handshakes = limits->handshakes;
-    stream->handshakes_per_address = limits->handshakes_per_address;
-    return stream->proxy != NULL ? 0 : count_peer(stream);
+    if (stream->proxy == NULL)
+        return count_peer(stream, limits);
+    stream->proxy->limits = *limits;
+    return 0;
 }
 
 bool stream_was_refused(const struct stream *stream)
