@@ -136,11 +136,6 @@ int64_t auth_keys_fetched_at(const struct auth_keys_set *set)
 
 /* Fetching. */
 
-static int64_t earlier(int64_t a, int64_t b)
-{
-    return a < b ? a : b;
-}
-
 /* The next request; those of many projects are spread a little. */
 static void wait_for_next(struct auth_keys_set *set)
 {
@@ -148,7 +143,7 @@ static void wait_for_next(struct auth_keys_set *set)
     int64_t refresh = atomic_load(&set->refresh);
     int64_t wait = refresh - crypto_random_below((uint32_t)(refresh / 10));
     if (set->fails)
-        wait = earlier(wait, set->keys->interval);
+        wait = clock_earlier(wait, set->keys->interval);
     int64_t due = set->heard ? set->allowed_mono : now + wait;
     loop_timer_set(&set->timer, due > set->allowed_mono ? due : set->allowed_mono);
 }

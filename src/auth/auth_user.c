@@ -208,11 +208,6 @@ static bool has_come(const struct jwt *jwt, const char *name, int64_t now_wall, 
     return rc == ERR_NOT_FOUND || (rc == 0 && *at <= now_wall + LEEWAY);
 }
 
-static int64_t later(int64_t a, int64_t b)
-{
-    return a > b ? a : b;
-}
-
 /*
  * `exp` is optional in RFC 7519; here it is not, because a token for ever cannot be taken back.
  */
@@ -228,15 +223,14 @@ static int check_times(const struct jwt *jwt, int64_t now_wall, struct auth_acce
         return refuse(refusal, STAGE_SIGNED, "nbf is in the future or no time");
     if (!has_come(jwt, "iat", now_wall, &user->issued_at))
         return refuse(refusal, STAGE_SIGNED, "iat is in the future or no time");
-    acceptance->from = later(begins_at, user->issued_at);
+    acceptance->from = clock_later(begins_at, user->issued_at);
     acceptance->until = user->expires_at;
     return user->expires_at > now_wall ? 0 : refuse(refusal, STAGE_EXPIRED, "expired");
 }
 
 static void note_verifier(struct auth_acceptance *acceptance, const struct auth_verifier *verifier)
 {
-    if (verifier->until < acceptance->until)
-        acceptance->until = verifier->until;
+    acceptance->until = clock_earlier(acceptance->until, verifier->until);
     acceptance->remote = verifier->remote;
     if (verifier->remote != NULL)
         acceptance->remote_version = auth_remote_version(verifier->remote);

@@ -19,6 +19,16 @@ int64_t clock_mono_ms(void);
 int64_t clock_mono_us(void);
 int64_t clock_wall_ms(void);
 
+static inline int64_t clock_earlier(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+static inline int64_t clock_later(int64_t a, int64_t b)
+{
+    return a > b ? a : b;
+}
+
 #define CLOCK_TEXT_SIZE 25
 /* RFC 3339 in UTC with milliseconds: "2026-11-22T11:31:24.123Z". Years 1970 to 9999. */
 void clock_format(int64_t wall_ms, char out[CLOCK_TEXT_SIZE]);

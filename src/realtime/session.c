@@ -7,6 +7,7 @@
 #include "realtime/realtime_internal.h"
 
 #include "auth/auth.h"
+#include "base/clock.h"
 #include "base/crypto.h"
 #include "base/err.h"
 #include "base/log.h"
@@ -242,16 +243,11 @@ bool session_has_channel(const struct session *session, struct str channel)
 
 /* Deadlines. */
 
-static int64_t earlier(int64_t a, int64_t b)
-{
-    return a < b ? a : b;
-}
-
 static void set_timer(struct session *session)
 {
-    int64_t nearest = earlier(earlier(session->ends_mono, session->ping_mono),
-                              earlier(session->pong_mono, session->drain_mono));
-    nearest = earlier(nearest, session->check_mono);
+    int64_t nearest = clock_earlier(clock_earlier(session->ends_mono, session->ping_mono),
+                                    clock_earlier(session->pong_mono, session->drain_mono));
+    nearest = clock_earlier(nearest, session->check_mono);
     if (nearest == INT64_MAX)
         loop_timer_cancel(&session->timer);
     else
@@ -315,7 +311,7 @@ void session_drain(struct session *session, int64_t drain_mono)
 
 int64_t session_spread(int64_t duration, int64_t share)
 {
-    return duration - crypto_random_below((uint32_t)earlier(share, UINT32_MAX - 1) + 1);
+    return duration - crypto_random_below((uint32_t)clock_earlier(share, UINT32_MAX - 1) + 1);
 }
 
 static int64_t end_of_life(const struct session *session)
@@ -333,7 +329,7 @@ void session_connect(struct session *session, int32_t position, int64_t ends_mon
     int64_t ping = session_spread(options->ping_interval, options->ping_interval / 2);
     int64_t check = session_spread(options->position_interval, options->position_interval / 2);
     session->position = position;
-    session->ends_mono = earlier(end_of_life(session), ends_mono);
+    session->ends_mono = clock_earlier(end_of_life(session), ends_mono);
     session->ping_mono = session_deadline(now, ping);
     session->check_mono = session_deadline(now, check);
     session_set_state(session, SESSION_CONNECTED);

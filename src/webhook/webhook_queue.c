@@ -200,7 +200,7 @@ int64_t webhook_queue_wall(struct webhook *webhook)
     int64_t wall = loop_wall(webhook->loop);
     int64_t mono = loop_now(webhook->loop);
     int64_t running_on = webhook->due_wall + (mono - webhook->due_mono);
-    webhook->due_wall = wall > running_on ? wall : running_on;
+    webhook->due_wall = clock_later(wall, running_on);
     webhook->due_mono = mono;
     return webhook->due_wall;
 }
