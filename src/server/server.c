@@ -24,6 +24,7 @@
 #include "server/private_path.h"
 #include "server/process.h"
 #include "server/secrets_key.h"
+#include "server/secrets_reseal.h"
 #include "server/worker.h"
 #include "service/delivery.h"
 #include "service/writer.h"
@@ -46,7 +47,7 @@ struct server {
     struct store *store;
     struct auth_shared auth;
     uint8_t admin_key_hash[32]; /* as the workers were told last */
-    uint8_t secrets_key[SECRETS_KEY_SIZE];
+    struct secrets_key secrets_key;
     struct webhook *webhook;
     struct delivery_recorder *recorder;
     struct writer *writer;
@@ -94,7 +95,7 @@ static int read_secrets_key(struct server *server, char *error)
         snprintf(error, KEY_FILE_ERROR_SIZE, "the database cannot be read: %s", err_text(result));
         return result;
     }
-    return secrets_key_read_or_make(server->config->data, sealed, server->secrets_key, error);
+    return secrets_key_read_or_make(server->config->data, sealed, &server->secrets_key, error);
 }
 
 static int open_store(struct server *server, char *error)
@@ -129,6 +130,31 @@ static int open_audit(const struct server *server, bool alone, char *error)
     return ERR_IO;
 }
 
+/* What the previous key sealed is sealed anew before anyone reads it. */
+static int replace_secrets_key(struct server *server, char *error)
+{
+    struct secrets_resealed resealed;
+    char cause[KEY_FILE_ERROR_SIZE];
+    if (!server->secrets_key.is_replaced)
+        return 0;
+    int result = secrets_reseal(server->store, &server->secrets_key, &resealed);
+    if (result != 0) {
+        snprintf(error, SERVER_ERROR_SIZE, "the webhooks' secrets cannot be sealed anew: %s",
+                 err_text(result));
+        return result;
+    }
+    result = secrets_key_forget_previous(server->config->data, &server->secrets_key, cause);
+    if (result != 0) {
+        snprintf(error, SERVER_ERROR_SIZE, "%s", cause);
+        return result;
+    }
+    log_audit("secrets_key.replace", LOG_TEXT("who", "start"), LOG_INT("webhooks", resealed.done));
+    if (resealed.closed > 0)
+        log_error("webhooks' secrets that neither the new key nor the previous one opens",
+                  LOG_INT("webhooks", resealed.closed));
+    return 0;
+}
+
 static int start_keys(struct server *server, char *error)
 {
     server->auth.keys =
@@ -158,7 +184,7 @@ static int make_workers(struct server *server, char *error)
     const struct worker_shared shared = {
         .store = server->store,
         .auth = &server->auth,
-        .secrets_key = server->secrets_key,
+        .secrets_key = server->secrets_key.key,
         .peers = server->peers,
         .quota = server->quota,
         .tls = server->tls,
@@ -179,7 +205,7 @@ static int make_workers(struct server *server, char *error)
 static int start_threads(struct server *server, char *error)
 {
     const struct config *config = server->config;
-    server->webhook = webhook_start(server->store, server->secrets_key, &config->webhook);
+    server->webhook = webhook_start(server->store, server->secrets_key.key, &config->webhook);
     if (server->webhook == NULL) {
         snprintf(error, SERVER_ERROR_SIZE, "the webhook thread cannot start; the log says why");
         return ERR_IO;
@@ -293,7 +319,8 @@ struct server *server_start(const struct config *config, const struct server_ext
     pthread_mutex_init(&server->mutex, NULL);
     pthread_cond_init(&server->changed, NULL);
     if (read_certificates(server, error) != 0 || open_store(server, error) != 0 ||
-        open_audit(server, extras->audit_alone, error) != 0 || start_keys(server, error) != 0 ||
+        open_audit(server, extras->audit_alone, error) != 0 ||
+        replace_secrets_key(server, error) != 0 || start_keys(server, error) != 0 ||
         make_workers(server, error) != 0 || start_threads(server, error) != 0 ||
         start_workers(server, extras, error) != 0) {
         server_stop(&server, 0);
@@ -456,7 +483,7 @@ void server_stop(struct server **owner, int64_t drain_time)
         store_close(&server->store);
     pthread_cond_destroy(&server->changed);
     pthread_mutex_destroy(&server->mutex);
-    mem_wipe(server->secrets_key, sizeof(server->secrets_key));
+    mem_wipe(&server->secrets_key, sizeof(server->secrets_key));
     log_audit_close();
     mem_free(server);
 }

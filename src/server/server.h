@@ -3,15 +3,16 @@
  * The running server: opens the store, starts the threads, ends them in order. It knows all
  * modules and decides nothing itself.
  *
- * server.c       start, reload, stop
- * capacity.c     the worst case of memory that the limits allow
- * worker.c       one worker: its loop and everything that lives on it
- * admin_key.c    DATA/admin.key
- * secrets_key.c  DATA/secrets.key
- * key_file.c     how both are read and made
- * private_path.c what others may not open
- * process.c      what the process may do
- * notify.c       what the service manager is told
+ * server.c         start, reload, stop
+ * capacity.c       the worst case of memory that the limits allow
+ * worker.c         one worker: its loop and everything that lives on it
+ * admin_key.c      DATA/admin.key
+ * secrets_key.c    DATA/secrets.key
+ * key_file.c       how both are read and made
+ * secrets_reseal.c what it sealed, when it is replaced
+ * private_path.c   what others may not open
+ * process.c        what the process may do
+ * notify.c         what the service manager is told
  */
 #ifndef ORDERWIRE_SERVER_SERVER_H
 #define ORDERWIRE_SERVER_SERVER_H

@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 // Every key and secret replaced while the server runs, and nobody who should be let in is turned away.
 import assert from 'node:assert/strict';
-import { rm, stat, writeFile } from 'node:fs/promises';
+import { execFileSync } from 'node:child_process';
+import { readFile, rm, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { call, command, Project } from './lib/api.mjs';
 import { until } from './lib/events.mjs';
 import { hs256, userClaims } from './lib/jwt.mjs';
 import { Page } from './lib/page.mjs';
+import { Receiver } from './lib/receiver.mjs';
 import { serverTest, step } from './lib/server.mjs';
+import { verifyStandard } from './lib/webhooks.mjs';
 
 const asAdmin = (server, method, address, body, key = server.adminKey) =>
   call(`${server.url}${address}`, { method, body, headers: { authorization: `Bearer ${key}` } });
@@ -111,4 +114,28 @@ serverTest("the operator's key", { workers: 3 }, async (server, t) => {
     await until(() => server.log.includes('the admin key stays as it is'), 'a line of the log');
     assert.equal(await statusOf(key), 200);
   });
+});
+
+serverTest('the key of the secrets, as docs/operations.md does it', {}, async (server) => {
+  const file = path.join(server.data, 'secrets.key');
+  const guide = await readFile(new URL('../../docs/operations.md', import.meta.url), 'utf8');
+  const [, commands] = guide.match(/cd \/var\/lib\/orderwire && (.*secrets\.key)'/);
+  const project = await Project.withWebhooks(server);
+  const receiver = await Receiver.open(server);
+  const webhook = await project.webhook({ url: receiver.url });
+  const old = await readFile(file);
+  execFileSync('sh', ['-c', commands], { cwd: server.data });
+  const both = await readFile(file);
+  assert.deepEqual([both.length, both.subarray(32)], [64, old]);
+  for (const start of [1, 2]) {
+    await server.stop();
+    await server.start();
+    assert.deepEqual(await readFile(file), both.subarray(0, 32));
+    assert.equal((await stat(file)).mode & 0o777, 0o600);
+    await project.create('u1', { order_id: start });
+    await receiver.count(start);
+  }
+  for (const one of receiver.all) verifyStandard(one, webhook.secret);
+  const audit = await readFile(path.join(server.data, 'audit.log'), 'utf8');
+  assert.equal(audit.match(/"secrets_key.replace".*"webhooks":1\b/g).length, 1);
 });
