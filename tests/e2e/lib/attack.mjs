@@ -107,19 +107,22 @@ export class Healthy {
 }
 
 /**
- * Runs `attack` beside a healthy client. Its p99 stays within twice of what it is in peace, and below `floor`
- * ms in any case that is too short to tell; the server's memory grows by `memory` KiB at most.
+ * Runs `attack` beside a healthy client. Its p99 stays within twice of what it is in peace, before or after, for
+ * other programs take their share of the machine as they like; or below `floor` ms, which is too short to tell.
+ * The server's memory grows by `memory` KiB at most.
  */
 export async function withstand(server, project, attack, { memory = 32 * 1024, floor = short ? 500 : 100 } = {}) {
   const healthy = await Healthy.create(server, project);
-  const calm = await healthy.p99();
+  let calm = await healthy.p99();
   const before = server.memory('RssAnon');
   const end = await attack();
   const troubled = await healthy.p99();
   const grown = server.memory('RssAnon') - before;
   await end?.();
+  const isWithin = () => troubled <= Math.max(2 * calm, floor);
+  if (!isWithin()) calm = Math.max(calm, await healthy.p99());
   const figures = `p99 ${troubled.toFixed(1)} ms against ${calm.toFixed(1)} ms, memory +${grown} KiB`;
-  assert.ok(troubled <= Math.max(2 * calm, floor), figures);
+  assert.ok(isWithin(), figures);
   // A sanitizer adds to each piece of memory, and keeps it for a while when it is freed.
   assert.ok(grown <= (short ? 8 : 1) * memory, figures);
   return figures;
