@@ -2,7 +2,8 @@
 /*
  * OpenSSL reads and writes the socket itself, a record at a time and without reading ahead, so that
  * nothing waits inside it: what it has not given out is still in the kernel, and the loop sees it.
- * Its buffers are given back between records, so an idle connection holds none.
+ * Its buffers are given back between records, so an idle connection holds none. After a record that
+ * brings no data it would read on for as long as more come; so what it may read in one go is counted.
  */
 #include "net/tls.h"
 
@@ -16,13 +17,22 @@
 #include <pthread.h>
 #include <sys/socket.h>
 
+/* Each record takes two: its head, and the rest. */
+#define READS_AT_ONCE 32
+
 static int socket_read(BIO *bio, char *bytes, int size)
 {
-    ssize_t n;
-    do
-        n = recv((int)(intptr_t)BIO_get_data(bio), bytes, (size_t)size, 0);
-    while (n < 0 && errno == EINTR);
+    struct tls *tls = BIO_get_data(bio);
+    ssize_t n = -1;
     BIO_clear_retry_flags(bio);
+    if (tls->reads == READS_AT_ONCE) {
+        BIO_set_retry_read(bio);
+        return -1;
+    }
+    tls->reads++;
+    do
+        n = recv(tls->descriptor, bytes, (size_t)size, 0);
+    while (n < 0 && errno == EINTR);
     if (n < 0 && errno == EAGAIN)
         BIO_set_retry_read(bio);
     return (int)n;
@@ -30,9 +40,10 @@ static int socket_read(BIO *bio, char *bytes, int size)
 
 static int socket_write(BIO *bio, const char *bytes, int length)
 {
+    const struct tls *tls = BIO_get_data(bio);
     ssize_t n;
     do
-        n = send((int)(intptr_t)BIO_get_data(bio), bytes, (size_t)length, MSG_NOSIGNAL);
+        n = send(tls->descriptor, bytes, (size_t)length, MSG_NOSIGNAL);
     while (n < 0 && errno == EINTR);
     BIO_clear_retry_flags(bio);
     if (n < 0 && (errno == EAGAIN || errno == ENOBUFS || errno == ENOMEM))
@@ -60,21 +71,16 @@ static void make_socket_method(void)
     BIO_meth_set_ctrl(socket_method, socket_control);
 }
 
-static BIO *socket_new(int descriptor)
+static BIO *socket_new(void)
 {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
     pthread_once(&once, make_socket_method);
-    BIO *bio = socket_method != NULL ? BIO_new(socket_method) : NULL;
-    if (bio == NULL)
-        return NULL;
-    BIO_set_data(bio, (void *)(intptr_t)descriptor);
-    BIO_set_init(bio, 1);
-    return bio;
+    return socket_method != NULL ? BIO_new(socket_method) : NULL;
 }
 
 struct tls *tls_attach(SSL *ssl, int descriptor)
 {
-    BIO *bio = socket_new(descriptor);
+    BIO *bio = socket_new();
     if (ssl == NULL || bio == NULL) {
         SSL_free(ssl);
         BIO_free(bio);
@@ -82,6 +88,9 @@ struct tls *tls_attach(SSL *ssl, int descriptor)
     }
     struct tls *tls = mem_zalloc(sizeof(*tls));
     tls->ssl = ssl;
+    tls->descriptor = descriptor;
+    BIO_set_data(bio, tls);
+    BIO_set_init(bio, 1);
     SSL_set_bio(ssl, bio, bio);
     return tls;
 }
@@ -127,6 +136,13 @@ bool tls_wants_write(const struct tls *tls)
     return tls->wants_write;
 }
 
+/* Before each call that may read or write. */
+static void begin(struct tls *tls)
+{
+    ERR_clear_error();
+    tls->reads = 0;
+}
+
 /* ERR_MORE when the socket has to get ready first, else ERR_CLOSED. */
 static int explain(struct tls *tls, int result)
 {
@@ -137,7 +153,7 @@ static int explain(struct tls *tls, int result)
 
 int tls_handshake(struct tls *tls, int64_t now_mono)
 {
-    ERR_clear_error();
+    begin(tls);
     tls->now_mono = now_mono;
     int result = SSL_do_handshake(tls->ssl);
     if (result == 1) {
@@ -155,7 +171,7 @@ int tls_handshake(struct tls *tls, int64_t now_mono)
 
 int tls_read(struct tls *tls, char *bytes, size_t size, size_t *length)
 {
-    ERR_clear_error();
+    begin(tls);
     int result = SSL_read_ex(tls->ssl, bytes, size, length);
     if (result == 1) {
         tls->wants_write = false;
@@ -166,7 +182,7 @@ int tls_read(struct tls *tls, char *bytes, size_t size, size_t *length)
 
 int tls_write(struct tls *tls, struct str bytes, size_t *taken)
 {
-    ERR_clear_error();
+    begin(tls);
     *taken = 0;
     int result = SSL_write_ex(tls->ssl, bytes.ptr, bytes.len, taken);
     if (result == 1)
@@ -182,7 +198,7 @@ void tls_finish(struct tls *tls)
 {
     if (!tls->done)
         return;
-    ERR_clear_error();
+    begin(tls);
     /* The peer learns it from the end of the connection as well. */
     (void)SSL_shutdown(tls->ssl);
 }

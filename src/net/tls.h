@@ -77,7 +77,10 @@ bool tls_is_shaking_hands(const struct tls *tls);
 /* The last call could not go on before the socket takes bytes. */
 bool tls_wants_write(const struct tls *tls);
 
-/* At most one record. 0 and *length > 0; ERR_MORE; ERR_CLOSED at the end, or when it is broken. */
+/*
+ * At most one record. 0 and *length > 0; ERR_MORE, also when there is more to read but enough was read for
+ * once; ERR_CLOSED at the end, or when it is broken.
+ */
 NODISCARD int tls_read(struct tls *tls, char *bytes, size_t size, size_t *length);
 /*
  * 0 and how many of `bytes` were taken, 0 when the socket takes none now: then the next call brings

@@ -10,6 +10,8 @@ struct tls {
     SSL *ssl;
     struct tls_settings *settings; /* NULL: the client's end */
     int64_t now_mono;              /* of the handshake's present step */
+    int descriptor;                /* the caller's */
+    int reads;                     /* of the socket, in the present call */
     bool done;                     /* the handshake */
     bool wants_write;
 };

@@ -370,6 +370,26 @@ static void test_a_paused_stream_keeps_records_in_the_kernel(void **state)
     assert_true(str_equal_text(buf_view(&world->received), "onetwo"));
 }
 
+/* OpenSSL goes on by itself after a record without data; however many come, others have their turn. */
+static void test_records_without_data_do_not_hold_up_the_loop(void **state)
+{
+    struct world *world = *state;
+    SSL_CTX_set_min_proto_version(world->context, TLS1_3_VERSION);
+    dial(world);
+    assert_true(shake_hands(world));
+    stream_pause(world->stream);
+    for (int i = 0; i < 1000; i++) {
+        assert_int_equal(SSL_key_update(world->ssl, SSL_KEY_UPDATE_NOT_REQUESTED), 1);
+        assert_int_equal(SSL_do_handshake(world->ssl), 1);
+    }
+    say(world, STR_LIT("x"));
+    stream_resume(world->stream);
+    run_dry(world);
+    assert_int_equal(world->received.len, 0);
+    while (world->received.len == 0)
+        run_dry(world);
+}
+
 static void test_a_handshake_that_stalls(void **state)
 {
     struct world *world = *state;
@@ -661,6 +681,7 @@ int main(void)
         TEST(test_the_server_ends_it),
         TEST(test_the_client_ends_it),
         TEST(test_a_paused_stream_keeps_records_in_the_kernel),
+        TEST(test_records_without_data_do_not_hold_up_the_loop),
         TEST(test_a_handshake_that_stalls),
         TEST(test_not_tls),
         TEST(test_what_is_not_offered),
