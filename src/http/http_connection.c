@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * One connection: bytes to requests, one after another. Whatever happens, `proceed` takes the
- * requests that are there in a loop (a pipeline must not become a recursion), and `settle`, last,
- * keeps what could not be taken, sets the deadline, and frees a connection that is over. While a
- * handler has the request the socket is still read, once, because that is how its end is noticed.
+ * requests that are there in a loop (a pipeline must not become a recursion), of a long one some at a
+ * time, and `settle`, last, keeps what could not be taken, sets the deadline, and frees a connection
+ * that is over. While a handler has the request the socket is still read, once, because that is how
+ * its end is noticed.
  */
 #include "http/http_internal.h"
 
@@ -17,6 +18,8 @@
 
 /* How long a peer that was told to go may take to close. */
 #define CLOSE_LINGER 2000
+/* Requests of one connection that are taken before others have their turn. */
+#define REQUESTS_AT_ONCE 16
 /* A head larger than this gives its memory back between requests. */
 #define KEPT_HEAD_MAX 2048
 
@@ -329,14 +332,19 @@ static void take_body(struct http_connection *connection)
 
 static void proceed(struct http_connection *connection)
 {
+    int left = REQUESTS_AT_ONCE;
     connection->proceeding = true;
     while (connection->input.len > 0 && connection->phase <= HTTP_PHASE_BODY) {
-        if (connection->phase == HTTP_PHASE_HEAD)
+        if (connection->phase == HTTP_PHASE_BODY)
+            take_body(connection);
+        else if (left-- > 0)
             take_head(connection);
         else
-            take_body(connection);
+            break;
     }
     connection->proceeding = false;
+    if (left < 0)
+        settle_later(connection);
     settle(connection);
 }
 

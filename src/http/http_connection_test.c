@@ -42,6 +42,32 @@ static void test_pipeline(void **state)
     buf_fini(&text);
 }
 
+static int handled_at_first;
+
+static void look_after_each_pass(struct loop_timer *timer)
+{
+    handled_at_first = world->handled;
+    if (world->handled == 0)
+        loop_timer_set(timer, 0);
+}
+
+/* However many requests come together, others have their turn in between. */
+static void test_a_pipeline_does_not_hold_up_the_loop(void **state)
+{
+    (void)state;
+    struct buf text;
+    struct loop_timer timer;
+    append_pipeline(&text, 500, "/show");
+    loop_timer_init(&timer, world->loop, look_after_each_pass);
+    loop_timer_set(&timer, 0);
+    client_say(buf_view(&text), 0);
+    for (int i = 0; i < 500; i++)
+        assert_int_equal(client_take_reply(false), 200);
+    assert_in_range(handled_at_first, 1, 16);
+    assert_int_equal(world->handled, 500);
+    buf_fini(&text);
+}
+
 static void test_pipeline_of_held_requests(void **state)
 {
     (void)state;
@@ -363,6 +389,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, world_set_up, world_tear_down)
     const struct CMUnitTest tests[] = {
         TEST(test_pipeline),
+        TEST(test_a_pipeline_does_not_hold_up_the_loop),
         TEST(test_pipeline_of_held_requests),
         TEST(test_a_held_request_bounds_its_pipeline),
         TEST(test_slow_head),
