@@ -199,3 +199,12 @@ size_t str_distance(struct str a, struct str b)
     }
     return row[b.len];
 }
+
+void str_nearest_offer(struct str_nearest *nearest, struct str name)
+{
+    size_t distance = str_distance(nearest->word, name);
+    if (distance >= nearest->distance)
+        return;
+    nearest->distance = distance;
+    nearest->name = name;
+}

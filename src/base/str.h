@@ -58,4 +58,12 @@ bool str_has_control(struct str s);
 /* Edit distance (insert, delete, replace), for "did you mean". Long inputs count as far apart. */
 size_t str_distance(struct str a, struct str b);
 
+/* The nearest name to a word, found by offering one name after another. */
+struct str_nearest {
+    struct str word;
+    struct str name; /* the best so far; NULL when none was near enough */
+    size_t distance; /* of it; at first, a name must be nearer than this */
+};
+void str_nearest_offer(struct str_nearest *nearest, struct str name);
+
 #endif

@@ -214,13 +214,36 @@ static void test_distance(void **state)
     assert_true(str_distance(str_make(text, 65), STR_LIT("")) > 1000);
 }
 
+static void test_nearest(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"status", "state", "server"};
+    static const struct {
+        const char *word;
+        size_t distance;
+        const char *name;
+    } rows[] = {
+        {"statsu", 3, "status"}, {"stat", 3, "state"}, {"servr", 1, NULL},
+        {"servr", 2, "server"},  {"", 3, NULL},        {"nonsense", SIZE_MAX, "state"},
+    };
+    for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
+        struct str_nearest nearest = {.word = str_from(rows[i].word), .distance = rows[i].distance};
+        for (size_t j = 0; j < ARRAY_LENGTH(names); j++)
+            str_nearest_offer(&nearest, str_from(names[j]));
+        if (rows[i].name == NULL)
+            assert_null(nearest.name.ptr);
+        else
+            assert_string_equal(nearest.name.ptr, rows[i].name);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_comparisons), cmocka_unit_test(test_trim),
         cmocka_unit_test(test_split),       cmocka_unit_test(test_numbers),
         cmocka_unit_test(test_utf8),        cmocka_unit_test(test_control),
-        cmocka_unit_test(test_distance),
+        cmocka_unit_test(test_distance),    cmocka_unit_test(test_nearest),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

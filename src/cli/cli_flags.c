@@ -31,6 +31,28 @@ int cli_usage(const struct cli_arguments *arguments, const char *format, ...)
     return CLI_USAGE;
 }
 
+/* What is farther from a word than this was not meant by it. */
+#define MISTAKES_MAX 3
+
+struct str_nearest cli_nearest(struct str word)
+{
+    return (struct str_nearest){
+        .word = word,
+        .distance = word.len < MISTAKES_MAX + 1 ? word.len : MISTAKES_MAX + 1,
+    };
+}
+
+static int refuse_flag(const struct cli_arguments *arguments, struct str name)
+{
+    struct str_nearest nearest = cli_nearest(name);
+    for (const struct cli_flag *flag = arguments->command->flags; flag->name != NULL; flag++)
+        str_nearest_offer(&nearest, str_from(flag->name));
+    if (nearest.name.ptr == NULL)
+        return cli_usage(arguments, "--%.*s: there is no such flag", STR_ARG(name));
+    return cli_usage(arguments, "--%.*s: there is no such flag; did you mean --%.*s?",
+                     STR_ARG(name), STR_ARG(nearest.name));
+}
+
 static const struct cli_flag *find_flag(const struct cli_command *command, struct str name)
 {
     for (const struct cli_flag *flag = command->flags; flag->name != NULL; flag++)
@@ -59,7 +81,7 @@ static int read_flag(struct cli_arguments *arguments, int argc, char **argv, int
         value = rest.ptr;
     const struct cli_flag *flag = find_flag(arguments->command, name);
     if (flag == NULL)
-        return cli_usage(arguments, "--%.*s: there is no such flag", STR_ARG(name));
+        return refuse_flag(arguments, name);
     if (flag->value == NULL && value != NULL)
         return cli_usage(arguments, "--%s takes no value", flag->name);
     if (flag->value != NULL && value == NULL) {

@@ -3,6 +3,7 @@
 #ifndef ORDERWIRE_CLI_CLI_INTERNAL_H
 #define ORDERWIRE_CLI_CLI_INTERNAL_H
 
+#include "base/str.h"
 #include "cli/cli.h"
 
 #include <stddef.h>
@@ -31,6 +32,9 @@ extern const size_t cli_command_count;
  * name. */
 NODISCARD int cli_read(struct cli_arguments *arguments, const struct cli_command *command, int argc,
                        char **argv);
+
+/* Begins the search for the word that was meant: nothing when all are too far from it. */
+struct str_nearest cli_nearest(struct str word);
 
 void cli_help_all(void);
 void cli_help_command(const struct cli_command *command);

@@ -7,9 +7,6 @@
 #include <stdio.h>
 #include <string.h>
 
-/* What is farther from a word than this was not meant by it. */
-#define MISTAKES_MAX 3
-
 const struct cli_command *const cli_commands[] = {
 #define COMMAND(symbol) &command_##symbol,
 #include "cli/commands.def"
@@ -41,29 +38,18 @@ static const struct cli_command *find(int argc, char **argv, int *words)
     return NULL;
 }
 
-static void take_nearer(struct str word, struct str name, struct str *best, size_t *best_distance)
-{
-    size_t distance = str_distance(word, name);
-    if (distance >= *best_distance)
-        return;
-    *best_distance = distance;
-    *best = name;
-}
-
 /* A command, or the first word of some; empty when nothing is near. */
 static struct str nearest(const char *text)
 {
-    struct str word = str_from(text);
-    struct str best = {0};
-    size_t best_distance = word.len < MISTAKES_MAX + 1 ? word.len : MISTAKES_MAX + 1;
+    struct str_nearest nearest = cli_nearest(str_from(text));
     for (size_t i = 0; i < cli_command_count; i++) {
         struct str rest = str_from(cli_commands[i]->name);
         struct str first;
-        take_nearer(word, rest, &best, &best_distance);
+        str_nearest_offer(&nearest, rest);
         if (str_split(&rest, ' ', &first))
-            take_nearer(word, first, &best, &best_distance);
+            str_nearest_offer(&nearest, first);
     }
-    return best;
+    return nearest.name;
 }
 
 /* "order" alone: says which words may follow. False when none may. */

@@ -151,22 +151,17 @@ static const struct json_field *find_field(const struct json_field *fields, stru
 
 static int refuse_unknown(struct str name, const struct json_field *fields, char *error)
 {
-    const char *nearest = NULL;
-    size_t best = 3;
     if (name.len > QUOTED_KEY_MAX) {
         name.len = QUOTED_KEY_MAX;
         while (name.len > 0 && (name.ptr[name.len] & 0xC0) == 0x80)
             name.len--;
     }
-    for (; fields->name; fields++) {
-        size_t distance = str_distance(name, str_from(fields->name));
-        if (distance < best) {
-            best = distance;
-            nearest = fields->name;
-        }
-    }
-    if (nearest)
-        return refuse(error, "%.*s: unknown field, did you mean %s?", STR_ARG(name), nearest);
+    struct str_nearest nearest = {.word = name, .distance = 3};
+    for (; fields->name; fields++)
+        str_nearest_offer(&nearest, str_from(fields->name));
+    if (nearest.name.ptr != NULL)
+        return refuse(error, "%.*s: unknown field, did you mean %.*s?", STR_ARG(name),
+                      STR_ARG(nearest.name));
     return refuse(error, "%.*s: unknown field", STR_ARG(name));
 }
 

@@ -67,16 +67,10 @@ bool config_is_section(struct str name)
 
 static const char *nearest(struct str key)
 {
-    const char *best = options[0].key;
-    size_t best_distance = SIZE_MAX;
-    for (size_t i = 0; i < ARRAY_LENGTH(options); i++) {
-        size_t distance = str_distance(key, str_from(options[i].key));
-        if (distance < best_distance) {
-            best_distance = distance;
-            best = options[i].key;
-        }
-    }
-    return best;
+    struct str_nearest nearest = {key, str_from(options[0].key), SIZE_MAX};
+    for (size_t i = 0; i < ARRAY_LENGTH(options); i++)
+        str_nearest_offer(&nearest, str_from(options[i].key));
+    return nearest.name.ptr;
 }
 
 struct unit {
