@@ -22,7 +22,8 @@ enum tracker_transport {
 };
 
 struct tracker_options {
-    const char *server_url;        /* "https://orders.example.com" */
+    const char *server_url;  /* "https://orders.example.com" */
+    const char *unix_socket; /* the path of the socket to connect to; NULL: what the URL says */
     const struct tls_trust *trust; /* for https:// (net/tls.h); NULL: the system's authorities */
     int32_t project_id;
     int32_t order_id;

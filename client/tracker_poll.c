@@ -74,6 +74,7 @@ static enum tracker_progress ask(struct tracker *tracker, struct question *quest
         .method = "GET",
         .url = question->url,
         .headers = headers,
+        .unix_socket = tracker->options.unix_socket,
         .timeout = patience > 0 ? patience : 1, /* 0 would be no limit at all */
         .trust = tracker->options.trust,
     };

@@ -195,8 +195,13 @@ enum tracker_progress tracker_follow_websocket(struct tracker *tracker)
     buf_append_str(&url, tracker->base);
     buf_append_text(&url, "/connection/websocket");
     char *text = buf_detach_text(&url);
-    int64_t patience = tracker_patience(tracker, tracker->options.answer_timeout);
-    talk.client = websocket_client_connect(text, NULL, tracker->options.trust, patience, problem);
+    talk.client = websocket_client_connect(
+        &(struct websocket_client_request){
+            .url = text,
+            .unix_socket = tracker->options.unix_socket,
+            .trust = tracker->options.trust,
+            .timeout = tracker_patience(tracker, tracker->options.answer_timeout)},
+        problem);
     mem_free(text);
     if (talk.client == NULL)
         return tracker_trouble(tracker, "%s", problem);

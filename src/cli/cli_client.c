@@ -5,6 +5,7 @@
 #include "base/err.h"
 #include "base/limits.h"
 #include "base/mem.h"
+#include "codec/url.h"
 #include "http/http_client.h"
 #include "server/admin_key.h"
 
@@ -17,6 +18,7 @@
 #define SERVER_DEFAULT "http://127.0.0.1:8000"
 #define ANSWER_TIMEOUT_MS 30000
 #define KEY_MAX 4096
+#define SERVER_MAX 1000
 #define SENTENCE_MAX 200
 
 static const char *first_text(const char *a, const char *b, const char *c)
@@ -24,12 +26,30 @@ static const char *first_text(const char *a, const char *b, const char *c)
     return a != NULL && a[0] != '\0' ? a : b != NULL && b[0] != '\0' ? b : c;
 }
 
-static char *without_slash(const char *url)
+/* Takes a server as people say it: "127.0.0.1:8000" is http. */
+static void set_server(struct cli_client *client, const char *said)
 {
-    size_t length = strlen(url);
-    while (length > 0 && url[length - 1] == '/')
+    struct buf text;
+    size_t length = strlen(said);
+    while (length > 0 && said[length - 1] == '/')
         length--;
-    return mem_strndup(url, length);
+    buf_init(&text, length + sizeof("http://"));
+    bool is_unix = str_starts_with(str_from(said), STR_LIT(UNIX_PREFIX));
+    if (!is_unix && strstr(said, "://") == NULL)
+        buf_append_text(&text, "http://");
+    buf_append(&text, said, length);
+    client->server = buf_detach_text(&text);
+    client->base_url = is_unix ? "http://localhost" : client->server;
+    client->unix_socket = is_unix ? client->server + strlen(UNIX_PREFIX) : NULL;
+}
+
+static bool server_is_good(const struct cli_client *client)
+{
+    struct url url;
+    struct str server = str_from(client->server);
+    return server.len <= SERVER_MAX && !str_has_control(server) && str_is_utf8(server) &&
+           (client->unix_socket != NULL ? client->unix_socket[0] != '\0'
+                                        : url_parse(server, &url) == 0);
 }
 
 static char *make_authorization(const char *key)
@@ -41,25 +61,27 @@ static char *make_authorization(const char *key)
     return buf_detach_text(&text);
 }
 
-void cli_client_init(struct cli_client *client, const struct cli_arguments *arguments)
+int cli_client_init(struct cli_client *client, const struct cli_arguments *arguments)
 {
+    const char *flag = first_text(cli_value(arguments, "server"), NULL, NULL);
     http_client_setup();
     *client = (struct cli_client){
-        .server = without_slash(
-            first_text(cli_value(arguments, "server"), getenv("ORDERWIRE_SERVER"), SERVER_DEFAULT)),
         .trust = {.ca_file = first_text(cli_value(arguments, "ca"), getenv("ORDERWIRE_CA"), NULL),
                   .insecure = cli_has(arguments, "insecure")},
         .arguments = arguments,
     };
+    set_server(client, first_text(flag, getenv("ORDERWIRE_SERVER"), SERVER_DEFAULT));
+    if (server_is_good(client))
+        return CLI_OK;
+    return cli_usage(arguments, "%s: expected http://HOST:PORT, https://HOST:PORT or unix:/PATH",
+                     flag != NULL ? "--server" : "ORDERWIRE_SERVER");
 }
 
 void cli_client_init_with(struct cli_client *client, const char *server, const char *key)
 {
     http_client_setup();
-    *client = (struct cli_client){
-        .server = without_slash(server),
-        .authorization = make_authorization(key),
-    };
+    *client = (struct cli_client){.authorization = make_authorization(key)};
+    set_server(client, server);
 }
 
 void cli_client_fini(struct cli_client *client)
@@ -127,9 +149,28 @@ int cli_client_report(int http_status, struct str body)
     return CLI_FAILED;
 }
 
-int cli_client_distrust(const char *server, const char *reason)
+int cli_client_unreachable(const struct cli_client *client, int error, const char *reason)
 {
-    return cli_fail("%s: %s; --ca FILE says whom to trust", server, reason);
+    bool is_https = str_starts_with(str_from(client->server), STR_LIT("https:"));
+    const char *advice = "";
+    switch (error) {
+    case ERR_CLOSED:
+        advice = "; is the server running?";
+        break;
+    case ERR_NOT_FOUND:
+        advice = "; is this the server's name?";
+        break;
+    case ERR_UNSUPPORTED:
+        advice =
+            is_https ? "; a port without TLS wants http://" : "; a port with TLS wants https://";
+        break;
+    case ERR_DENIED:
+        advice = "; --ca FILE says whom to trust";
+        break;
+    default:
+        break;
+    }
+    return cli_fail("%s: %s%s", client->server, reason, advice);
 }
 
 /* Two servers on one machine, or two data directories, are told apart by nothing else. */
@@ -168,25 +209,21 @@ int cli_client_call(struct cli_client *client, const char *method, const char *p
     if (client->authorization == NULL && find_key(client) != CLI_OK)
         return CLI_FAILED;
     buf_init(&url, 2 * LIMIT_HTTP_URL);
-    bool is_unix = str_starts_with(str_from(client->server), STR_LIT(UNIX_PREFIX));
-    buf_append_text(&url, is_unix ? "http://localhost" : client->server);
+    buf_append_text(&url, client->base_url);
     buf_append_text(&url, path);
     char *text = buf_detach_text(&url);
     int result = http_client_call(
         &(struct http_client_request){.method = method,
                                       .url = text,
-                                      .unix_socket =
-                                          is_unix ? client->server + strlen(UNIX_PREFIX) : NULL,
+                                      .unix_socket = client->unix_socket,
                                       .headers = (const char *const[]){client->authorization, NULL},
                                       .body = body,
                                       .timeout = ANSWER_TIMEOUT_MS,
                                       .trust = &client->trust},
         &response, error);
     mem_free(text);
-    if (result == ERR_DENIED)
-        return cli_client_distrust(client->server, error);
     if (result != 0)
-        return cli_fail("%s: %s; is the server running?", client->server, error);
+        return cli_client_unreachable(client, result, error);
     return take(client, &response, answer);
 }
 
@@ -220,8 +257,9 @@ int cli_client_run(const struct cli_arguments *arguments, const char *method, co
 {
     struct cli_client client;
     struct cli_answer answer = {0};
-    cli_client_init(&client, arguments);
-    int result = cli_client_call(&client, method, path, body, &answer);
+    int result = cli_client_init(&client, arguments);
+    if (result == CLI_OK)
+        result = cli_client_call(&client, method, path, body, &answer);
     cli_client_fini(&client);
     if (result != CLI_OK)
         return result;

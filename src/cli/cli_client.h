@@ -9,15 +9,20 @@
 #include "net/tls.h"
 
 struct cli_client {
-    char *server; /* "http://127.0.0.1:8000" or "unix:/run/a.sock" */
+    char *server;            /* "http://127.0.0.1:8000" or "unix:/run/a.sock" */
+    const char *base_url;    /* what paths are put behind: http:// or https:// */
+    const char *unix_socket; /* the path of the socket to connect to; NULL: what base_url says */
     struct tls_trust trust;
     char *authorization; /* a header line; NULL until the first request */
     char *key_origin;    /* "data/admin.key": where the key was found; NULL when it was given */
     const struct cli_arguments *arguments;
 };
 
-/* For a command with CLI_CLIENT_FLAGS. The key is looked for at the first request. */
-void cli_client_init(struct cli_client *client, const struct cli_arguments *arguments);
+/*
+ * For a command with CLI_CLIENT_FLAGS. CLI_OK, or CLI_USAGE after a sentence; it is to be given back in both
+ * cases. The key is looked for at the first request.
+ */
+NODISCARD int cli_client_init(struct cli_client *client, const struct cli_arguments *arguments);
 /* For a server and a key that are known. */
 void cli_client_init_with(struct cli_client *client, const char *server, const char *key);
 void cli_client_fini(struct cli_client *client);
@@ -36,8 +41,8 @@ NODISCARD int cli_client_call(struct cli_client *client, const char *method, con
 void cli_answer_fini(struct cli_answer *answer);
 /* Prints the errorMessage of an answer that is a refusal; CLI_FAILED. */
 int cli_client_report(int http_status, struct str body);
-/* The server's certificate is not trusted, for `reason`; CLI_FAILED. */
-int cli_client_distrust(const char *server, const char *reason);
+/* Says why the server could not be asked, by an error of http_client_call, and what to try; CLI_FAILED. */
+int cli_client_unreachable(const struct cli_client *client, int error, const char *reason);
 
 /*
  * A token for a user of a project: CLI_OK and the answer {"token","expires_at"}, or CLI_FAILED

@@ -136,9 +136,13 @@ static void receive(const struct listening *listening, struct websocket_client *
 static struct websocket_client *open_stream(const struct listening *listening)
 {
     char error[WEBSOCKET_CLIENT_ERROR_SIZE];
-    struct websocket_client *stream =
-        websocket_client_connect(listening->url, listening->client.authorization,
-                                 &listening->client.trust, CONNECT_MS, error);
+    struct websocket_client *stream = websocket_client_connect(
+        &(struct websocket_client_request){.url = listening->url,
+                                           .unix_socket = listening->client.unix_socket,
+                                           .header = listening->client.authorization,
+                                           .trust = &listening->client.trust,
+                                           .timeout = CONNECT_MS},
+        error);
     if (stream == NULL)
         cli_fail("%s: %s", listening->client.server, error);
     else
@@ -213,8 +217,8 @@ static char *make_url(const struct listening *listening, const char *preset)
 {
     struct buf url;
     buf_init(&url, 2 * LIMIT_HTTP_URL);
-    buf_printf(&url, "%s/server/v1/project/%d/webhooks/listen?preset=%s", listening->client.server,
-               listening->project_id, preset);
+    buf_printf(&url, "%s/server/v1/project/%d/webhooks/listen?preset=%s",
+               listening->client.base_url, listening->project_id, preset);
     return buf_detach_text(&url);
 }
 
@@ -231,8 +235,9 @@ static int run(const struct cli_arguments *arguments)
         return result;
     signal(SIGINT, leave);
     signal(SIGTERM, leave);
-    cli_client_init(&listening.client, arguments);
-    result = check_project(&listening);
+    result = cli_client_init(&listening.client, arguments);
+    if (result == CLI_OK)
+        result = check_project(&listening);
     if (result == CLI_OK) {
         listening.url = make_url(&listening, preset);
         result = listen_on(&listening);

@@ -22,8 +22,9 @@ static int make(const struct cli_arguments *arguments, int32_t project_id, const
     struct cli_answer answer;
     struct buf claims;
     buf_init(&claims, LIMIT_HTTP_BODY);
-    cli_client_init(&client, arguments);
-    int result = cli_read_pairs(arguments, "claim", &claims);
+    int result = cli_client_init(&client, arguments);
+    if (result == CLI_OK)
+        result = cli_read_pairs(arguments, "claim", &claims);
     if (result == CLI_OK)
         result = cli_client_token(&client, project_id, user, ttl, buf_view(&claims), &answer);
     if (result == CLI_OK) {

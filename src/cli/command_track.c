@@ -67,11 +67,17 @@ static int take_refusal(const struct http_client_response *response)
     return cli_client_report(status, buf_view(&response->body));
 }
 
+/* Another word in --server would help, and patience would not. */
+static bool is_final(int error)
+{
+    return error == ERR_DENIED || error == ERR_UNSUPPORTED || error == ERR_NOT_FOUND;
+}
+
 /*
- * The socket is silent about an order that there is not, so it is asked for once. No answer is no
- * refusal: the tracker has its ways with that.
+ * The socket is silent about an order that there is not, so it is asked for once. A server that is not
+ * there now is no refusal: the tracker has its ways with that.
  */
-static int check_order(const struct tracker_options *options)
+static int check_order(const struct cli_client *client, const struct tracker_options *options)
 {
     char error[HTTP_CLIENT_ERROR_SIZE];
     struct http_client_response response;
@@ -87,13 +93,14 @@ static int check_order(const struct tracker_options *options)
         http_client_call(&(struct http_client_request){.method = "GET",
                                                        .url = texts[0],
                                                        .headers = (const char *const *)&texts[1],
+                                                       .unix_socket = options->unix_socket,
                                                        .timeout = 5 * CLOCK_SECOND,
                                                        .trust = options->trust},
                          &response, error);
     mem_free(texts[0]);
     mem_free(texts[1]);
     if (result != 0)
-        return result == ERR_DENIED ? cli_client_distrust(options->server_url, error) : CLI_OK;
+        return is_final(result) ? cli_client_unreachable(client, result, error) : CLI_OK;
     result = take_refusal(&response);
     buf_fini(&response.body);
     return result;
@@ -124,15 +131,17 @@ static int run(const struct cli_arguments *arguments)
         result = cli_read_id(arguments, "ORDER_ID", cli_argument(arguments, 0), &options.order_id);
     if (result != CLI_OK)
         return result;
-    cli_client_init(&client, arguments);
-    result = find_token(arguments, &client, options.project_id, &token);
+    result = cli_client_init(&client, arguments);
+    if (result == CLI_OK)
+        result = find_token(arguments, &client, options.project_id, &token);
     if (result == CLI_OK) {
-        options.server_url = client.server;
+        options.server_url = client.base_url;
+        options.unix_socket = client.unix_socket;
         options.trust = &client.trust;
         options.token = token;
         options.user_external_id = cli_value(arguments, "user");
         result = str_has_control(str_from(token)) ? cli_usage(arguments, "--token: malformed")
-                                                  : check_order(&options);
+                                                  : check_order(&client, &options);
     }
     if (result == CLI_OK)
         result = follow(arguments, &options);

@@ -80,8 +80,9 @@ static int run(const struct cli_arguments *arguments)
     struct cli_client client;
     struct cli_answer answer = {0};
     int64_t delivery_id = 0;
-    cli_client_init(&client, arguments);
-    int result = start(arguments, &client, &delivery_id);
+    int result = cli_client_init(&client, arguments);
+    if (result == CLI_OK)
+        result = start(arguments, &client, &delivery_id);
     if (result == CLI_OK)
         result = wait_for_attempt(arguments, &client, delivery_id, &answer);
     cli_client_fini(&client);

@@ -10,6 +10,7 @@
 #include "net/tls.h"
 
 #include <curl/curl.h>
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -109,22 +110,42 @@ static CURLcode set_trust(CURL *curl, const struct tls_trust *trust)
     return curl_easy_setopt(curl, CURLOPT_CAINFO, trust->ca_file);
 }
 
-static bool is_distrust(CURLcode code)
+static int error_of(CURLcode code, long number)
 {
-    return code == CURLE_PEER_FAILED_VERIFICATION || code == CURLE_SSL_CACERT_BADFILE;
+    switch (code) {
+    case CURLE_COULDNT_CONNECT:
+        return number == EACCES || number == EPERM ? ERR_IO : ERR_CLOSED;
+    case CURLE_COULDNT_RESOLVE_HOST:
+        return ERR_NOT_FOUND;
+    case CURLE_SSL_CONNECT_ERROR:
+    case CURLE_UNSUPPORTED_PROTOCOL: /* also what is no HTTP/1 */
+        return ERR_UNSUPPORTED;
+    case CURLE_PEER_FAILED_VERIFICATION:
+    case CURLE_SSL_CACERT_BADFILE:
+        return ERR_DENIED;
+    case CURLE_OPERATION_TIMEDOUT:
+        return ERR_TIMEOUT;
+    default:
+        return ERR_IO;
+    }
 }
 
-static int explain(CURLcode code, const struct http_client_response *response,
+static int explain(CURL *curl, CURLcode code, const struct http_client_response *response,
                    const char *description, char error[HTTP_CLIENT_ERROR_SIZE])
 {
+    long number = 0;
     if (code == CURLE_WRITE_ERROR && response->body.overflow) {
         snprintf(error, HTTP_CLIENT_ERROR_SIZE, "the answer is longer than %d bytes",
                  LIMIT_CLIENT_RESPONSE);
         return ERR_TOO_LARGE;
     }
-    snprintf(error, HTTP_CLIENT_ERROR_SIZE, "%s",
-             description[0] != '\0' ? description : curl_easy_strerror(code));
-    return code == CURLE_OPERATION_TIMEDOUT ? ERR_TIMEOUT : is_distrust(code) ? ERR_DENIED : ERR_IO;
+    curl_easy_getinfo(curl, CURLINFO_OS_ERRNO, &number);
+    if (code == CURLE_COULDNT_CONNECT && number != 0)
+        snprintf(error, HTTP_CLIENT_ERROR_SIZE, "cannot connect: %s", strerror((int)number));
+    else
+        snprintf(error, HTTP_CLIENT_ERROR_SIZE, "%s",
+                 description[0] != '\0' ? description : curl_easy_strerror(code));
+    return error_of(code, number);
 }
 
 static int perform(CURL *curl, struct http_client_response *response,
@@ -140,7 +161,7 @@ static int perform(CURL *curl, struct http_client_response *response,
     CURLcode code = curl_easy_perform(curl);
     curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, NULL);
     if (code != CURLE_OK)
-        return explain(code, response, description, error);
+        return explain(curl, code, response, description, error);
     curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
     response->status = (int)status;
     return 0;

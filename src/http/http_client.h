@@ -32,8 +32,9 @@ struct http_client_response {
 /* Once, before threads start. */
 void http_client_setup(void);
 /*
- * ERR_IO, ERR_TIMEOUT, ERR_TOO_LARGE, or ERR_DENIED when the server's certificate is not trusted, with a
- * sentence in `error`. On failure nothing is to be freed.
+ * ERR_CLOSED when nobody listens there, ERR_NOT_FOUND when the host's name is not known, ERR_UNSUPPORTED when what
+ * answers speaks something else than the URL says, ERR_DENIED when the server's certificate is not trusted; else
+ * ERR_IO, ERR_TIMEOUT, ERR_TOO_LARGE; with a sentence in `error`. On failure nothing is to be freed.
  */
 NODISCARD int http_client_call(const struct http_client_request *request,
                                struct http_client_response *response,

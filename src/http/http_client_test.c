@@ -28,7 +28,9 @@ static int listening;
 static int port;
 static pthread_t thread;
 
-/* All of a request that ends with its head, or with `body`. */
+#define TLS_HANDSHAKE 0x16 /* the first byte of who begins TLS */
+
+/* All of a request that ends with its head, or with `body`; of TLS, its beginning. */
 static size_t read_request(int fd, char *out, size_t size)
 {
     size_t length = 0;
@@ -39,7 +41,7 @@ static size_t read_request(int fd, char *out, size_t size)
         const char *body = strstr(out, "\r\n\r\n");
         bool has_body =
             strstr(out, "Content-Length: ") != NULL && strstr(out, "Content-Length: 0\r\n") == NULL;
-        if (body != NULL && (!has_body || strstr(body, "end") != NULL))
+        if (out[0] == TLS_HANDSHAKE || (body != NULL && (!has_body || strstr(body, "end") != NULL)))
             break;
     }
     return length;
@@ -61,7 +63,11 @@ static void send_without_end(int fd)
 static void serve_one(int fd, const char *request)
 {
     char byte;
-    if (strstr(request, "/echo") != NULL) {
+    if (request[0] == TLS_HANDSHAKE) {
+        send_text(fd, "HTTP/1.1 400 Bad Request\r\n\r\n");
+    } else if (strstr(request, "/alert") != NULL) {
+        send_text(fd, "\x15\x03\x03\x01\x02\x02F");
+    } else if (strstr(request, "/echo") != NULL) {
         send_text(fd, "HTTP/1.1 201 Created\r\neTAG:  \"abc\" \r\n\r\n");
         send_text(fd, request);
     } else if (strstr(request, "/redirect") != NULL) {
@@ -232,13 +238,36 @@ static void test_failures(void **state)
     assert_non_null(strstr(error, "16777216"));
     assert_int_equal(call("GET", "/nothing", NULL, none, PATIENCE, &response, error), ERR_IO);
     assert_true(strlen(error) > 10);
-    static const char *const urls[] = {"http://127.0.0.1:1/", "file:///etc/hostname", "gopher://a",
-                                       "", "http://[::bad"};
-    for (size_t i = 0; i < ARRAY_LENGTH(urls); i++) {
-        struct http_client_request request = {"GET", urls[i], NULL, none, PATIENCE};
+    assert_int_equal(call("GET", "/alert", NULL, none, PATIENCE, &response, error),
+                     ERR_UNSUPPORTED);
+    char as_https[40];
+    snprintf(as_https, sizeof(as_https), "https://127.0.0.1:%d/", port);
+    const struct {
+        const char *url;
+        const char *unix_socket;
+        int result;
+        const char *error;
+    } rows[] = {
+        {"http://127.0.0.1:1/", NULL, ERR_CLOSED, "cannot connect: Connection refused"},
+        {"http://localhost/", "/nowhere", ERR_CLOSED, "cannot connect: No such file or directory"},
+        /* A label of more than 63 bytes: nobody needs to be asked for it. */
+        {"http://a123456789b123456789c123456789d123456789e123456789f123456789g123456789/", NULL,
+         ERR_NOT_FOUND, "Could not resolve host: a123456789"},
+        {as_https, NULL, ERR_UNSUPPORTED, "SSL"},
+        {"file:///etc/hostname", NULL, ERR_UNSUPPORTED, ""},
+        {"gopher://a", NULL, ERR_UNSUPPORTED, ""},
+        {"", NULL, ERR_IO, ""},
+        {"http://[::bad", NULL, ERR_IO, ""},
+    };
+    for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
+        const struct http_client_request request = {.method = "GET",
+                                                    .url = rows[i].url,
+                                                    .timeout = PATIENCE,
+                                                    .unix_socket = rows[i].unix_socket};
         error[0] = '\0';
-        assert_int_equal(http_client_call(&request, &response, error), ERR_IO);
-        assert_true(strlen(error) > 10);
+        int result = http_client_call(&request, &response, error);
+        if (result != rows[i].result || strlen(error) <= 10 || !strstr(error, rows[i].error))
+            fail_msg("row %zu: %d, %s", i, result, error);
     }
 }
 

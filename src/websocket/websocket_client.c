@@ -25,6 +25,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 enum { INPUT_SIZE = 4096, KEY_BYTES = 16, KEY_TEXT = 24, HOST_MAX = 255, SEND_TIMEOUT_MS = 10000 };
@@ -158,6 +159,26 @@ static int connect_one(const struct addrinfo *address, int64_t deadline_mono)
     close(fd);
     errno = reason;
     return -1;
+}
+
+static int connect_to_path(const char *path, int64_t deadline_mono, char *error)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    size_t length = strlen(path);
+    int fd = -1;
+    errno = ENAMETOOLONG;
+    if (length < sizeof(address.sun_path)) {
+        memcpy(address.sun_path, path, length);
+        fd = connect_one(&(struct addrinfo){.ai_family = AF_UNIX,
+                                            .ai_socktype = SOCK_STREAM,
+                                            .ai_addr = (struct sockaddr *)&address,
+                                            .ai_addrlen = sizeof(address)},
+                         deadline_mono);
+    }
+    if (fd < 0)
+        snprintf(error, WEBSOCKET_CLIENT_ERROR_SIZE, "cannot connect to %.110s: %.60s", path,
+                 strerror(errno));
+    return fd;
 }
 
 /* A connected socket, or -1 with a sentence. */
@@ -297,17 +318,18 @@ static int upgrade(struct websocket_client *client, const struct url *url, const
     return result;
 }
 
-struct websocket_client *websocket_client_connect(const char *text, const char *header,
-                                                  const struct tls_trust *trust, int64_t timeout_ms,
+struct websocket_client *websocket_client_connect(const struct websocket_client_request *request,
                                                   char error[WEBSOCKET_CLIENT_ERROR_SIZE])
 {
     struct url url;
-    int64_t deadline_mono = clock_mono_ms() + timeout_ms;
-    if (url_parse(str_from(text), &url) != 0 || url.host.len > HOST_MAX) {
+    int64_t deadline_mono = clock_mono_ms() + request->timeout;
+    if (url_parse(str_from(request->url), &url) != 0 || url.host.len > HOST_MAX) {
         snprintf(error, WEBSOCKET_CLIENT_ERROR_SIZE, "the address is no http:// or https:// URL");
         return NULL;
     }
-    int fd = connect_to(&url, deadline_mono, error);
+    int fd = request->unix_socket != NULL
+                 ? connect_to_path(request->unix_socket, deadline_mono, error)
+                 : connect_to(&url, deadline_mono, error);
     if (fd < 0)
         return NULL;
     struct websocket_client *client = mem_zalloc(sizeof(*client));
@@ -316,8 +338,8 @@ struct websocket_client *websocket_client_connect(const char *text, const char *
     client->close_code = CLOSE_ABNORMAL;
     client->reader = websocket_reader_new(false, LIMIT_HTTP_RESPONSE);
     buf_init(&client->close_reason, CLOSE_REASON_MAX);
-    if ((!url.secure || begin_tls(client, &url, trust, deadline_mono, error) == 0) &&
-        upgrade(client, &url, header, deadline_mono, error) == 0)
+    if ((!url.secure || begin_tls(client, &url, request->trust, deadline_mono, error) == 0) &&
+        upgrade(client, &url, request->header, deadline_mono, error) == 0)
         client->closed = false;
     else
         websocket_client_free(&client);

@@ -11,13 +11,16 @@ struct websocket_client;
 
 #define WEBSOCKET_CLIENT_ERROR_SIZE 200
 
-/*
- * `url` is an http:// or https:// URL with the path of the socket; `header` is one more line of the
- * handshake, "Authorization: …", or NULL; `trust` is for https:// (net/tls.h), and may be NULL. NULL with a
- * sentence in `error`.
- */
-struct websocket_client *websocket_client_connect(const char *url, const char *header,
-                                                  const struct tls_trust *trust, int64_t timeout_ms,
+struct websocket_client_request {
+    const char *url;         /* http:// or https://, with the path of the WebSocket */
+    const char *unix_socket; /* the path of the socket to connect to; NULL: what the URL says */
+    const char *header;      /* one more line of the handshake, "Authorization: …"; may be NULL */
+    const struct tls_trust *trust; /* for https:// (net/tls.h); NULL: the system's authorities */
+    int64_t timeout;               /* ms, for connecting and the handshake */
+};
+
+/* NULL with a sentence in `error`. */
+struct websocket_client *websocket_client_connect(const struct websocket_client_request *request,
                                                   char error[WEBSOCKET_CLIENT_ERROR_SIZE]);
 NODISCARD int websocket_client_send(struct websocket_client *client, struct str text);
 /*

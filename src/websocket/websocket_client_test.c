@@ -20,8 +20,10 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -152,19 +154,23 @@ static void *serve(void *argument)
     return NULL;
 }
 
+static void start_at(struct server *server, struct sockaddr *address, socklen_t length)
+{
+    server->listener = socket(address->sa_family, SOCK_STREAM, 0);
+    assert_int_equal(bind(server->listener, address, length), 0);
+    assert_int_equal(listen(server->listener, 1), 0);
+    assert_int_equal(getsockname(server->listener, address, &length), 0);
+    assert_int_equal(pthread_create(&server->thread, NULL, serve, server), 0);
+}
+
 static void start(struct server *server, const char *answer, struct str frames)
 {
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
-    socklen_t length = sizeof(address);
     *server = (struct server){.answer = answer, .frames = frames};
-    server->listener = socket(AF_INET, SOCK_STREAM, 0);
-    assert_int_equal(bind(server->listener, (struct sockaddr *)&address, length), 0);
-    assert_int_equal(listen(server->listener, 1), 0);
-    assert_int_equal(getsockname(server->listener, (struct sockaddr *)&address, &length), 0);
+    start_at(server, (struct sockaddr *)&address, sizeof(address));
     server->port = ntohs(address.sin_port);
     snprintf(server->url, sizeof(server->url), "http://127.0.0.1:%d/connection/websocket",
              server->port);
-    assert_int_equal(pthread_create(&server->thread, NULL, serve, server), 0);
 }
 
 static void stop(struct server *server)
@@ -176,8 +182,8 @@ static void stop(struct server *server)
 static struct websocket_client *connect_to(struct server *server)
 {
     char error[WEBSOCKET_CLIENT_ERROR_SIZE];
-    struct websocket_client *client =
-        websocket_client_connect(server->url, NULL, NULL, SOON, error);
+    struct websocket_client *client = websocket_client_connect(
+        &(struct websocket_client_request){.url = server->url, .timeout = SOON}, error);
     if (client == NULL)
         fail_msg("%s", error);
     return client;
@@ -219,8 +225,10 @@ static void test_header(void **state)
     static const char *const headers[] = {NULL, AUTHORIZATION};
     for (size_t i = 0; i < ARRAY_LENGTH(headers); i++) {
         start(&server, NULL, str_make(NULL, 0));
-        struct websocket_client *client =
-            websocket_client_connect(server.url, headers[i], NULL, SOON, error);
+        struct websocket_client *client = websocket_client_connect(
+            &(struct websocket_client_request){
+                .url = server.url, .header = headers[i], .timeout = SOON},
+            error);
         assert_non_null(client);
         websocket_client_free(&client);
         stop(&server);
@@ -359,7 +367,8 @@ static void test_refused_handshakes(void **state)
         struct server server;
         char error[WEBSOCKET_CLIENT_ERROR_SIZE];
         start(&server, rows[i].answer, str_make(NULL, 0));
-        assert_null(websocket_client_connect(server.url, NULL, NULL, SOON, error));
+        assert_null(websocket_client_connect(
+            &(struct websocket_client_request){.url = server.url, .timeout = SOON}, error));
         assert_string_equal(error, rows[i].error);
         stop(&server);
     }
@@ -381,9 +390,40 @@ static void test_no_server(void **state)
     };
     for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
         char error[WEBSOCKET_CLIENT_ERROR_SIZE] = "";
-        assert_null(websocket_client_connect(rows[i].url, NULL, NULL, SOON, error));
+        assert_null(websocket_client_connect(
+            &(struct websocket_client_request){.url = rows[i].url, .timeout = SOON}, error));
         assert_true(str_starts_with(str_from(error), str_from(rows[i].error)));
     }
+}
+
+static void test_unix_socket(void **state)
+{
+    (void)state;
+    struct server server = {.frames = STR_LIT("\x81\x02{}")};
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    char long_path[200], directory[] = "/tmp/orderwire-websocket-XXXXXX";
+    char error[WEBSOCKET_CLIENT_ERROR_SIZE] = "";
+    struct websocket_client_request request = {
+        .url = "http://localhost/", .unix_socket = address.sun_path, .timeout = SOON};
+    assert_non_null(mkdtemp(directory));
+    snprintf(address.sun_path, sizeof(address.sun_path), "%s/socket", directory);
+    assert_null(websocket_client_connect(&request, error));
+    assert_non_null(strstr(error, "/socket: No such file or directory"));
+    start_at(&server, (struct sockaddr *)&address, sizeof(address));
+    struct websocket_client *client = websocket_client_connect(&request, error);
+    assert_non_null(client);
+    websocket_client_free(&client);
+    stop(&server);
+    assert_true(server.asked);
+    assert_null(websocket_client_connect(&request, error));
+    assert_non_null(strstr(error, "/socket: Connection refused"));
+    memset(long_path, 'a', sizeof(long_path) - 1);
+    long_path[sizeof(long_path) - 1] = '\0';
+    request.unix_socket = long_path;
+    assert_null(websocket_client_connect(&request, error));
+    assert_non_null(strstr(error, "File name too long"));
+    unlink(address.sun_path);
+    rmdir(directory);
 }
 
 /* The listener's queue takes the connection, and nobody ever answers. */
@@ -398,10 +438,12 @@ static void test_silent_server(void **state)
     assert_int_equal(listen(listener, 1), 0);
     assert_int_equal(getsockname(listener, (struct sockaddr *)&address, &length), 0);
     snprintf(url, sizeof(url), "http://127.0.0.1:%d/", ntohs(address.sin_port));
-    assert_null(websocket_client_connect(url, NULL, NULL, 10, error));
+    assert_null(websocket_client_connect(
+        &(struct websocket_client_request){.url = url, .timeout = 10}, error));
     assert_string_equal(error, "no answer to the handshake: timed out");
     snprintf(url, sizeof(url), "https://127.0.0.1:%d/", ntohs(address.sin_port));
-    assert_null(websocket_client_connect(url, NULL, NULL, 10, error));
+    assert_null(websocket_client_connect(
+        &(struct websocket_client_request){.url = url, .timeout = 10}, error));
     assert_string_equal(error, "the TLS handshake failed: timed out");
     close(listener);
 }
@@ -426,7 +468,9 @@ static void test_encrypted(void **state)
         buf_init(&message, BIG);
         struct tls_relay *relay = start_behind_tls(&server, NULL, hosts[i]);
         struct websocket_client *client = websocket_client_connect(
-            server.url, NULL, tls_relay_trust(relay, TRUST_RIGHT), SOON, error);
+            &(struct websocket_client_request){
+                .url = server.url, .trust = tls_relay_trust(relay, TRUST_RIGHT), .timeout = SOON},
+            error);
         assert_string_equal(error, "");
         assert_int_equal(websocket_client_send(client, STR_LIT("Hello")), 0);
         assert_int_equal(websocket_client_receive(client, SOON, &message), 0);
@@ -468,7 +512,9 @@ static void test_whom_it_trusts(void **state)
         char error[WEBSOCKET_CLIENT_ERROR_SIZE] = "";
         struct tls_relay *relay = start_behind_tls(&server, rows[i].certificate, "127.0.0.1");
         struct websocket_client *client = websocket_client_connect(
-            server.url, NULL, tls_relay_trust(relay, rows[i].trust), SOON, error);
+            &(struct websocket_client_request){
+                .url = server.url, .trust = tls_relay_trust(relay, rows[i].trust), .timeout = SOON},
+            error);
         if (!str_starts_with(str_from(error), str_from(rows[i].error)))
             fail_msg("row %zu: %s", i, error);
         assert_int_equal(client == NULL, rows[i].error[0] != '\0');
@@ -490,6 +536,7 @@ int main(void)
         cmocka_unit_test(test_refused_handshakes),
         cmocka_unit_test(test_client_says_goodbye),
         cmocka_unit_test(test_no_server),
+        cmocka_unit_test(test_unix_socket),
         cmocka_unit_test(test_silent_server),
         cmocka_unit_test(test_header),
         cmocka_unit_test(test_encrypted),

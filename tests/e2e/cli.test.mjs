@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import http from 'node:http';
 import net from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -212,6 +213,30 @@ test('who needs no credentials is let in from this machine alone', async () => {
   }
 });
 
+test('a server that cannot be asked: what is wrong, and what to try', async (t) => {
+  const plain = http.createServer((request, response) => response.end('{}')).listen(0, '127.0.0.1');
+  const other = net.createServer((socket) => socket.on('error', () => {}).end('\x15\x03\x03')).listen(0, '127.0.0.1');
+  await Promise.all([once(plain, 'listening'), once(other, 'listening')]);
+  t.after(() => [plain, other].forEach((server) => server.close()));
+  const port = plain.address().port;
+  for (const [server, told] of [
+    ['http://127.0.0.1:1', 'cannot connect: Connection refused; is the server running?'],
+    ['127.0.0.1:1', 'http://127.0.0.1:1: cannot connect: Connection refused; is the server running?'],
+    ['unix:/nowhere', 'unix:/nowhere: cannot connect: No such file or directory; is the server running?'],
+    [`https://127.0.0.1:${port}`, '; a port without TLS wants http://'],
+    [`http://127.0.0.1:${other.address().port}`, '; a port with TLS wants https://'],
+    [`http://${'a'.repeat(70)}`, "; is this the server's name?"], // too long for a label: nobody is asked
+  ]) {
+    const { code, stderr } = await run(['project', 'list', '--server', server], { ORDERWIRE_ADMIN_KEY: 'owa_key' });
+    assert.equal(code, 1, server);
+    assert.ok(stderr.startsWith('orderwire: ') && stderr.endsWith(`${told}\n`), stderr);
+  }
+  const track = await run(['track', '1', '--project', '1', '--token', 't', '--server', `https://127.0.0.1:${port}`]);
+  assert.deepEqual([track.code, /wants http/.test(track.stderr)], [1, true], track.stderr);
+  const environment = { ORDERWIRE_SERVER: 'htp://localhost' };
+  assert.match((await run(['project', 'list'], environment)).stderr, /^orderwire: ORDERWIRE_SERVER: expected/);
+});
+
 test('what is not understood says so with exit code 64', async () => {
   for (const [words, told] of [
     [[], ''],
@@ -224,7 +249,11 @@ test('what is not understood says so with exit code 64', async () => {
     [['check-config', '--set', 'realtime.insecure_user=1/u1', '--listen', ':8000'], 'listen must be a loopback address'],
     [['order', 'set', '1'], 'expected: orderwire order set ORDER_ID STATUS'],
     [['order', 'get', '0', '--project', '1'], 'ORDER_ID: expected a number'],
-    [['version', '--nonsense'], 'no such flag'],
+    [['version', '--nonsense'], '--nonsense: there is no such flag\nSee'],
+    [['order', 'list', '--statsu', 'new'], '--statsu: there is no such flag; did you mean --status?'],
+    [['project', 'list', '--server', 'ftp://localhost'], '--server: expected http://HOST:PORT'],
+    [['listen', '--project', '1', '--forward-to', 'http://localhost/', '--server', 'unix:'], 'or unix:/PATH'],
+    [['token', '--project', '1', '--user', 'u', '--server', 'http://a\nb'], '--server: expected'],
     [['serve', '--set', 'realtime.max_lifetim=5s'], 'realtime.max_lifetime'],
   ]) {
     const { code, stderr } = await run(words);

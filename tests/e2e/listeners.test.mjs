@@ -251,9 +251,24 @@ test('Unix sockets', async (t) => {
     await assert.rejects(run(binary, ['serve', '--listen', server.privateUrl, '--data', path.join(directory, 'data')], {
       env: cleanEnvironment(),
     }), /another server listens on this socket/);
+    const words = (...first) => [...first, '--data', server.data, '--server', server.privateUrl];
+    const inProject = ['--project', '77640'];
+    const ask = (...first) => run(binary, words(...first), { env: cleanEnvironment() });
+    await ask('project', 'create', '77640');
+    await ask('order', 'create', ...inProject, '--user', 'u1', '--order-id', '1');
+    const track = ask('track', '1', ...inProject, '--user', 'u1', '--json');
+    let told = '';
+    track.child.stdout.on('data', (text) => (told += text));
+    await until(() => told.includes('"new","source":"websocket"'), 'track to tell new');
+    await ask('order', 'set', '1', 'done', ...inProject);
+    assert.match((await within(track, 'the end of track')).stdout, /"done","source":"websocket"/);
+    const listen = ask('listen', ...inProject, '--forward-to', 'http://127.0.0.1:1/', '--trigger');
+    await within(once(listen.child.stdout, 'data'), 'a webhook');
+    listen.child.kill('SIGINT');
+    await within(listen, 'the end of listen');
     await server.kill();
     await server.start();
-    assert.match((await run(binary, list, { env: cleanEnvironment() })).stdout, /no project/);
+    assert.match((await run(binary, list, { env: cleanEnvironment() })).stdout, /^77640 /m);
     await server.stop();
     await assert.rejects(stat(socket), { code: 'ENOENT' });
   } finally {

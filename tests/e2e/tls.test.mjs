@@ -90,6 +90,8 @@ tlsTest('commands that do not trust the server', { names: ['DNS:orders.example']
   for (const trust of [[], ['--ca', authority.caFile], ['--ca', '/nonexistent'], ['--ca', path.join(authority.directory, 'server.key')]])
     assert.match(await ask(server, list, { trust, code: 1 }), problem);
   await ask(server, list, { trust: ['--insecure'] });
+  const plain = { url: server.url.replace('https', 'http'), data: server.data };
+  assert.match(await ask(plain, list, { code: 1 }), /HTTP status 400: This address speaks https\.\n$/);
   const words = ['track', '1', '--project', '1', '--token', server.secret('the buyers token')];
   assert.match(await ask(server, words, { trust: ['--ca', authority.caFile], code: 1 }), problem);
 });
