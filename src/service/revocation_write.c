@@ -27,6 +27,8 @@ static int run(struct writer_job *job, struct writer_transaction *transaction)
         write->before = transaction->now_wall;
     if (rc == 0)
         rc = store_revocation_put(transaction->connection, write->project_id, user, write->before);
+    if (rc == 0)
+        rc = store_revocation_get(transaction->connection, write->project_id, user, &write->before);
     if (rc < 0)
         return rc;
     if (!any)

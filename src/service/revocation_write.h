@@ -17,7 +17,7 @@ struct revocation_write {
     struct service *service;
     int32_t project_id;
     char user_external_id[LIMIT_USER_EXTERNAL_ID + 1]; /* "": all users of the project */
-    int64_t before;                                    /* wall ms; 0: now, and then it says when */
+    int64_t before;                                    /* wall ms, 0: now; then the time in force */
     void (*done)(struct revocation_write *write);      /* frees it by mem_free */
     void *argument;
 };

@@ -83,6 +83,10 @@ static void those_concerned_hear_it(void **state)
         hub_unsubscribe(hub, &listeners[i].subscriber);
     }
     assert_true(listeners[2].before == now - 5);
+    /* What is told is what is in force: the latest, of the user or of all. */
+    assert_true(revoke_tokens(fixture, "u1", now - 9) == now);
+    assert_true(revoke_tokens(fixture, "u2", now - 9) == now - 5);
+    assert_true(revoke_tokens(fixture, "", now - 9) == now - 5);
     hub_unsubscribe(hub, &other.subscriber);
 }
 

@@ -107,7 +107,9 @@ serverTest('tokens before a time, and all users', {}, async (server, t) => {
   await step(t, server, 'by the command line, an hour ago', async () => {
     const fresh = server.own(new Page(server, { auth: project.token('u1'), project_id: project.id }));
     await fresh.connected.next('a connection');
-    await command(server, 'user', 'revoke', 'u1', '--project', String(project.id), '--before', '1h');
+    const revoked = await command(server, 'user', 'revoke', 'u1', '--project', String(project.id), '--before', '1h');
+    const again = await command(server, 'user', 'revoke', 'u1', '--project', String(project.id), '--before', '2h');
+    assert.equal(again, revoked, 'the later time stays');
     const never = ['--before', '1970-01-01T00:00:00Z'];
     await assert.rejects(command(server, 'user', 'revoke', 'u1', '--project', String(project.id), ...never), /1970/);
     assert.equal(await statusOf(project, 'u1', now() - 7200), 401);
