@@ -12,7 +12,7 @@
 #ifndef ORDERWIRE_CLI_CLI_H
 #define ORDERWIRE_CLI_CLI_H
 
-#include "base/attributes.h"
+#include "base/buf.h"
 
 #include <stdbool.h>
 
@@ -24,6 +24,7 @@ struct cli_flag {
     const char *value; /* what stands for the value in the help; NULL: a switch */
     const char *help;
     bool repeated;
+    const char *field; /* what the API calls it; NULL: the same */
 };
 
 struct cli_arguments;
@@ -55,6 +56,13 @@ const char *cli_value_at(const struct cli_arguments *arguments, const char *flag
 bool cli_has(const struct cli_arguments *arguments, const char *flag);
 /* The index-th positional argument, or NULL. */
 const char *cli_argument(const struct cli_arguments *arguments, int index);
+/* What the API calls a flag of the command. */
+const char *cli_field(const struct cli_arguments *arguments, const char *flag);
+/*
+ * A refusal of the API, "[0401-1102]: statuses[0]: expected …", as it is told here: where it begins with the field of
+ * a flag that was given, or of an argument, it has that one's name instead. Appended to `out`.
+ */
+void cli_name_field(const struct cli_arguments *arguments, struct str message, struct buf *out);
 
 /* Prints "orderwire: …" to standard error and returns CLI_FAILED. */
 int cli_fail(const char *format, ...) PRINTF_LIKE(1, 2);

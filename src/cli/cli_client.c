@@ -5,6 +5,7 @@
 #include "base/err.h"
 #include "base/limits.h"
 #include "base/mem.h"
+#include "codec/api_error.h"
 #include "codec/url.h"
 #include "http/http_client.h"
 #include "server/admin_key.h"
@@ -132,15 +133,27 @@ static bool is_sentence(struct str text)
            !str_has_control(text) && str_is_utf8(text);
 }
 
-int cli_client_report(int http_status, struct str body)
+static void refuse(const struct cli_client *client, struct str message)
+{
+    struct buf text;
+    buf_init(&text, LIMIT_CLIENT_RESPONSE);
+    if (client->arguments != NULL)
+        cli_name_field(client->arguments, message, &text);
+    else
+        buf_append_str(&text, message);
+    cli_fail("%.*s", STR_ARG(buf_view(&text)));
+    buf_fini(&text);
+}
+
+int cli_client_report(const struct cli_client *client, int http_status, struct str body)
 {
     struct str message;
     struct str rest = body;
     struct str line = STR_LIT("");
     struct json *document = json_parse(body, NULL);
     bool has_line = str_split(&rest, '\n', &line) && rest.len == 0;
-    if (json_as_string(json_get(document, "errorMessage"), &message) && !str_has_control(message))
-        cli_fail("%.*s", STR_ARG(message));
+    if (json_as_string(json_get(document, "errorMessage"), &message))
+        refuse(client, message);
     else if (has_line && is_sentence(line))
         cli_fail("the server answered with HTTP status %d: %.*s", http_status, STR_ARG(line));
     else
@@ -173,11 +186,19 @@ int cli_client_unreachable(const struct cli_client *client, int error, const cha
     return cli_fail("%s: %s%s", client->server, reason, advice);
 }
 
-/* Two servers on one machine, or two data directories, are told apart by nothing else. */
-static void hint_at_key(const struct cli_client *client, int http_status)
+/*
+ * Two servers on one machine, or two data directories, are told apart by nothing else. And at the address for buyers
+ * the operator's routes are as good as none.
+ */
+static void hint(const struct cli_client *client, int http_status, const struct json *document)
 {
+    int64_t code = 0;
+    (void)!json_as_int(json_get(document, "errorCode"), &code);
     if (http_status == 401 && client->key_origin != NULL)
         fprintf(stderr, "(the admin key in %s is not this server's?)\n", client->key_origin);
+    if (code == api_error_code(API_ERROR_ROUTE_NOT_FOUND))
+        fprintf(stderr,
+                "(a server with listen_private takes commands at that address alone: --server)\n");
 }
 
 /* Takes over the response's body. */
@@ -190,8 +211,8 @@ static int take(struct cli_client *client, struct http_client_response *response
     if (response->body.len > 0)
         answer->document = json_parse(buf_view(&answer->body), error);
     if (response->status < 200 || response->status > 299) {
-        result = cli_client_report(response->status, buf_view(&answer->body));
-        hint_at_key(client, response->status);
+        result = cli_client_report(client, response->status, buf_view(&answer->body));
+        hint(client, response->status, answer->document);
     } else if (response->body.len > 0 && answer->document == NULL) {
         result = cli_fail("%s: the answer is not JSON: %s", client->server, error);
     }

@@ -39,8 +39,8 @@ struct cli_answer {
 NODISCARD int cli_client_call(struct cli_client *client, const char *method, const char *path,
                               struct str body, struct cli_answer *answer);
 void cli_answer_fini(struct cli_answer *answer);
-/* Prints the errorMessage of an answer that is a refusal; CLI_FAILED. */
-int cli_client_report(int http_status, struct str body);
+/* Prints the errorMessage of an answer that is a refusal, by the flags' names; CLI_FAILED. */
+int cli_client_report(const struct cli_client *client, int http_status, struct str body);
 /* Says why the server could not be asked, by an error of http_client_call, and what to try; CLI_FAILED. */
 int cli_client_unreachable(const struct cli_client *client, int error, const char *reason);
 

@@ -9,13 +9,33 @@
 #include <stdio.h>
 #include <string.h>
 
+#define SENTENCE_SIZE 1000
+
+/* What it quotes came from anybody, and the terminal would obey it. */
+static void say(const char *format, va_list list)
+{
+    char text[SENTENCE_SIZE];
+    size_t length = (size_t)vsnprintf(text, sizeof(text), format, list);
+    bool is_cut = length >= sizeof(text);
+    if (is_cut)
+        length = sizeof(text) - 1;
+    /* Perhaps half a character. */
+    while (is_cut && length > 0 && (unsigned char)text[length - 1] >= 0x80)
+        length--;
+    bool is_utf8 = str_is_utf8(str_make(text, length));
+    for (size_t i = 0; i < length; i++) {
+        unsigned char byte = (unsigned char)text[i];
+        if (byte < 0x20 || byte == 0x7f || (byte >= 0x80 && !is_utf8))
+            text[i] = '?';
+    }
+    fprintf(stderr, "orderwire: %.*s%s\n", (int)length, text, is_cut ? "..." : "");
+}
+
 int cli_fail(const char *format, ...)
 {
     va_list list;
     va_start(list, format);
-    fputs("orderwire: ", stderr);
-    vfprintf(stderr, format, list);
-    fputc('\n', stderr);
+    say(format, list);
     va_end(list);
     return CLI_FAILED;
 }
@@ -24,9 +44,8 @@ int cli_usage(const struct cli_arguments *arguments, const char *format, ...)
 {
     va_list list;
     va_start(list, format);
-    fputs("orderwire: ", stderr);
-    vfprintf(stderr, format, list);
-    fprintf(stderr, "\nSee: orderwire %s --help\n", arguments->command->name);
+    say(format, list);
+    fprintf(stderr, "See: orderwire %s --help\n", arguments->command->name);
     va_end(list);
     return CLI_USAGE;
 }
@@ -145,6 +164,49 @@ bool cli_has(const struct cli_arguments *arguments, const char *flag)
         if (strcmp(arguments->values[i].flag->name, flag) == 0)
             return true;
     return false;
+}
+
+static const char *field_of(const struct cli_flag *flag)
+{
+    return flag->field != NULL ? flag->field : flag->name;
+}
+
+const char *cli_field(const struct cli_arguments *arguments, const char *flag)
+{
+    return field_of(find_flag(arguments->command, str_from(flag)));
+}
+
+/* "ORDER_ID STATUS" names `status`. */
+static bool names_argument(const struct cli_arguments *arguments, struct str field,
+                           struct str *name)
+{
+    struct str rest = str_from(arguments->command->arguments);
+    while (str_split(&rest, ' ', name)) {
+        if (str_equal_ignoring_case(*name, field))
+            return true;
+    }
+    return false;
+}
+
+void cli_name_field(const struct cli_arguments *arguments, struct str message, struct buf *out)
+{
+    struct str rest = message, code, field, argument;
+    size_t length = 0;
+    if (str_split(&rest, ' ', &code) && rest.ptr != NULL)
+        while (length < rest.len && rest.ptr[length] != ':' && rest.ptr[length] != '[')
+            length++;
+    field = str_make(rest.ptr, length);
+    for (int i = 0; i < arguments->value_count && length > 0; i++) {
+        const struct cli_flag *flag = arguments->values[i].flag;
+        if (!str_equal_text(field, field_of(flag)))
+            continue;
+        buf_printf(out, "--%s%.*s", flag->name, (int)(rest.len - length), rest.ptr + length);
+        return;
+    }
+    if (length > 0 && names_argument(arguments, field, &argument))
+        buf_printf(out, "%.*s%.*s", STR_ARG(argument), (int)(rest.len - length), rest.ptr + length);
+    else
+        buf_append_str(out, message);
 }
 
 const char *cli_argument(const struct cli_arguments *arguments, int index)

@@ -10,7 +10,7 @@
 static const struct cli_flag flags[] = {
     {"server", "URL", "one value"},
     {"json", NULL, "a switch"},
-    {"claim", "K=V", "many values", true},
+    {"claim", "K=V", "many values", true, "claims"},
     {NULL},
 };
 
@@ -85,6 +85,39 @@ static void test_read(void **state)
     }
 }
 
+static void test_fields(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *words;
+        const char *message;
+        const char *told;
+    } rows[] = {
+        {"1 --claim a=b", "[0401-1102]: claims[0]: expected x", "--claim[0]: expected x"},
+        {"1 --server x", "[0401-1102]: server: expected [x]", "--server: expected [x]"},
+        {"1 paid", "[0401-1102]: id: expected x", "ID: expected x"},
+        {"1", "[0401-1102]: claims[0]: not given", "[0401-1102]: claims[0]: not given"},
+        {"1 --claim a=b", "[0401-1102]: claim: x", "[0401-1102]: claim: x"},
+        {"1 --claim a=b", "[0401-1102]: claims.a: x", "[0401-1102]: claims.a: x"},
+        {"1 --json", "[0401-1042]: Key not found", "[0401-1042]: Key not found"},
+        {"1 --json", "json", "json"},
+        {"1 --json", "x ", "x "},
+        {"1 --json", "", ""},
+    };
+    for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
+        struct cli_arguments arguments = {0};
+        struct cli_words words;
+        struct buf out;
+        cli_words_split(&words, rows[i].words);
+        assert_int_equal(cli_read(&arguments, &command, words.count, words.list), 0);
+        buf_init(&out, 200);
+        cli_name_field(&arguments, str_from(rows[i].message), &out);
+        if (!str_equal_text(buf_view(&out), rows[i].told))
+            fail_msg("row %zu: %.*s", i, STR_ARG(buf_view(&out)));
+        buf_fini(&out);
+    }
+}
+
 static void test_too_many(void **state)
 {
     (void)state;
@@ -104,6 +137,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_read),
+        cmocka_unit_test(test_fields),
         cmocka_unit_test(test_too_many),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -161,16 +161,16 @@ int cli_read_pairs(const struct cli_arguments *arguments, const char *flag, stru
     return CLI_OK;
 }
 
-int cli_read_query(const struct cli_arguments *arguments, const struct cli_parameter *parameters,
+int cli_read_query(const struct cli_arguments *arguments, const char *const *flags,
                    struct buf *path)
 {
     char separator = '?';
-    for (; parameters->name != NULL; parameters++) {
-        const char *value = cli_value(arguments, parameters->flag);
+    for (; *flags != NULL; flags++) {
+        const char *value = cli_value(arguments, *flags);
         if (value == NULL)
             continue;
         buf_append_byte(path, separator);
-        buf_append_text(path, parameters->name);
+        buf_append_text(path, cli_field(arguments, *flags));
         buf_append_byte(path, '=');
         url_encode(str_from(value), path);
         separator = '&';
@@ -179,25 +179,23 @@ int cli_read_query(const struct cli_arguments *arguments, const struct cli_param
     return path->overflow ? cli_usage(arguments, "the filters are too long") : CLI_OK;
 }
 
-static int read_bool(const struct cli_arguments *arguments, const char *flag, const char *member,
-                     struct buf *object)
+static int read_bool(const struct cli_arguments *arguments, const char *flag, struct buf *object)
 {
     const char *word = cli_value(arguments, flag);
     if (word == NULL)
         return CLI_OK;
     if (strcmp(word, "true") != 0 && strcmp(word, "false") != 0)
         return cli_usage(arguments, "--%s: expected true or false", flag);
-    json_write_bool(object, member, strcmp(word, "true") == 0);
+    json_write_bool(object, cli_field(arguments, flag), strcmp(word, "true") == 0);
     return CLI_OK;
 }
 
-static int read_list(const struct cli_arguments *arguments, const char *flag, const char *member,
-                     struct buf *object)
+static int read_list(const struct cli_arguments *arguments, const char *flag, struct buf *object)
 {
     const char *text = cli_value(arguments, flag);
     if (text == NULL)
         return CLI_OK;
-    json_write_key(object, member);
+    json_write_key(object, cli_field(arguments, flag));
     buf_append_byte(object, '[');
     for (int i = 0; (text = cli_value_at(arguments, flag, i)) != NULL; i++) {
         if (!str_is_utf8(str_from(text)))
@@ -236,13 +234,13 @@ int cli_read_settings(const struct cli_arguments *arguments, struct buf *object)
     if (name != NULL && result == CLI_OK)
         json_write_text(object, "name", str_from(name));
     if (result == CLI_OK)
-        result = read_bool(arguments, "strict", "strict", object);
+        result = read_bool(arguments, "strict", object);
     if (result == CLI_OK)
-        result = read_bool(arguments, "legacy-socket", "legacy_socket", object);
+        result = read_bool(arguments, "legacy-socket", object);
     if (result == CLI_OK)
-        result = read_list(arguments, "webhook-allow", "webhook_allow_cidrs", object);
+        result = read_list(arguments, "webhook-allow", object);
     if (result == CLI_OK)
-        result = read_list(arguments, "allow-origin", "allowed_origins", object);
+        result = read_list(arguments, "allow-origin", object);
     if (result == CLI_OK)
         result = cli_read_json_settings(arguments, object);
     if (result == CLI_OK && object->overflow)

@@ -51,24 +51,23 @@ NODISCARD int cli_read_json_settings(const struct cli_arguments *arguments, stru
 /* The whole of a file. CLI_OK, or CLI_FAILED after a sentence. */
 NODISCARD int cli_read_file(const char *path, struct buf *out);
 
-/* A flag whose value is a parameter of a query. */
-struct cli_parameter {
-    const char *flag;
-    const char *name; /* NULL ends a table */
-};
 /*
- * Appends "?name=value&…" for the flags given, and a NUL. CLI_OK, or CLI_USAGE when it is too long.
+ * Appends "?field=value&…" for those of the flags (NULL ends them) that are given, and a NUL. CLI_OK, or CLI_USAGE when
+ * it is too long.
  */
-NODISCARD int cli_read_query(const struct cli_arguments *arguments,
-                             const struct cli_parameter *parameters, struct buf *path);
+NODISCARD int cli_read_query(const struct cli_arguments *arguments, const char *const *flags,
+                             struct buf *path);
 
 /* The settings of a project, as flags. */
 #define CLI_SETTINGS_FLAGS                                                                         \
     {"name", "TEXT", "what people call the project"},                                              \
         {"strict", "true|false", "refuse done before paid"},                                       \
-        {"legacy-socket", "true|false", "tell anyone who knows an order id its status"},           \
-        {"allow-origin", "ORIGIN", "pages that may ask for orders; without any, all pages", true}, \
-        {"webhook-allow", "CIDR", "addresses that webhooks may go to beside public ones", true},   \
+        {"legacy-socket", "true|false", "tell anyone who knows an order id its status", false,     \
+         "legacy_socket"},                                                                         \
+        {"allow-origin", "ORIGIN", "pages that may ask for orders; without any, all pages", true,  \
+         "allowed_origins"},                                                                       \
+        {"webhook-allow", "CIDR", "addresses that webhooks may go to beside public ones", true,    \
+         "webhook_allow_cidrs"},                                                                   \
     {                                                                                              \
         "json-settings", "JSON|FILE", "any settings, as an object; see docs/http-api.md"           \
     }

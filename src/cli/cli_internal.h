@@ -3,7 +3,6 @@
 #ifndef ORDERWIRE_CLI_CLI_INTERNAL_H
 #define ORDERWIRE_CLI_CLI_INTERNAL_H
 
-#include "base/str.h"
 #include "cli/cli.h"
 
 #include <stddef.h>

@@ -113,27 +113,21 @@ enum form { TEXT, NUMBER, DURATION, DURATIONS, FILE_TEXT };
 
 static const struct {
     const char *flag;
-    const char *name;
     enum form form;
 } settings[] = {
-    {"preset", "preset", TEXT},
-    {"mode", "mode", TEXT},
-    {"description", "description", TEXT},
-    {"concurrency", "concurrency", NUMBER},
-    {"rate", "rate", NUMBER},
-    {"schedule", "schedule", DURATIONS},
-    {"timeout", "timeout", DURATION},
-    {"max-age", "max_age", DURATION},
-    {"receiver-ca", "ca", FILE_TEXT},
-    {"client-cert", "client_cert", FILE_TEXT},
-    {"client-key", "client_key", FILE_TEXT},
+    {"preset", TEXT},           {"mode", TEXT},
+    {"description", TEXT},      {"concurrency", NUMBER},
+    {"rate", NUMBER},           {"schedule", DURATIONS},
+    {"timeout", DURATION},      {"max-age", DURATION},
+    {"receiver-ca", FILE_TEXT}, {"client-cert", FILE_TEXT},
+    {"client-key", FILE_TEXT},
 };
 
 static int write_setting(const struct cli_arguments *arguments, size_t index, const char *value,
                          struct buf *object)
 {
     const char *flag = settings[index].flag;
-    const char *name = settings[index].name;
+    const char *name = cli_field(arguments, flag);
     int64_t number = 0;
     if (value[0] == '\0') {
         json_write_raw(object, name, STR_LIT("null"));

@@ -23,17 +23,18 @@ NODISCARD int cli_webhook_secret(const struct cli_arguments *arguments, struct b
 
 #define CLI_WEBHOOK_FLAGS                                                                          \
     {"preset", "standard|xsolla", "whose bodies, headers and answers; default standard"},          \
-        {"status", "STATUS", "only events of this status", true},                                  \
+        {"status", "STATUS", "only events of this status", true, "statuses"},                      \
         {"mode", "all|latest", "every event, or the latest one that waits"},                       \
         {"description", "TEXT", "a note for people"},                                              \
         {"concurrency", "N", "requests in flight at a time"},                                      \
         {"rate", "N", "requests a second; 0: no bound"},                                           \
         {"schedule", "DURATIONS", "waits between attempts: 5s,5m,30m"},                            \
         {"timeout", "DURATION", "for one attempt, such as 15s"},                                   \
-        {"max-age", "DURATION", "how long a delivery may be held"},                                \
-        {"receiver-ca", "FILE", "authorities that the server trusts for this receiver, PEM"},      \
-        {"client-cert", "FILE", "certificate to show it, PEM"},                                    \
-        {"client-key", "FILE", "its private key, PEM"},                                            \
+        {"max-age", "DURATION", "how long a delivery may be held", .field = "max_age"},            \
+        {"receiver-ca", "FILE", "authorities that the server trusts for this receiver, PEM",       \
+         .field = "ca"},                                                                           \
+        {"client-cert", "FILE", "certificate to show it, PEM", .field = "client_cert"},            \
+        {"client-key", "FILE", "its private key, PEM", .field = "client_key"},                     \
     {                                                                                              \
         "json-settings", "JSON|FILE", "any settings, as an object; see docs/http-api.md"           \
     }

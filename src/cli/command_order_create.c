@@ -65,8 +65,8 @@ static int run(const struct cli_arguments *arguments)
 static const struct cli_flag flags[] = {
     CLI_CLIENT_FLAGS,
     {"project", "ID", "the project"},
-    {"user", "USER", "the buyer's external id"},
-    {"order-id", "ID", "default: the next one that is free"},
+    {"user", "USER", "the buyer's external id", .field = "user_external_id"},
+    {"order-id", "ID", "default: the next one that is free", .field = "order_id"},
     {"status", "STATUS", "new, paid, done or canceled; default new"},
     {"content", "JSON|FILE", "price and items"},
     {NULL},

@@ -19,13 +19,7 @@ static void show(const struct json *document)
 
 static int run(const struct cli_arguments *arguments)
 {
-    static const struct cli_parameter parameters[] = {
-        {"status", "status"},
-        {"user", "user_external_id"},
-        {"limit", "limit"},
-        {"cursor", "cursor"},
-        {NULL},
-    };
+    static const char *const filters[] = {"status", "user", "limit", "cursor", NULL};
     struct buf path;
     int32_t project_id;
     int result = cli_read_project(arguments, &project_id);
@@ -33,7 +27,7 @@ static int run(const struct cli_arguments *arguments)
         return result;
     buf_init(&path, LIMIT_HTTP_URL);
     buf_printf(&path, "/server/v1/project/%d/orders", project_id);
-    result = cli_read_query(arguments, parameters, &path);
+    result = cli_read_query(arguments, filters, &path);
     if (result == CLI_OK)
         result = cli_client_run(arguments, "GET", path.ptr, STR_LIT(""), show);
     buf_fini(&path);
@@ -44,7 +38,7 @@ static const struct cli_flag flags[] = {
     CLI_CLIENT_FLAGS,
     {"project", "ID", "the project"},
     {"status", "STATUS", "only orders that are new, paid, done or canceled"},
-    {"user", "USER", "only orders of this buyer"},
+    {"user", "USER", "only orders of this buyer", .field = "user_external_id"},
     {"limit", "N", "orders on a page, up to 100"},
     {"cursor", "CURSOR", "the next page, as the one before names it"},
     {NULL},

@@ -73,7 +73,7 @@ static const struct cli_flag flags[] = {
     CLI_CLIENT_FLAGS,
     {"project", "ID", "the project"},
     {"content", "JSON|FILE", "price and items, when they change too"},
-    {"cancel-reason", "TEXT", "why it is canceled"},
+    {"cancel-reason", "TEXT", "why it is canceled", .field = "cancel_reason"},
     {NULL},
 };
 

@@ -52,9 +52,10 @@ static int run(const struct cli_arguments *arguments)
 static const struct cli_flag flags[] = {
     CLI_CLIENT_FLAGS,
     {"project", "ID", "the project"},
-    {"user", "USER", "the user's external id"},
+    {"user", "USER", "the user's external id", .field = "user_external_id"},
     {"ttl", "DURATION", "how long it is valid; default 24h"},
-    {"claim", "NAME=VALUE", "one more claim; a value that is JSON is taken as such", true},
+    {"claim", "NAME=VALUE", "one more claim; a value that is JSON is taken as such", true,
+     "claims"},
     {NULL},
 };
 

@@ -59,12 +59,13 @@ static int find_token(const struct cli_arguments *arguments, struct cli_client *
     return result;
 }
 
-static int take_refusal(const struct http_client_response *response)
+static int take_refusal(const struct cli_client *client,
+                        const struct http_client_response *response)
 {
     int status = response->status;
     if (status < 400 || status > 499 || status == 408 || status == 429)
         return CLI_OK;
-    return cli_client_report(status, buf_view(&response->body));
+    return cli_client_report(client, status, buf_view(&response->body));
 }
 
 /* Another word in --server would help, and patience would not. */
@@ -101,7 +102,7 @@ static int check_order(const struct cli_client *client, const struct tracker_opt
     mem_free(texts[1]);
     if (result != 0)
         return is_final(result) ? cli_client_unreachable(client, result, error) : CLI_OK;
-    result = take_refusal(&response);
+    result = take_refusal(client, &response);
     buf_fini(&response.body);
     return result;
 }
@@ -154,7 +155,8 @@ static const struct cli_flag flags[] = {
     CLI_CLIENT_FLAGS,
     {"project", "ID", "the project"},
     {"token", "TOKEN", "the buyer's token: a JWT, or what order create gave"},
-    {"user", "USER", "the buyer's external id; without --token a token is made"},
+    {"user", "USER", "the buyer's external id; without --token a token is made",
+     .field = "user_external_id"},
     {NULL},
 };
 

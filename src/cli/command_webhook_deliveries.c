@@ -21,12 +21,8 @@ static void show_page(const struct json *document)
 
 static int list(const struct cli_arguments *arguments)
 {
-    static const struct cli_parameter parameters[] = {
-        {"webhook", "endpoint_id"}, {"order", "order_id"},
-        {"state", "state"},         {"from", "created_from"},
-        {"until", "created_until"}, {"limit", "limit"},
-        {"cursor", "cursor"},       {NULL},
-    };
+    static const char *const filters[] = {"webhook", "order", "state",  "from",
+                                          "until",   "limit", "cursor", NULL};
     struct buf path;
     int32_t project_id = 0;
     int result = cli_read_project(arguments, &project_id);
@@ -34,7 +30,7 @@ static int list(const struct cli_arguments *arguments)
         return result;
     buf_init(&path, LIMIT_HTTP_URL);
     buf_printf(&path, "/server/v1/project/%d/deliveries", project_id);
-    result = cli_read_query(arguments, parameters, &path);
+    result = cli_read_query(arguments, filters, &path);
     if (result == CLI_OK)
         result = cli_client_run(arguments, "GET", path.ptr, STR_LIT(""), show_page);
     buf_fini(&path);
@@ -73,11 +69,11 @@ static int run_retry(const struct cli_arguments *arguments)
 static const struct cli_flag deliveries_flags[] = {
     CLI_CLIENT_FLAGS,
     {"project", "ID", "the project"},
-    {"webhook", "ID", "only deliveries to this webhook"},
-    {"order", "ORDER_ID", "only deliveries about this order"},
+    {"webhook", "ID", "only deliveries to this webhook", .field = "endpoint_id"},
+    {"order", "ORDER_ID", "only deliveries about this order", .field = "order_id"},
     {"state", "STATE", "only waiting, blocked, delivered, dead or superseded ones"},
-    {"from", "TIME", "only those made at or after this time"},
-    {"until", "TIME", "only those made before this time"},
+    {"from", "TIME", "only those made at or after this time", .field = "created_from"},
+    {"until", "TIME", "only those made before this time", .field = "created_until"},
     {"limit", "N", "deliveries on a page, up to 100"},
     {"cursor", "CURSOR", "the next page, as the one before names it"},
     {NULL},

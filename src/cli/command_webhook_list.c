@@ -19,7 +19,7 @@ static void show_list(const struct json *document)
 
 static int run_list(const struct cli_arguments *arguments)
 {
-    static const struct cli_parameter parameters[] = {{"cursor", "cursor"}, {NULL}};
+    static const char *const filters[] = {"cursor", NULL};
     char base[CLI_WEBHOOK_PATH_SIZE];
     struct buf path;
     int result = cli_webhook_list_path(arguments, base);
@@ -27,7 +27,7 @@ static int run_list(const struct cli_arguments *arguments)
         return result;
     buf_init(&path, LIMIT_HTTP_URL);
     buf_append_text(&path, base);
-    result = cli_read_query(arguments, parameters, &path);
+    result = cli_read_query(arguments, filters, &path);
     if (result == CLI_OK)
         result = cli_client_run(arguments, "GET", path.ptr, STR_LIT(""), show_list);
     buf_fini(&path);

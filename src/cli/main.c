@@ -83,10 +83,11 @@ static int refuse(int argc, char **argv)
         return CLI_USAGE;
     snprintf(name, sizeof(name), "%s%s%s", argv[1], argc > 2 ? " " : "", argc > 2 ? argv[2] : "");
     struct str meant = nearest(name);
-    fprintf(stderr, "orderwire: %s: there is no such command", argv[1]);
     if (meant.len > 0)
-        fprintf(stderr, "; did you mean %.*s?", STR_ARG(meant));
-    fprintf(stderr, "\nSee: orderwire --help\n");
+        cli_fail("%.80s: there is no such command; did you mean %.*s?", argv[1], STR_ARG(meant));
+    else
+        cli_fail("%.80s: there is no such command", argv[1]);
+    fprintf(stderr, "See: orderwire --help\n");
     return CLI_USAGE;
 }
 

@@ -83,7 +83,7 @@ serverTest('projects, keys and tokens', {}, async (server, t) => {
     assert.deepEqual([shown.project_id, shown.merchant_id, shown.settings.name, shown.settings.strict], [5, 9, 'Tienda ñ', true]);
     assert.deepEqual(shown.settings.webhook_allow_cidrs, ['10.0.0.0/8', '::1/128']);
     assert.deepEqual(shown.settings.verifiers, [{ type: 'hs256' }]);
-    assert.match(await ask(server, ['project', 'set', '5', '--webhook-allow', 'x'], { code: 1 }), /webhook_allow_cidrs\[0\]/);
+    assert.match(await ask(server, ['project', 'set', '5', '--webhook-allow', 'x'], { code: 1 }), /^orderwire: --webhook-allow\[0\]: expected an address range/);
     assert.match(await ask(server, ['project', 'create', '5'], { code: 1 }), /exists already/);
     assert.match(await ask(server, ['project', 'show', '6'], { code: 1 }), /Project not found/);
     assert.deepEqual(JSON.parse(await ask(server, ['project', 'show', '5', '--json'])), shown);
@@ -160,6 +160,19 @@ serverTest('orders made, moved, listed and tracked', {}, async (server) => {
   const late = server.own(new Track(server, ['7', '--user', 'u 1&x', ...inProject]));
   assert.equal(await late.end(), 2, 'canceled');
   assert.match(await ask(server, ['track', '8', '--user', 'u 1&x', ...inProject], { code: 1 }), /Order not found/);
+
+  for (const [words, told] of [
+    [['order', 'create', '--user', ''], '--user: must have'],
+    [['order', 'set', '7', 'pade'], 'STATUS: expected new, paid'],
+    [['order', 'list', '--status', 'pade'], '--status: expected new, paid'],
+    [['webhook', 'add', 'ftp://localhost'], 'URL: must begin'],
+    [['webhook', 'add', 'http://localhost', '--status', 'pade'], '--status[0]: expected new, paid'],
+    [['webhook', 'deliveries', '--from', 'noon'], '--from: expected a time'],
+    [['project', 'set', String(project.id), '--json-settings', '{"nmae":1}'], '[0401-1102]: nmae: unknown field'],
+  ]) {
+    const stderr = await ask(server, words[0] === 'project' ? words : [...words, ...inProject], { code: 1 });
+    assert.ok(stderr.startsWith(`orderwire: ${told}`), stderr);
+  }
 
   await ask(server, ['order', 'create', '--user', 'u2', ...inProject]);
   const list = async (...words) => JSON.parse(await ask(server, ['order', 'list', '--json', ...words, ...inProject]));
@@ -249,6 +262,10 @@ test('what is not understood says so with exit code 64', async () => {
     [['check-config', '--set', 'realtime.insecure_user=1/u1', '--listen', ':8000'], 'listen must be a loopback address'],
     [['order', 'set', '1'], 'expected: orderwire order set ORDER_ID STATUS'],
     [['order', 'get', '0', '--project', '1'], 'ORDER_ID: expected a number'],
+    [['\x1b[2J\n\xff'.repeat(100)], 'orderwire: ?[2J?'],
+    [['version', '--\x1b[2J'], 'orderwire: --?[2J: there is no such flag\nSee'],
+    [['version', '\x1b[2J'.repeat(3000)], 'orderwire: ?[2J?'],
+    [['version', `--${'x'.repeat(10000)}`], `xxx...\nSee`],
     [['version', '--nonsense'], '--nonsense: there is no such flag\nSee'],
     [['order', 'list', '--statsu', 'new'], '--statsu: there is no such flag; did you mean --status?'],
     [['project', 'list', '--server', 'ftp://localhost'], '--server: expected http://HOST:PORT'],

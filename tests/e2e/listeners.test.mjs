@@ -255,6 +255,8 @@ test('Unix sockets', async (t) => {
     const inProject = ['--project', '77640'];
     const ask = (...first) => run(binary, words(...first), { env: cleanEnvironment() });
     await ask('project', 'create', '77640');
+    const atPublic = run(binary, ['project', 'list', '--data', server.data, '--server', server.url], { env: cleanEnvironment() });
+    await assert.rejects(atPublic, /nothing at this address\n\(a server with listen_private takes commands at that address alone: --server\)\n$/);
     await ask('order', 'create', ...inProject, '--user', 'u1', '--order-id', '1');
     const track = ask('track', '1', ...inProject, '--user', 'u1', '--json');
     let told = '';
