@@ -9,6 +9,7 @@
 #include "codec/url.h"
 #include "http/http_client.h"
 #include "server/admin_key.h"
+#include "server/private_path.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -108,6 +109,7 @@ static int find_key(struct cli_client *client)
 {
     char key[ADMIN_KEY_SIZE];
     char error[ADMIN_KEY_ERROR_SIZE];
+    char blame[PRIVATE_PATH_ERROR_SIZE];
     const char *given = getenv("ORDERWIRE_ADMIN_KEY");
     const char *directory = first_text(cli_value(client->arguments, "data"), "data", NULL);
     if (given != NULL && given[0] != '\0') {
@@ -117,9 +119,11 @@ static int find_key(struct cli_client *client)
         client->key_origin = mem_strdup("ORDERWIRE_ADMIN_KEY");
         return CLI_OK;
     }
-    if (admin_key_read(directory, key, error) != 0)
-        return cli_fail("the admin key: %s; say where with --data, or set ORDERWIRE_ADMIN_KEY",
-                        error);
+    if (admin_key_read(directory, key, error) != 0) {
+        private_path_blame(directory, blame);
+        return cli_fail("the admin key: %s%s; say where with --data, or set ORDERWIRE_ADMIN_KEY",
+                        error, blame);
+    }
     client->authorization = make_authorization(key);
     client->key_origin = path_of_key(directory);
     mem_wipe(key, sizeof(key));

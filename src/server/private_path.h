@@ -18,6 +18,11 @@ NODISCARD int private_path_check(const struct stat *status, const char *path,
 
 /* Makes a directory that outlives the power, or checks the one that is there. ERR_IO, ERR_DENIED with a sentence. */
 NODISCARD int private_path_directory(const char *path, char error[PRIVATE_PATH_ERROR_SIZE]);
+/*
+ * After a failure: what of the server's this process may not use, and whose it is, as the end of a sentence: "; …". ""
+ * when that is not why.
+ */
+void private_path_blame(const char *directory, char blame[PRIVATE_PATH_ERROR_SIZE]);
 /* Makes durable which names a directory has. 0 or an errno. */
 NODISCARD int private_path_sync(const char *directory);
 

@@ -77,6 +77,15 @@ static void test_directory(void **state)
     assert_int_equal(private_path_directory(path, error), 0);
     assert_int_equal(chmod(path, 0755), 0);
     assert_int_equal(private_path_directory(path, error), ERR_DENIED);
+    assert_non_null(strstr(error, "chmod 700"));
+    assert_int_equal(chmod(path, 01755), 0);
+    assert_int_equal(private_path_directory(path, error), ERR_DENIED);
+    assert_non_null(strstr(error, "(mode 1755) and in use for other things; choose a directory"));
+    assert_int_equal(chmod(parent, 0755), 0);
+    assert_int_equal(private_path_directory(parent, error), ERR_DENIED);
+    assert_non_null(strstr(error, "(mode 0755) and in use for other things; choose a directory"));
+    assert_int_equal(chmod(parent, 0700), 0);
+    assert_int_equal(private_path_directory(parent, error), 0);
     rmdir(path);
     assert_int_equal(close(open(path, O_WRONLY | O_CREAT, 0600)), 0);
     assert_int_equal(private_path_directory(path, error), ERR_IO);
@@ -84,6 +93,56 @@ static void test_directory(void **state)
     unlink(path);
     rmdir(parent);
     assert_int_equal(private_path_directory(path, error), ERR_IO);
+}
+
+/* Who may not use what belongs to another learns whose it is. */
+static void test_blame(void **state)
+{
+    static const struct {
+        mode_t directory;
+        mode_t file;
+        const char *blame;
+    } rows[] = {
+        {0700, 0600, ""},
+        {0500, 0600, "/data belongs to uid "},
+        {0700, 0400, "/data/audit.log belongs to uid "},
+        {0000, 0600, "/data belongs to uid "},
+    };
+    char parent[] = "/tmp/orderwire-private-XXXXXX";
+    char path[64], file[80], this[40];
+    char blame[PRIVATE_PATH_ERROR_SIZE];
+    uid_t self = geteuid();
+    (void)state;
+    assert_non_null(mkdtemp(parent));
+    assert_int_equal(chmod(parent, 0755), 0);
+    snprintf(path, sizeof(path), "%s/data", parent);
+    snprintf(file, sizeof(file), "%s/audit.log", path);
+    uid_t user = self == 0 ? 1000 : self;
+    snprintf(this, sizeof(this), ", and this is uid %u", user);
+    assert_int_equal(mkdir(path, 0700), 0);
+    assert_int_equal(close(open(file, O_WRONLY | O_CREAT, 0600)), 0);
+    if (self == 0)
+        assert_int_equal(chown(path, user, user) | chown(file, user, user), 0);
+    for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
+        assert_int_equal(chmod(file, rows[i].file) | chmod(path, rows[i].directory), 0);
+        assert_int_equal(seteuid(user), 0);
+        private_path_blame(path, blame);
+        assert_int_equal(seteuid(self), 0);
+        assert_int_equal(chmod(path, 0700), 0);
+        assert_non_null(strstr(blame, rows[i].blame));
+        assert_int_equal(strstr(blame, this) != NULL, rows[i].blame[0] != '\0');
+    }
+    unlink(file);
+    rmdir(path);
+    private_path_blame(path, blame);
+    assert_string_equal(blame, "");
+    if (self == 0) {
+        assert_int_equal(seteuid(user), 0);
+        assert_int_equal(private_path_directory(path, blame), ERR_IO);
+        assert_int_equal(seteuid(self), 0);
+        assert_non_null(strstr(blame, " belongs to uid 0 (mode 0755), and this is uid 1000"));
+    }
+    rmdir(parent);
 }
 
 static void test_a_key_open_to_others_is_not_read(void **state)
@@ -113,6 +172,7 @@ int main(void)
         cmocka_unit_test(test_modes),
         cmocka_unit_test(test_owners),
         cmocka_unit_test(test_directory),
+        cmocka_unit_test(test_blame),
         cmocka_unit_test(test_a_key_open_to_others_is_not_read),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -102,6 +102,7 @@ static int open_store(struct server *server, char *error)
 {
     char key[ADMIN_KEY_SIZE];
     char cause[STORE_ERROR_SIZE];
+    char blame[PRIVATE_PATH_ERROR_SIZE];
     const char *directory = server->config->data;
     int result = private_path_directory(directory, cause);
     if (result == 0)
@@ -111,7 +112,8 @@ static int open_store(struct server *server, char *error)
     if (result == 0)
         result = read_secrets_key(server, cause);
     if (result != 0) {
-        snprintf(error, SERVER_ERROR_SIZE, "%s", cause);
+        private_path_blame(directory, blame);
+        snprintf(error, SERVER_ERROR_SIZE, "%s%s", cause, result != ERR_DENIED ? blame : "");
         return result;
     }
     auth_hash_key(str_from(key), server->auth.admin_key_hash);
@@ -123,10 +125,13 @@ static int open_store(struct server *server, char *error)
 static int open_audit(const struct server *server, bool alone, char *error)
 {
     char path[AUDIT_PATH_SIZE];
+    char blame[PRIVATE_PATH_ERROR_SIZE];
     snprintf(path, sizeof(path), "%s/audit.log", server->config->data);
     if (log_audit_open(path, alone) == 0)
         return 0;
-    snprintf(error, SERVER_ERROR_SIZE, "%.200s: %s", path, strerror(errno));
+    int number = errno;
+    private_path_blame(server->config->data, blame);
+    snprintf(error, SERVER_ERROR_SIZE, "%.180s: %s%s", path, strerror(number), blame);
     return ERR_IO;
 }
 

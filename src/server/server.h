@@ -22,7 +22,7 @@
 /* Opaque types. */
 struct server;
 
-#define SERVER_ERROR_SIZE 400
+#define SERVER_ERROR_SIZE 500
 
 struct server_extras {
     bool page;        /* serve the demo page */

@@ -143,6 +143,21 @@ test('root looks after the data of an ordinary user, and is warned when it serve
   const refused = await run(here.program, ['serve', '--data', foreign, '--listen', '127.0.0.1:0']);
   assert.equal(refused.code, 1);
   assert.match(refused.stderr, /belongs to another user/);
+  for (const name of ['orderwire.db', 'lock', 'secrets.key', 'audit.log', 'admin.key']) {
+    await chown(path.join(here.data, name), 0, 0);
+    const restored = await run(here.program, ['serve', '--data', here.data, '--listen', '127.0.0.1:0']);
+    assert.equal(restored.code, 1);
+    const told = `; ${here.data}/${name} belongs to uid 0 (mode 0600), and this is uid ${USER}: use \`chown -R\`, or run as that user\n`;
+    assert.ok(restored.stderr.endsWith(told), restored.stderr);
+    if (name !== 'admin.key') await chown(path.join(here.data, name), USER, USER);
+  }
+  const list = await run(here.program, ['project', 'list', '--data', here.data]);
+  assert.match(list.stderr, /admin\.key belongs to uid 0/);
+  const strange = await run(here.program, ['backup', path.join(here.home, 'b.db'), '--data', here.home]);
+  assert.match(strange.stderr, /there is no database \(No such file or directory\)/);
+  assert.deepEqual((await readdir(here.home)).sort(), ['data', 'foreign', 'orderwire']);
+  const shared = await run(here.program, ['serve', '--data', '/tmp', '--listen', '127.0.0.1:0'], 0);
+  assert.match(shared.stderr, /\/tmp: open to other users \(mode 1777\) and in use for other things; choose a directory of its own/);
   const rooted = await serve(t, { ...here, data: path.join(here.home, 'rooted') }, [], 0);
   await end(rooted);
   assert.match(rooted.stderr, /running as root/);
