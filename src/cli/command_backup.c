@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A copy of the database as of one moment; the server may run or not. */
+#include "base/err.h"
 #include "base/log.h"
 #include "cli/cli.h"
+#include "server/private_path.h"
 #include "store/store.h"
 
 #include <errno.h>
@@ -31,13 +33,19 @@ static void record(const char *data, const char *file, bool done)
 static int run(const struct cli_arguments *arguments)
 {
     char error[STORE_ERROR_SIZE];
+    char blame[PRIVATE_PATH_ERROR_SIZE];
     const char *given = cli_value(arguments, "data");
     const char *data = given != NULL ? given : "data";
     const char *file = cli_argument(arguments, 0);
+    if (file[0] == '\0')
+        return cli_usage(arguments, "FILE: expected a name");
     int result = store_backup(&store_sqlite, data, file, error);
-    record(data, file, result == 0);
-    if (result != 0)
-        return cli_fail("%s", error);
+    if (result != ERR_NOT_FOUND)
+        record(data, file, result == 0);
+    if (result != 0) {
+        private_path_blame(data, blame);
+        return cli_fail("%s%s", error, result != ERR_EXISTS ? blame : "");
+    }
     if (cli_has(arguments, "json"))
         printf("{\"ok\":true}\n");
     else

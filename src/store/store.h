@@ -289,7 +289,7 @@ NODISCARD int store_prune(struct store_connection *writer, int64_t now_wall, int
 /*
  * Copies the database of a directory, in use or not, to a new file as of one moment. The copy has
  * an epoch of its own: what clients saw after that moment is not in it.
- * ERR_EXISTS when the file is there already; each failure with a sentence in `error`.
+ * ERR_EXISTS when the file is there already, ERR_NOT_FOUND when there is no database; each failure with a sentence in `error`.
  */
 NODISCARD int store_backup(const struct store_driver *driver, const char *directory,
                            const char *destination, char error[STORE_ERROR_SIZE]);

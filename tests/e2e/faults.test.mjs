@@ -165,7 +165,7 @@ serverTest('a backup taken while orders are written is whole', {}, async (server
   const backup = run(binary, ['backup', copy, '--data', server.data]);
   await project.batch(orders(501));
   await backup;
-  await assert.rejects(run(binary, ['backup', copy, '--data', server.data]), /exists/i);
+  await assert.rejects(run(binary, ['backup', copy, '--data', server.data]), /overwrites nothing, and this exists already; choose another name/);
   const data = await mkdtemp(path.join(tmpdir(), 'orderwire-e2e-'));
   let child;
   try {

@@ -24,9 +24,11 @@ enum {
 
 static int refuse_errno(char error[STORE_ERROR_SIZE], const char *path)
 {
-    int result = errno == EEXIST                      ? ERR_EXISTS
-                 : errno == ENOSPC || errno == EDQUOT ? ERR_NO_SPACE
-                                                      : ERR_IO;
+    int result = errno == ENOSPC || errno == EDQUOT ? ERR_NO_SPACE : ERR_IO;
+    if (errno == EEXIST)
+        return sqlite_store_refuse(
+            error, ERR_EXISTS,
+            "a backup overwrites nothing, and this exists already; choose another name: %s", path);
     return sqlite_store_refuse(error, result, "the backup cannot be written (%m): %s", path);
 }
 
@@ -145,6 +147,12 @@ int sqlite_backup(const char *directory, const char *destination, char error[STO
         return refuse_errno(error, destination);
     }
     char *source = sqlite3_mprintf("%s/" SQLITE_STORE_FILE, directory);
+    if (source && access(source, F_OK) != 0) {
+        int result =
+            sqlite_store_refuse(error, ERR_NOT_FOUND, "there is no database (%m): %s", source);
+        sqlite3_free(source);
+        return result;
+    }
     struct copy copy = {.path = sqlite3_mprintf("%s.XXXXXX", destination)};
     copy.fd = source && copy.path ? mkostemp(copy.path, O_CLOEXEC) : -1;
     int result;

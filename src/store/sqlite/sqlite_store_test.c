@@ -385,7 +385,8 @@ static void backup_of_nothing_leaves_nothing(void **state)
     char error[STORE_ERROR_SIZE];
     char *copy = backup_path(f);
     int files = 0;
-    assert_int_equal(store_backup(f->driver, "/nonexistent", copy, error), ERR_IO);
+    assert_int_equal(store_backup(f->driver, "/nonexistent", copy, error), ERR_NOT_FOUND);
+    assert_non_null(strstr(error, "there is no database (No such file or directory): "));
     assert_int_equal(store_backup(f->driver, f->directory, "/nonexistent/copy", error), ERR_IO);
     assert_non_null(strstr(error, "/nonexistent/copy"));
     close_fixture(f);
@@ -395,7 +396,7 @@ static void backup_of_nothing_leaves_nothing(void **state)
     execute(f, "CREATE TABLE notes (text)");
     assert_int_equal(store_backup(f->driver, f->directory, copy, error), ERR_CORRUPT);
     unlink(path_of(f, SQLITE_STORE_FILE));
-    assert_int_equal(store_backup(f->driver, f->directory, copy, error), ERR_IO);
+    assert_int_equal(store_backup(f->driver, f->directory, copy, error), ERR_NOT_FOUND);
     assert_int_not_equal(access(path_of(f, SQLITE_STORE_FILE), F_OK), 0);
     DIR *directory = opendir(f->directory);
     for (struct dirent *entry; (entry = readdir(directory));)
