@@ -37,7 +37,7 @@ test('the ten minutes of the README', async () => {
     const port = await freePort();
     const readme = await readFile(path.join(root, 'README.md'), 'utf8');
     const [start, create, walk, http] = blocks(readme, 'Ten minutes');
-    const [add, listen] = blocks(readme, 'Webhooks')[0].split('\n');
+    const [add, listen, remove] = blocks(readme, 'Webhooks')[0].split('\n');
     const script = `
 set -eu
 ${start.replace(/^make\n/m, '').replace('serve --data data', 'serve --data data > listening & server=$!\ntrap "kill $server" EXIT\nuntil [ -s listening ]; do :; done')}
@@ -52,6 +52,8 @@ ${listen.replace('localhost:3000', '127.0.0.1:1')} > heard & listener=$!
 until grep -q canceled heard; do kill -0 $listener; done
 kill -INT $listener
 wait $listener
+${remove}
+build/orderwire webhook list --project 77640 --data data
 trap - EXIT
 kill $server
 wait $server
@@ -66,6 +68,7 @@ wait $server
     assert.match(stdout, /"order_id":2,"status":"new","seq":1,"token":/);
     assert.match(stdout, /"order_id":2,"status":"paid","content":/);
     assert.match(stdout, /secret +whsec_/);
+    assert.match(stdout, /no webhook/i);
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
