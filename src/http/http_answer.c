@@ -363,6 +363,15 @@ static struct stream *give_away(struct http_connection *connection, int status,
     return stream;
 }
 
+/* The body came after the drain had begun, of which whoever took the stream over would not hear. */
+static bool is_too_late(struct http_connection *connection)
+{
+    if (!connection->server->draining)
+        return false;
+    http_answer_error(connection, API_ERROR_SHUTTING_DOWN, NULL);
+    return true;
+}
+
 struct stream *http_upgrade(struct http_request *request, struct str headers, struct buf *early)
 {
     struct http_connection *connection = request->connection;
@@ -372,6 +381,8 @@ struct stream *http_upgrade(struct http_request *request, struct str headers, st
         http_answer_error(connection, API_ERROR_UPGRADE_REQUIRED, NULL);
         return NULL;
     }
+    if (is_too_late(connection))
+        return NULL;
     buf_append_str(early, buf_view(&connection->rest));
     buf_append_str(early, connection->input);
     buf_init(&head, LIMIT_HTTP_HEADERS);
@@ -387,6 +398,8 @@ struct stream *http_take_over(struct http_request *request, int status, struct s
 {
     struct http_connection *connection = request->connection;
     struct buf head;
+    if (is_too_late(connection))
+        return NULL;
     buf_init(&head, LIMIT_HTTP_HEADERS);
     append_status(connection, status, &head);
     append_fields(connection, headers, false, &head);

@@ -304,6 +304,18 @@ static void test_upgrade_when_the_client_is_gone(void **state)
     world_wait_until_empty();
 }
 
+/* Whoever took the stream over would not hear of the drain. */
+static void test_upgrade_while_draining(void **state)
+{
+    (void)state;
+    client_say_text("GET /upgrade HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\n\r\n");
+    world_run_dry();
+    http_server_drain(world->server);
+    assert_int_equal(client_ask("0\r\n\r\n"), 503);
+    assert_null(world->upgraded);
+    world_wait_until_empty();
+}
+
 static void test_take_over(void **state)
 {
     (void)state;
@@ -405,6 +417,7 @@ int main(void)
         TEST(test_upgrade_with_early_bytes),
         TEST(test_upgrade_of_a_held_request),
         TEST(test_upgrade_when_the_client_is_gone),
+        TEST(test_upgrade_while_draining),
         TEST(test_take_over),
         TEST(test_take_over_for_head),
         TEST(test_drain),

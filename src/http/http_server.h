@@ -204,7 +204,7 @@ void http_respond_json(struct http_request *request, int status, struct str body
  * Answers 101 with `headers` (lines as above) and gives the connection's stream away. The request is
  * freed; the caller calls stream_set_owner at once. `early` gets bytes that came after the request
  * (to be freed by buf_fini). NULL when the client has gone, or has its answer: 426 unless the request
- * is a GET of HTTP/1.1 (RFC 6455 section 4.2.1).
+ * is a GET of HTTP/1.1 (RFC 6455 section 4.2.1), 503 while the server drains.
  */
 struct stream *http_upgrade(struct http_request *request, struct str headers, struct buf *early);
 
@@ -212,7 +212,7 @@ struct stream *http_upgrade(struct http_request *request, struct str headers, st
  * Begins an answer whose body lasts as long as the connection: sends a head with `headers` (lines as
  * above, Content-Type too) and gives the stream away, to be written to and closed by the caller, who
  * calls stream_set_owner at once. What the client has sent after the request is dropped. NULL when
- * the client has gone, or has its whole answer: to HEAD.
+ * the client has gone, or has its whole answer: to HEAD, or 503 while the server drains.
  */
 struct stream *http_take_over(struct http_request *request, int status, struct str headers);
 

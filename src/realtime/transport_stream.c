@@ -197,10 +197,7 @@ static void open_session(struct http_request *request, const struct wrapping *wr
                "Cache-Control: private, no-cache, no-store, must-revalidate\r\n"
                "X-Accel-Buffering: no\r\n",
                wrapping->content_type);
-    if (http_request_is_draining(request)) {
-        /* The body came after the drain had begun; nothing would tell the session to go. */
-        http_respond_error(request, API_ERROR_SHUTTING_DOWN, NULL);
-    } else if (read_command(request, encoding->one_way, &command) < 0) {
+    if (read_command(request, encoding->one_way, &command) < 0) {
         http_respond_error(
             request, API_ERROR_BAD_REQUEST,
             "The connect command is missing: expected a body, ?cf_connect=, or, one way, "
