@@ -3,7 +3,9 @@
 #include "cli/cli_print.h"
 
 #include "base/limits.h"
+#include "cli/cli.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -55,6 +57,16 @@ static void print(struct buf *out)
 {
     fwrite(out->ptr, 1, out->len, stdout);
     buf_fini(out);
+}
+
+bool cli_flush(void)
+{
+    int number = fflush(stdout) != 0 ? errno : 0;
+    if (number != 0)
+        cli_fail("standard output cannot be written: %s", strerror(number));
+    else if (ferror(stdout))
+        cli_fail("standard output cannot be written");
+    return !ferror(stdout);
 }
 
 void cli_print_object(const struct json *object)

@@ -5,6 +5,9 @@
 
 #include "codec/json.h"
 
+/* Writes out what was printed. False after a sentence when something printed is lost. */
+NODISCARD bool cli_flush(void);
+
 /* The members of one object, a line each. What is an array of objects is left out. */
 void cli_print_object(const struct json *object);
 /* The same without the member `table`, even when it is empty: it is printed by itself. */

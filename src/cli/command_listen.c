@@ -10,6 +10,7 @@
 #include "cli/cli_client.h"
 #include "cli/cli_input.h"
 #include "cli/cli_order.h"
+#include "cli/cli_print.h"
 #include "cli/listen_message.h"
 #include "codec/url.h"
 #include "http/http_client.h"
@@ -51,8 +52,9 @@ static void print(const struct listening *listening, const struct listen_message
     buf_init(&line, LIMIT_CLIENT_RESPONSE);
     listen_message_describe(message, answer, cli_has(listening->arguments, "json"), &line);
     fwrite(line.ptr, 1, line.len, stdout);
-    fflush(stdout);
     buf_fini(&line);
+    if (!cli_flush())
+        _exit(CLI_FAILED);
 }
 
 static void forward(const struct listening *listening, const struct listen_message *message)

@@ -8,8 +8,10 @@
 #include "server/notify.h"
 #include "server/server.h"
 
+#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
@@ -80,7 +82,10 @@ static void print_addresses(const struct server *server)
         if (url[0] != '\0')
             printf("%s on %s\n", words[port], url);
     }
-    fflush(stdout);
+    /* Whom it serves does not care who reads this. */
+    if (fflush(stdout) != 0)
+        log_warning("standard output cannot be written", LOG_TEXT("cause", strerror(errno)));
+    clearerr(stdout);
 }
 
 static int serve(const struct cli_arguments *arguments, struct config *config)

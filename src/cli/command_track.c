@@ -9,10 +9,12 @@
 #include "base/mem.h"
 #include "cli/cli_client.h"
 #include "cli/cli_input.h"
+#include "cli/cli_print.h"
 #include "client/tracker.h"
 #include "http/http_client.h"
 
 #include <stdio.h>
+#include <unistd.h>
 
 static void print_status(void *argument, const char *status, const char *source)
 {
@@ -23,7 +25,8 @@ static void print_status(void *argument, const char *status, const char *source)
         printf("{\"time\":\"%s\",\"status\":\"%s\",\"source\":\"%s\"}\n", now, status, source);
     else
         printf("%s  %-9s %s\n", now, status, source);
-    fflush(stdout);
+    if (!cli_flush())
+        _exit(CLI_FAILED);
 }
 
 static void print_fallback(void *argument, const char *reason)

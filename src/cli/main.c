@@ -2,10 +2,13 @@
 /* Finds the command by its one or two words and runs it. */
 #include "base/str.h"
 #include "cli/cli_internal.h"
+#include "cli/cli_print.h"
 
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 const struct cli_command *const cli_commands[] = {
 #define COMMAND(symbol) &command_##symbol,
@@ -91,14 +94,24 @@ static int refuse(int argc, char **argv)
     return CLI_USAGE;
 }
 
-int main(int argc, char **argv)
+/*
+ * Of who closed them, the next files and sockets would have these numbers, and what is printed or logged would go
+ * there. For reading: what is printed is not to pass for written.
+ */
+static void open_standard_streams(void)
+{
+    int fd;
+    do
+        fd = open("/dev/null", O_RDONLY);
+    while (fd >= 0 && fd <= STDERR_FILENO);
+    if (fd >= 0)
+        close(fd);
+}
+
+static int run(int argc, char **argv)
 {
     int words;
     struct cli_arguments arguments = {0};
-    /* A reader that goes away is an error of the write, not the end of the process. */
-    signal(SIGPIPE, SIG_IGN);
-    /* So is a file-size limit: the store says that the disk is full and recovers later. */
-    signal(SIGXFSZ, SIG_IGN);
     if (argc < 2 || is_help(argv[1])) {
         cli_help_all();
         return argc < 2 ? CLI_USAGE : CLI_OK;
@@ -116,4 +129,15 @@ int main(int argc, char **argv)
         return CLI_OK;
     }
     return command->run(&arguments);
+}
+
+int main(int argc, char **argv)
+{
+    open_standard_streams();
+    /* A reader that goes away is an error of the write, not the end of the process. */
+    signal(SIGPIPE, SIG_IGN);
+    /* So is a file-size limit: the store says that the disk is full and recovers later. */
+    signal(SIGXFSZ, SIG_IGN);
+    int result = run(argc, argv);
+    return cli_flush() ? result : CLI_FAILED;
 }

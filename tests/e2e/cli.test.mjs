@@ -3,14 +3,14 @@
 import assert from 'node:assert/strict';
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, rm, stat, writeFile } from 'node:fs/promises';
 import http from 'node:http';
 import net from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { test } from 'node:test';
 import { call, Project } from './lib/api.mjs';
-import { deferred, within } from './lib/events.mjs';
+import { deferred, until, within } from './lib/events.mjs';
 import { binary, cleanEnvironment, serverTest, step } from './lib/server.mjs';
 
 /** Runs the program; never rejected. */
@@ -248,6 +248,48 @@ test('a server that cannot be asked: what is wrong, and what to try', async (t) 
   assert.deepEqual([track.code, /wants http/.test(track.stderr)], [1, true], track.stderr);
   const environment = { ORDERWIRE_SERVER: 'htp://localhost' };
   assert.match((await run(['project', 'list'], environment)).stderr, /^orderwire: ORDERWIRE_SERVER: expected/);
+});
+
+/** The program in a shell's hands, with redirections. */
+function runInShell(words, redirections) {
+  return new Promise((resolve) => {
+    execFile('sh', ['-c', `exec "$0" "$@" ${redirections}`, binary, ...words], { env: cleanEnvironment(), timeout: 10_000 }, (error, stdout, stderr) =>
+      resolve({ code: error ? error.code : 0, stdout, stderr }));
+  });
+}
+
+serverTest('what cannot be printed is told', {}, async (server) => {
+  const asked = ['--server', server.url, '--data', server.data];
+  for (const words of [['version'], ['routes'], ['--help'], ['project', 'create', '5', ...asked], ['project', 'list', '--json', ...asked]]) {
+    const { code, stderr } = await runInShell(words, '> /dev/full');
+    assert.deepEqual([code, stderr], [1, 'orderwire: standard output cannot be written: No space left on device\n'], words.join(' '));
+  }
+  const closed = await runInShell(['version'], '>&-');
+  assert.deepEqual([closed.code, closed.stderr], [1, 'orderwire: standard output cannot be written: Bad file descriptor\n']);
+  const project = await Project.create(server);
+  await project.create('u1', { order_id: 1 });
+  const track = await runInShell(['track', '1', '--project', String(project.id), '--user', 'u1', ...asked], '> /dev/full');
+  assert.equal(track.code, 1, 'it does not go on for nobody');
+  const listen = ['listen', '--project', String(project.id), '--forward-to', 'http://127.0.0.1:1/', '--trigger', ...asked];
+  assert.equal((await runInShell(listen, '> /dev/full')).code, 1);
+});
+
+test('a server without standard streams writes nothing into its files', async () => {
+  const folder = await mkdtemp(path.join(tmpdir(), 'ow-'));
+  const listen = `unix:${path.join(folder, 's')}`;
+  const data = path.join(folder, 'data');
+  const words = ['serve', '--data', data, '--listen', listen, '--set', 'log.level=debug'];
+  const server = spawn('sh', ['-c', 'exec "$0" "$@" <&- >&- 2>&-', binary, ...words], { env: cleanEnvironment() });
+  const ended = once(server, 'close');
+  try {
+    await until(async () => (await run(['project', 'list', '--data', data, '--server', listen])).code === 0, 'the server to answer');
+    assert.equal((await stat(path.join(data, 'lock'))).size, 0);
+    server.kill('SIGTERM');
+    assert.deepEqual(await within(ended, 'the server to end'), [0, null]);
+  } finally {
+    server.kill('SIGKILL');
+    await rm(folder, { recursive: true, force: true });
+  }
 });
 
 test('what is not understood says so with exit code 64', async () => {
