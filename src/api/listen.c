@@ -25,7 +25,6 @@ enum {
     PING_INTERVAL = 25 * 1000, /* ms; keeps the ways through gateways open */
     PING_OPCODE = 9,
     MESSAGE_MAX = 1024, /* bytes that a listener may send; nothing is expected */
-    HANDSHAKE_MAX = 1024,
     CLOSE_GOING_AWAY = 1001,
     CLOSE_POLICY = 1008,
     CLOSE_INTERNAL = 1011,
@@ -259,31 +258,14 @@ static void take_over(struct listen *listen, int32_t project_id, enum webhook_pr
 static void upgrade(struct http_request *http, struct listen *listen, int32_t project_id,
                     enum webhook_preset preset)
 {
-    const struct websocket_handshake handshake = {
-        .connection = http_request_header(http, "Connection"),
-        .upgrade = http_request_header(http, "Upgrade"),
-        .version = http_request_header(http, "Sec-WebSocket-Version"),
-        .key = http_request_header(http, "Sec-WebSocket-Key"),
-    };
-    struct buf headers;
+    struct str given = http_request_header(http, "authorization");
+    char *authorization = mem_strndup(given.ptr, given.len);
     struct buf early;
-    buf_init(&headers, HANDSHAKE_MAX);
-    buf_init(&early, 0);
-    int result = websocket_accept(&handshake, STR_LIT(""), &headers);
-    if (result == 0) {
-        struct str given = http_request_header(http, "authorization");
-        char *authorization = mem_strndup(given.ptr, given.len);
-        struct stream *stream = http_upgrade(http, buf_view(&headers), &early);
-        if (stream != NULL)
-            take_over(listen, project_id, preset, authorization, stream, buf_view(&early));
-        else
-            mem_free(authorization);
-    } else if (result == ERR_UNSUPPORTED) {
-        http_respond_error(http, API_ERROR_UPGRADE_REQUIRED, NULL);
-    } else {
-        http_respond_error(http, API_ERROR_BAD_REQUEST, "The WebSocket handshake is malformed");
-    }
-    buf_fini(&headers);
+    struct stream *stream = websocket_upgrade(http, STR_LIT(""), &early);
+    if (stream != NULL)
+        take_over(listen, project_id, preset, authorization, stream, buf_view(&early));
+    else
+        mem_free(authorization);
     buf_fini(&early);
 }
 

@@ -5,13 +5,12 @@
  */
 #include "realtime/realtime_internal.h"
 
-#include "base/err.h"
 #include "base/mem.h"
 #include "codec/url.h"
 #include "service/service.h"
 #include "websocket/websocket.h"
 
-enum { HEADERS_MAX = 1024, OPCODE_TEXT = 1, OPCODE_BINARY = 2 };
+enum { OPCODE_TEXT = 1, OPCODE_BINARY = 2 };
 
 struct connection {
     struct session session;
@@ -127,14 +126,6 @@ static struct choice choose(const struct http_request *request)
     return choice;
 }
 
-static void refuse(struct http_request *request, int reason)
-{
-    if (reason == ERR_UNSUPPORTED)
-        http_respond_error(request, API_ERROR_UPGRADE_REQUIRED, NULL);
-    else
-        http_respond_error(request, API_ERROR_BAD_REQUEST, "The WebSocket handshake is malformed");
-}
-
 static struct session *take_over(struct realtime *realtime, struct stream *stream, struct str early,
                                  const struct centrifuge_encoding *encoding, char *origin)
 {
@@ -154,27 +145,13 @@ struct session *transport_websocket_upgrade(struct http_request *request,
 {
     struct realtime *realtime = request->context;
     struct session *session = NULL;
-    const struct websocket_handshake handshake = {
-        .connection = http_request_header(request, "Connection"),
-        .upgrade = http_request_header(request, "Upgrade"),
-        .version = http_request_header(request, "Sec-WebSocket-Version"),
-        .key = http_request_header(request, "Sec-WebSocket-Key"),
-    };
-    struct buf headers, early;
-    buf_init(&headers, HEADERS_MAX);
-    buf_init(&early, 0);
-    int result = websocket_accept(&handshake, subprotocol, &headers);
-    if (result < 0) {
-        refuse(request, result);
-    } else {
-        char *origin = session_origin_of(request);
-        struct stream *stream = http_upgrade(request, buf_view(&headers), &early);
-        if (stream)
-            session = take_over(realtime, stream, buf_view(&early), encoding, origin);
-        else
-            mem_free(origin);
-    }
-    buf_fini(&headers);
+    struct buf early;
+    char *origin = session_origin_of(request);
+    struct stream *stream = websocket_upgrade(request, subprotocol, &early);
+    if (stream)
+        session = take_over(realtime, stream, buf_view(&early), encoding, origin);
+    else
+        mem_free(origin);
     buf_fini(&early);
     return session;
 }

@@ -9,6 +9,7 @@
  * websocket_reader.c     bytes to messages, for both ends
  * websocket_frame.c      outgoing frames
  * websocket_handshake.c  the opening handshake
+ * websocket_upgrade.c    the same for a request to the HTTP server
  * websocket_client.c     a blocking client, for `orderwire track`
  */
 #ifndef ORDERWIRE_WEBSOCKET_WEBSOCKET_H
@@ -18,6 +19,7 @@
 #include "codec/address.h"
 
 /* Opaque types. */
+struct http_request;
 struct stream;
 struct websocket;
 
@@ -32,6 +34,12 @@ struct websocket_handshake {
  */
 NODISCARD int websocket_accept(const struct websocket_handshake *handshake, struct str subprotocol,
                                struct buf *headers);
+/*
+ * Does that for a request: the stream, `early` and the caller's duties are those of http_upgrade. NULL
+ * when the client has gone, or has its answer.
+ */
+struct stream *websocket_upgrade(struct http_request *request, struct str subprotocol,
+                                 struct buf *early);
 
 struct websocket_handlers {
     /* A whole message, valid during the call. Text is UTF-8. */
