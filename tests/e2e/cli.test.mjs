@@ -279,15 +279,20 @@ test('a server without standard streams writes nothing into its files', async ()
   const listen = `unix:${path.join(folder, 's')}`;
   const data = path.join(folder, 'data');
   const words = ['serve', '--data', data, '--listen', listen, '--set', 'log.level=debug'];
-  const server = spawn('sh', ['-c', 'exec "$0" "$@" <&- >&- 2>&-', binary, ...words], { env: cleanEnvironment() });
-  const ended = once(server, 'close');
   try {
-    await until(async () => (await run(['project', 'list', '--data', data, '--server', listen])).code === 0, 'the server to answer');
-    assert.equal((await stat(path.join(data, 'lock'))).size, 0);
-    server.kill('SIGTERM');
-    assert.deepEqual(await within(ended, 'the server to end'), [0, null]);
+    for (const closed of ['>&-', '2>&-', '<&- >&- 2>&-']) {
+      const server = spawn('sh', ['-c', `exec "$0" "$@" ${closed}`, binary, ...words], { env: cleanEnvironment(), stdio: 'ignore' });
+      const ended = once(server, 'close');
+      try {
+        await until(async () => (await run(['project', 'list', '--data', data, '--server', listen])).code === 0, 'the server to answer');
+        assert.equal((await stat(path.join(data, 'lock'))).size, 0, closed);
+        server.kill('SIGTERM');
+        assert.deepEqual(await within(ended, 'the server to end'), [0, null], closed);
+      } finally {
+        server.kill('SIGKILL');
+      }
+    }
   } finally {
-    server.kill('SIGKILL');
     await rm(folder, { recursive: true, force: true });
   }
 });
