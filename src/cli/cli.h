@@ -49,6 +49,8 @@ struct cli_command {
         "json", NULL, "print JSON"                                                                 \
     }
 
+/* Flags and arguments are UTF-8, but for the names of files and directories. */
+
 /* The last value of a flag, or NULL. */
 const char *cli_value(const struct cli_arguments *arguments, const char *flag);
 /* The index-th value of a repeated flag, or NULL. */
@@ -68,5 +70,7 @@ void cli_name_field(const struct cli_arguments *arguments, struct str message, s
 int cli_fail(const char *format, ...) PRINTF_LIKE(1, 2);
 /* The same with a hint at the command's help; returns CLI_USAGE. */
 int cli_usage(const struct cli_arguments *arguments, const char *format, ...) PRINTF_LIKE(2, 3);
+/* Prints a line more, in brackets. */
+void cli_hint(const char *format, ...) PRINTF_LIKE(1, 2);
 
 #endif

@@ -199,10 +199,9 @@ static void hint(const struct cli_client *client, int http_status, const struct 
     int64_t code = 0;
     (void)!json_as_int(json_get(document, "errorCode"), &code);
     if (http_status == 401 && client->key_origin != NULL)
-        fprintf(stderr, "(the admin key in %s is not this server's?)\n", client->key_origin);
+        cli_hint("the admin key in %s is not this server's?", client->key_origin);
     if (code == api_error_code(API_ERROR_ROUTE_NOT_FOUND))
-        fprintf(stderr,
-                "(a server with listen_private takes commands at that address alone: --server)\n");
+        cli_hint("a server with listen_private takes commands at that address alone: --server");
 }
 
 /* Takes over the response's body. */

@@ -44,7 +44,7 @@ int cli_config_load(const struct cli_arguments *arguments, struct config *config
     if (file == NULL)
         file = getenv("ORDERWIRE_CONFIG");
     config_init(config);
-    if ((file != NULL && config_load_file(config, file, error) != 0) ||
+    if ((file != NULL && file[0] != '\0' && config_load_file(config, file, error) != 0) ||
         config_load_environment(config, error) != 0 ||
         read_flags(arguments, config, error) != CLI_OK || config_check(config, error) != 0)
         return CLI_USAGE;

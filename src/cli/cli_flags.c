@@ -12,7 +12,7 @@
 #define SENTENCE_SIZE 1000
 
 /* What it quotes came from anybody, and the terminal would obey it. */
-static void say(const char *format, va_list list)
+static void say(const char *before, const char *format, va_list list, const char *after)
 {
     char text[SENTENCE_SIZE];
     size_t length = (size_t)vsnprintf(text, sizeof(text), format, list);
@@ -28,23 +28,31 @@ static void say(const char *format, va_list list)
         if (byte < 0x20 || byte == 0x7f || (byte >= 0x80 && !is_utf8))
             text[i] = '?';
     }
-    fprintf(stderr, "orderwire: %.*s%s\n", (int)length, text, is_cut ? "..." : "");
+    fprintf(stderr, "%s%.*s%s%s\n", before, (int)length, text, is_cut ? "..." : "", after);
 }
 
 int cli_fail(const char *format, ...)
 {
     va_list list;
     va_start(list, format);
-    say(format, list);
+    say("orderwire: ", format, list, "");
     va_end(list);
     return CLI_FAILED;
+}
+
+void cli_hint(const char *format, ...)
+{
+    va_list list;
+    va_start(list, format);
+    say("(", format, list, ")");
+    va_end(list);
 }
 
 int cli_usage(const struct cli_arguments *arguments, const char *format, ...)
 {
     va_list list;
     va_start(list, format);
-    say(format, list);
+    say("orderwire: ", format, list, "");
     fprintf(stderr, "See: orderwire %s --help\n", arguments->command->name);
     va_end(list);
     return CLI_USAGE;
@@ -80,6 +88,11 @@ static const struct cli_flag *find_flag(const struct cli_command *command, struc
     return NULL;
 }
 
+static bool names_file(const char *what)
+{
+    return strstr(what, "FILE") != NULL || strstr(what, "DIR") != NULL;
+}
+
 static bool flag_seen(const struct cli_arguments *arguments, const struct cli_flag *flag)
 {
     for (int i = 0; i < arguments->value_count; i++)
@@ -108,6 +121,8 @@ static int read_flag(struct cli_arguments *arguments, int argc, char **argv, int
             return cli_usage(arguments, "--%s needs %s", flag->name, flag->value);
         value = argv[++*index];
     }
+    if (value != NULL && !names_file(flag->value) && !str_is_utf8(str_from(value)))
+        return cli_usage(arguments, "--%s: expected UTF-8", flag->name);
     if (!flag->repeated && flag_seen(arguments, flag))
         return cli_usage(arguments, "--%s is given twice", flag->name);
     if (arguments->value_count == CLI_VALUES_MAX)
@@ -136,6 +151,8 @@ int cli_read(struct cli_arguments *arguments, const struct cli_command *command,
                 return result;
         } else if (arguments->positional_count == command->arguments_max) {
             return cli_usage(arguments, "%.80s: one word too many", word);
+        } else if (!names_file(command->arguments) && !str_is_utf8(str_from(word))) {
+            return cli_usage(arguments, "%s: expected UTF-8", command->arguments);
         } else {
             arguments->positional[arguments->positional_count++] = word;
         }

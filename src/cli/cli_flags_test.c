@@ -11,6 +11,7 @@ static const struct cli_flag flags[] = {
     {"server", "URL", "one value"},
     {"json", NULL, "a switch"},
     {"claim", "K=V", "many values", true, "claims"},
+    {"content", "JSON|FILE", "a file's name may be any bytes"},
     {NULL},
 };
 
@@ -51,6 +52,10 @@ static const struct {
     {"1 --json=yes", CLI_USAGE},
     {"1 --server a --server b", CLI_USAGE},
     {"1 --=x", CLI_USAGE},
+    {"1 --content \xff", 0, NULL, 0, "1", NULL, false, false},
+    {"1 --server \xff", CLI_USAGE},
+    {"1 --claim=a=\xff", CLI_USAGE},
+    {"\xff", CLI_USAGE},
 };
 
 static void test_read(void **state)

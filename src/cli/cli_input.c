@@ -37,8 +37,6 @@ int cli_read_text(const struct cli_arguments *arguments, const char *flag, const
     *text = cli_value(arguments, flag);
     if (*text == NULL)
         return cli_usage(arguments, "--%s is missing", flag);
-    if (!str_is_utf8(str_from(*text)))
-        return cli_usage(arguments, "--%s: expected UTF-8", flag);
     return CLI_OK;
 }
 
@@ -58,20 +56,22 @@ int cli_read_duration(const struct cli_arguments *arguments, const char *flag, i
     return CLI_OK;
 }
 
-int cli_read_file(const char *path, struct buf *out)
+int cli_read_file(const struct cli_arguments *arguments, const char *flag, const char *path,
+                  struct buf *out)
 {
     char bytes[4096];
     ssize_t length;
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
-        return cli_fail("%s: %s", path, strerror(errno));
+        return path[0] == '\0' ? cli_usage(arguments, "--%s: the name of a file is missing", flag)
+                               : cli_fail("--%s: %.200s: %s", flag, path, strerror(errno));
     while ((length = read(fd, bytes, sizeof(bytes))) > 0)
         buf_append(out, bytes, (size_t)length);
     int number = errno;
     close(fd);
     if (length < 0)
-        return cli_fail("%s: %s", path, strerror(number));
-    return out->overflow ? cli_fail("%s: too large", path) : CLI_OK;
+        return cli_fail("--%s: %.200s: %s", flag, path, strerror(number));
+    return out->overflow ? cli_fail("--%s: %.200s: too large", flag, path) : CLI_OK;
 }
 
 int cli_read_overlap(const struct cli_arguments *arguments, struct buf *object)
@@ -114,7 +114,7 @@ int cli_read_json(const struct cli_arguments *arguments, const char *flag, const
     if (text[0] == '{')
         buf_append_text(&bytes, text);
     else
-        result = cli_read_file(text[0] == '@' ? text + 1 : text, &bytes);
+        result = cli_read_file(arguments, flag, text[0] == '@' ? text + 1 : text, &bytes);
     if (result == CLI_OK) {
         struct json *document = json_parse(buf_view(&bytes), error);
         if (document == NULL)
@@ -152,8 +152,7 @@ int cli_read_pairs(const struct cli_arguments *arguments, const char *flag, stru
     for (int i = 0; (pair = cli_value_at(arguments, flag, i)) != NULL; i++) {
         struct str value = str_from(pair);
         struct str name;
-        if (!str_is_utf8(value) || !str_split(&value, '=', &name) || name.len == 0 ||
-            value.ptr == NULL)
+        if (!str_split(&value, '=', &name) || name.len == 0 || value.ptr == NULL)
             return cli_usage(arguments, "--%s: expected NAME=VALUE", flag);
         write_pair(name, value, out);
     }
@@ -198,8 +197,6 @@ static int read_list(const struct cli_arguments *arguments, const char *flag, st
     json_write_key(object, cli_field(arguments, flag));
     buf_append_byte(object, '[');
     for (int i = 0; (text = cli_value_at(arguments, flag, i)) != NULL; i++) {
-        if (!str_is_utf8(str_from(text)))
-            return cli_usage(arguments, "--%s: expected UTF-8", flag);
         if (i > 0)
             buf_append_byte(object, ',');
         json_write_string(object, str_from(text));

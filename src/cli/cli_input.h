@@ -48,8 +48,9 @@ NODISCARD int cli_read_pairs(const struct cli_arguments *arguments, const char *
 
 /* The members of the object given by --json-settings, appended to an open object. */
 NODISCARD int cli_read_json_settings(const struct cli_arguments *arguments, struct buf *object);
-/* The whole of a file. CLI_OK, or CLI_FAILED after a sentence. */
-NODISCARD int cli_read_file(const char *path, struct buf *out);
+/* The whole of a flag's file. CLI_OK, or CLI_FAILED after a sentence. */
+NODISCARD int cli_read_file(const struct cli_arguments *arguments, const char *flag,
+                            const char *path, struct buf *out);
 
 /*
  * Appends "?field=value&…" for those of the flags (NULL ends them) that are given, and a NUL. CLI_OK, or CLI_USAGE when

@@ -26,8 +26,8 @@ static int read_words(const char *text, int (*read)(const struct cli_arguments *
     struct cli_arguments arguments = {0};
     struct cli_words words;
     cli_words_split(&words, text);
-    assert_int_equal(cli_read(&arguments, &command, words.count, words.list), 0);
-    return read(&arguments, out);
+    int result = cli_read(&arguments, &command, words.count, words.list);
+    return result == CLI_OK ? read(&arguments, out) : result;
 }
 
 static int read_claims(const struct cli_arguments *arguments, struct buf *out)

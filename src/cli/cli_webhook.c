@@ -43,7 +43,7 @@ static int write_file(const struct cli_arguments *arguments, const char *flag, c
 {
     struct buf text;
     buf_init(&text, LIMIT_WEBHOOK_SETTINGS);
-    int result = cli_read_file(path, &text);
+    int result = cli_read_file(arguments, flag, path, &text);
     if (result == CLI_OK && !str_is_utf8(buf_view(&text)))
         result = cli_usage(arguments, "--%s: %s is not a text", flag, path);
     if (result == CLI_OK)
@@ -71,7 +71,7 @@ int cli_webhook_secret(const struct cli_arguments *arguments, struct buf *object
         return CLI_OK;
     buf_init(&text, LIMIT_WEBHOOK_SETTINGS);
     if (given[0] == '@')
-        result = cli_read_file(given + 1, &text);
+        result = cli_read_file(arguments, "secret", given + 1, &text);
     else
         buf_append_text(&text, given);
     struct str secret = first_line(buf_view(&text));
@@ -135,8 +135,6 @@ static int write_setting(const struct cli_arguments *arguments, size_t index, co
     }
     switch (settings[index].form) {
     case TEXT:
-        if (!str_is_utf8(str_from(value)))
-            return cli_usage(arguments, "--%s: expected UTF-8", flag);
         json_write_text(object, name, str_from(value));
         return CLI_OK;
     case NUMBER:
@@ -171,8 +169,6 @@ static int write_statuses(const struct cli_arguments *arguments, struct buf *obj
     json_write_key(object, "statuses");
     buf_append_byte(object, '[');
     for (int i = 0; (status = cli_value_at(arguments, "status", i)) != NULL; i++) {
-        if (!str_is_utf8(str_from(status)))
-            return cli_usage(arguments, "--status: expected new, paid, done or canceled");
         if (i > 0)
             buf_append_byte(object, ',');
         json_write_string(object, str_from(status));

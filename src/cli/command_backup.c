@@ -35,7 +35,7 @@ static int run(const struct cli_arguments *arguments)
     char error[STORE_ERROR_SIZE];
     char blame[PRIVATE_PATH_ERROR_SIZE];
     const char *given = cli_value(arguments, "data");
-    const char *data = given != NULL ? given : "data";
+    const char *data = given != NULL && given[0] != '\0' ? given : "data";
     const char *file = cli_argument(arguments, 0);
     if (file[0] == '\0')
         return cli_usage(arguments, "FILE: expected a name");

@@ -31,8 +31,6 @@ static int write_body(const struct cli_arguments *arguments, struct buf *body)
     const char *reason = cli_value(arguments, "cancel-reason");
     const char *content = cli_value(arguments, "content");
     int result = CLI_OK;
-    if (!str_is_utf8(str_from(status)))
-        return cli_usage(arguments, "STATUS: expected new, paid, done or canceled");
     json_write_text(body, "status", str_from(status));
     if (reason != NULL)
         result = cli_read_text(arguments, "cancel-reason", &reason);

@@ -48,10 +48,13 @@ static int add(const struct cli_arguments *arguments, const char *path)
 static int remove_key(const struct cli_arguments *arguments, const char *path)
 {
     struct buf whole;
+    const char *key_id = cli_value(arguments, "delete");
+    if (key_id[0] == '\0')
+        return cli_usage(arguments, "--delete: expected the id of a key");
     buf_init(&whole, LIMIT_HTTP_URL);
     buf_append_text(&whole, path);
     buf_append_byte(&whole, '/');
-    url_encode(str_from(cli_value(arguments, "delete")), &whole);
+    url_encode(str_from(key_id), &whole);
     buf_append_byte(&whole, '\0');
     int result = whole.overflow
                      ? cli_usage(arguments, "--delete: too long")

@@ -17,15 +17,12 @@ static int run(const struct cli_arguments *arguments)
 {
     char path[CLI_WEBHOOK_PATH_SIZE];
     struct buf body;
-    struct str url = str_from(cli_argument(arguments, 0));
     int result = cli_webhook_list_path(arguments, path);
-    if (result == CLI_OK && !str_is_utf8(url))
-        result = cli_usage(arguments, "URL: expected UTF-8");
     if (result != CLI_OK)
         return result;
     buf_init(&body, LIMIT_SETTINGS);
     buf_append_byte(&body, '{');
-    json_write_text(&body, "url", url);
+    json_write_text(&body, "url", str_from(cli_argument(arguments, 0)));
     result = cli_webhook_settings(arguments, &body);
     if (result == CLI_OK)
         result = cli_webhook_secret(arguments, &body);

@@ -254,7 +254,7 @@ int config_set_pair(struct config *config, const char *pair, char error[CONFIG_E
     struct str rest = str_from(pair);
     struct str key;
     if (!str_split(&rest, '=', &key) || rest.ptr == NULL) {
-        snprintf(error, CONFIG_ERROR_SIZE, "%.80s: expected KEY=VALUE", pair);
+        snprintf(error, CONFIG_ERROR_SIZE, "--set: expected KEY=VALUE: %.80s", pair);
         return ERR_INVALID;
     }
     return config_set(config, key, rest, error);

@@ -167,6 +167,7 @@ serverTest('orders made, moved, listed and tracked', {}, async (server) => {
     [['order', 'list', '--status', 'pade'], '--status: expected new, paid'],
     [['webhook', 'add', 'ftp://localhost'], 'URL: must begin'],
     [['webhook', 'add', 'http://localhost', '--status', 'pade'], '--status[0]: expected new, paid'],
+    [['order', 'set', '7', 'paid', '--content', '/nowhere/at/all'], '--content: /nowhere/at/all: No such file or directory\n'],
     [['webhook', 'deliveries', '--from', 'noon'], '--from: expected a time'],
     [['project', 'set', String(project.id), '--json-settings', '{"nmae":1}'], '[0401-1102]: nmae: unknown field'],
   ]) {
@@ -313,6 +314,10 @@ test('what is not understood says so with exit code 64', async () => {
     [['version', '--\x1b[2J'], 'orderwire: --?[2J: there is no such flag\nSee'],
     [['version', '\x1b[2J'.repeat(3000)], 'orderwire: ?[2J?'],
     [['version', `--${'x'.repeat(10000)}`], `xxx...\nSee`],
+    [['order', 'create', '--project', '1', '--user', 'u', '--content='], '--content: the name of a file is missing'],
+    [['project', 'key', '1', '--delete='], '--delete: expected the id of a key'],
+    [['backup', ''], 'FILE: expected a name'],
+    [['check-config', '--set', 'x'], '--set: expected KEY=VALUE: x'],
     [['version', '--nonsense'], '--nonsense: there is no such flag\nSee'],
     [['order', 'list', '--statsu', 'new'], '--statsu: there is no such flag; did you mean --status?'],
     [['project', 'list', '--server', 'ftp://localhost'], '--server: expected http://HOST:PORT'],
