@@ -151,7 +151,7 @@ serverTest('set from the command line', {}, async (server) => {
   await command(server, 'project', 'set', id, '--allow-origin', 'https://a.example', '--allow-origin', 'null');
   const shown = JSON.parse(await command(server, 'project', 'show', id, '--json'));
   assert.deepEqual(shown.settings.allowed_origins, ['https://a.example', 'null']);
-  await assert.rejects(command(server, 'project', 'set', id, '--allow-origin', 'https://a.example/'), /allowed_origins\[0\]/);
+  await assert.rejects(command(server, 'project', 'set', id, '--allow-origin', 'https://a.example/'), /--allow-origin\[0\]/);
   await command(server, 'project', 'set', id, '--json-settings', '{"allowed_origins":null}');
   assert.equal(JSON.parse(await command(server, 'project', 'show', id, '--json')).settings.allowed_origins, null);
 });
