@@ -6,6 +6,7 @@
  * main.c          finds the command, reads its flags, runs it
  * cli_flags.c     flags and positional arguments
  * cli_help.c      help from the tables
+ * cli_escape.c    texts of others on a terminal
  * cli_client.c    requests to a running server
  * command_*.c     the commands
  */

@@ -3,7 +3,7 @@
  */
 #include "cli/cli_internal.h"
 
-#include "base/str.h"
+#include "cli/cli_escape.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -11,10 +11,11 @@
 
 #define SENTENCE_SIZE 1000
 
-/* What it quotes came from anybody, and the terminal would obey it. */
+/* What it quotes came from anybody, and of any length. */
 static void say(const char *before, const char *format, va_list list, const char *after)
 {
     char text[SENTENCE_SIZE];
+    struct buf line;
     size_t length = (size_t)vsnprintf(text, sizeof(text), format, list);
     bool is_cut = length >= sizeof(text);
     if (is_cut)
@@ -22,13 +23,10 @@ static void say(const char *before, const char *format, va_list list, const char
     /* Perhaps half a character. */
     while (is_cut && length > 0 && (unsigned char)text[length - 1] >= 0x80)
         length--;
-    bool is_utf8 = str_is_utf8(str_make(text, length));
-    for (size_t i = 0; i < length; i++) {
-        unsigned char byte = (unsigned char)text[i];
-        if (byte < 0x20 || byte == 0x7f || (byte >= 0x80 && !is_utf8))
-            text[i] = '?';
-    }
-    fprintf(stderr, "%s%.*s%s%s\n", before, (int)length, text, is_cut ? "..." : "", after);
+    buf_init(&line, SENTENCE_SIZE * sizeof("\\x00"));
+    cli_escape(str_make(text, length), &line);
+    fprintf(stderr, "%s%.*s%s%s\n", before, STR_ARG(buf_view(&line)), is_cut ? "..." : "", after);
+    buf_fini(&line);
 }
 
 int cli_fail(const char *format, ...)

@@ -4,6 +4,7 @@
 
 #include "base/limits.h"
 #include "cli/cli.h"
+#include "cli/cli_escape.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -11,22 +12,21 @@
 
 #define COLUMNS_MAX 12
 #define NOTE_MAX 200
-/* Texts come from whoever wrote them: a terminal's control bytes are not passed on. */
-#define REPLACEMENT '?'
 
 /* Appends a value as a person reads it. */
 static void write_value(const struct json *value, struct buf *out)
 {
     struct str text;
+    struct buf dump;
     if (value == NULL || json_kind(value) == JSON_KIND_NULL) {
         buf_append_byte(out, '-');
     } else if (json_as_string(value, &text)) {
-        for (size_t i = 0; i < text.len; i++) {
-            unsigned char byte = (unsigned char)text.ptr[i];
-            buf_append_byte(out, byte < 0x20 || byte == 0x7f ? REPLACEMENT : text.ptr[i]);
-        }
+        cli_escape(text, out);
     } else {
-        json_dump(value, out);
+        buf_init(&dump, LIMIT_CLIENT_RESPONSE);
+        json_dump(value, &dump);
+        cli_escape(buf_view(&dump), out);
+        buf_fini(&dump);
     }
 }
 
@@ -120,28 +120,6 @@ static void write_cell(struct buf *out, struct str text, bool last, size_t width
         buf_append_byte(out, '\n');
 }
 
-/* Also U+0080 to U+009F, which some terminals obey. */
-static bool is_control(const unsigned char *byte, size_t left)
-{
-    return byte[0] < 0x20 || byte[0] == 0x7f ||
-           (byte[0] == 0xc2 && left > 1 && byte[1] >= 0x80 && byte[1] < 0xa0);
-}
-
-static void write_escaped(struct str text, struct buf *out)
-{
-    const unsigned char *bytes = (const unsigned char *)text.ptr;
-    for (size_t i = 0; i < text.len; i++) {
-        if (!is_control(bytes + i, text.len - i))
-            buf_append_byte(out, text.ptr[i]);
-        else if (bytes[i] == '\n')
-            buf_append_text(out, "\\n");
-        else if (bytes[i] == 0xc2)
-            buf_printf(out, "\\x%02x", bytes[++i]);
-        else
-            buf_printf(out, "\\x%02x", bytes[i]);
-    }
-}
-
 /* At most so many bytes, and no half of a character. */
 static struct str beginning_of(struct str text, size_t max)
 {
@@ -159,7 +137,7 @@ static void write_note(const struct json *row, const char *note, struct buf *out
         return;
     struct str shown = beginning_of(text, NOTE_MAX);
     buf_append_text(out, "   ");
-    write_escaped(shown, out);
+    cli_escape(shown, out);
     buf_append_text(out, shown.len < text.len ? "...\n" : "\n");
 }
 
