@@ -40,6 +40,8 @@ struct tracker_handlers {
     void (*status)(void *argument, const char *status, const char *source);
     /* The WebSocket has ended for `reason`, polling begins. May be NULL. */
     void (*fallback)(void *argument, const char *reason);
+    /* Polling has no answer for `reason`, and goes on; told once until there is one again. May be NULL. */
+    void (*unanswered)(void *argument, const char *reason);
 };
 
 enum tracker_result { TRACKER_DONE, TRACKER_CANCELED, TRACKER_FAILED };

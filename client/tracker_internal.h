@@ -11,6 +11,7 @@ struct tracker {
     struct str base;                /* the server's URL without a slash at its end */
     const struct tracker_handlers *handlers;
     void *argument;
+    bool is_unanswered;    /* and that was told */
     int rank;              /* of the highest status told; -1 before the first */
     int64_t deadline_mono; /* INT64_MAX without a limit */
     char *error;           /* TRACKER_ERROR_SIZE bytes */

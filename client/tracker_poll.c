@@ -57,6 +57,13 @@ static enum tracker_progress take_refusal(struct tracker *tracker, int http_stat
     return TRACKER_REFUSED;
 }
 
+static void note_answer(struct tracker *tracker, bool is_answer, const char *problem)
+{
+    if (!is_answer && !tracker->is_unanswered && tracker->handlers->unanswered != NULL)
+        tracker->handlers->unanswered(tracker->argument, problem);
+    tracker->is_unanswered = !is_answer;
+}
+
 static bool is_refusal(int http_status)
 {
     return http_status >= 400 && http_status < 500 && http_status != 408 && http_status != 429;
@@ -83,6 +90,10 @@ static enum tracker_progress ask(struct tracker *tracker, struct question *quest
         tracker_trouble(tracker, "%.250s", problem);
         return TRACKER_REFUSED;
     }
+    int status = error == 0 ? response.status : 0;
+    if (status != 0)
+        snprintf(problem, sizeof(problem), "the server answered with HTTP status %d", status);
+    note_answer(tracker, status == 200 || status == 304 || is_refusal(status), problem);
     if (error != 0)
         return TRACKER_GOES_ON;
     enum tracker_progress progress = TRACKER_GOES_ON;

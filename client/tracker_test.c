@@ -40,6 +40,7 @@ struct scenario {
     const char *told; /* "new websocket, done poll" */
     const char *error;
     const char *fallback;
+    const char *unanswered; /* NULL: whatever */
     int64_t time_limit;
     int64_t answer_timeout;
 };
@@ -205,6 +206,7 @@ static void stop(struct fake *fake)
 
 struct told {
     struct buf statuses;
+    struct buf unanswered;
     struct buf fallback;
 };
 
@@ -219,7 +221,13 @@ static void on_fallback(void *argument, const char *reason)
     buf_append_text(&((struct told *)argument)->fallback, reason);
 }
 
-static const struct tracker_handlers handlers = {.status = on_status, .fallback = on_fallback};
+static void on_unanswered(void *argument, const char *reason)
+{
+    buf_printf(&((struct told *)argument)->unanswered, "%s; ", reason);
+}
+
+static const struct tracker_handlers handlers = {
+    .status = on_status, .fallback = on_fallback, .unanswered = on_unanswered};
 
 static struct tracker_options options_for(const struct scenario *scenario, const char *url)
 {
@@ -244,9 +252,12 @@ static void check(const struct scenario *scenario, enum tracker_result result,
     if (result != scenario->result || !str_equal_text(statuses, scenario->told) ||
         !holds(str_from(error), scenario->error != NULL ? scenario->error : "") ||
         (scenario->error == NULL && *error != '\0') ||
-        (reason == NULL ? fallback.len > 0 : !holds(fallback, reason)))
-        fail_msg("%s: %d, told \"%.*s\", error \"%s\", fallback \"%.*s\"", scenario->name, result,
-                 STR_ARG(statuses), error, STR_ARG(fallback));
+        (reason == NULL ? fallback.len > 0 : !holds(fallback, reason)) ||
+        (scenario->unanswered != NULL &&
+         !str_equal_text(buf_view(&told->unanswered), scenario->unanswered)))
+        fail_msg("%s: %d, told \"%.*s\", error \"%s\", fallback \"%.*s\", unanswered \"%.*s\"",
+                 scenario->name, result, STR_ARG(statuses), error, STR_ARG(fallback),
+                 STR_ARG(buf_view(&told->unanswered)));
 }
 
 /* The transcript of what the server saw, to be freed with buf_fini. */
@@ -257,6 +268,7 @@ static struct buf run(const struct scenario *scenario, const char *user)
     char error[TRACKER_ERROR_SIZE];
     buf_init(&told.statuses, 1000);
     buf_init(&told.fallback, 1000);
+    buf_init(&told.unanswered, 1000);
     start(&fake, scenario);
     struct tracker_options options = options_for(scenario, fake.url);
     options.user_external_id = user;
@@ -265,6 +277,7 @@ static struct buf run(const struct scenario *scenario, const char *user)
     check(scenario, result, &told, error);
     buf_fini(&told.statuses);
     buf_fini(&told.fallback);
+    buf_fini(&told.unanswered);
     return fake.seen;
 }
 
@@ -286,7 +299,17 @@ static const char connected[] =
     " " code " No\r\nConnection: close\r\n\r\n{\"statusCode\":" code ",\"errorMessage\":\"" words  \
     "\"}"
 
+#define NO_ANSWER "Empty reply from server; "
+
 static const struct scenario scenarios[] = {
+    {.name = "polling that has no answer is told once each time",
+     .transport = TRACKER_POLL,
+     .http = {"", "", ANSWER("new"), " 503 No\r\nConnection: close\r\n\r\n", "", ANSWER("paid"), "",
+              REFUSAL("404", "Order not found")},
+     .result = TRACKER_FAILED,
+     .told = "new poll, paid poll",
+     .error = "Order not found",
+     .unanswered = NO_ANSWER "the server answered with HTTP status 503; " NO_ANSWER},
     {.name = "publications",
      .websocket = {"<\"connect\"", connected, "<\"history\"", HISTORY(DATA(1, "new")),
                    ">" PUSH(1, "paid"), ">" PUSH(1, "done"), "."},
@@ -478,6 +501,7 @@ static void run_encrypted(bool trusted, const char *statuses, const char *proble
     const struct scenario *scenario = scenario_named("lifetime over");
     buf_init(&told.statuses, 1000);
     buf_init(&told.fallback, 1000);
+    buf_init(&told.unanswered, 1000);
     start(&fake, scenario);
     struct tls_relay *relay = tls_relay_start(NULL, fake.port);
     snprintf(url, sizeof(url), "https://127.0.0.1:%d/", tls_relay_port(relay));
@@ -494,6 +518,7 @@ static void run_encrypted(bool trusted, const char *statuses, const char *proble
     buf_fini(&fake.seen);
     buf_fini(&told.statuses);
     buf_fini(&told.fallback);
+    buf_fini(&told.unanswered);
 }
 
 static void test_encrypted(void **state)

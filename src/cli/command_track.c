@@ -32,7 +32,13 @@ static void print_status(void *argument, const char *status, const char *source)
 static void print_fallback(void *argument, const char *reason)
 {
     (void)argument;
-    fprintf(stderr, "orderwire: WebSocket: %s; polling now\n", reason);
+    cli_fail("WebSocket: %s; polling now", reason);
+}
+
+static void print_unanswered(void *argument, const char *reason)
+{
+    (void)argument;
+    cli_fail("no answer: %s; asking again until there is one", reason);
 }
 
 /* The token given, or a new one for the user given; freed by mem_free. */
@@ -112,7 +118,8 @@ static int check_order(const struct cli_client *client, const struct tracker_opt
 
 static int follow(const struct cli_arguments *arguments, const struct tracker_options *options)
 {
-    static const struct tracker_handlers handlers = {print_status, print_fallback};
+    static const struct tracker_handlers handlers = {print_status, print_fallback,
+                                                     print_unanswered};
     char error[TRACKER_ERROR_SIZE];
     switch (tracker_run(options, &handlers, (void *)arguments, error)) {
     case TRACKER_DONE:
