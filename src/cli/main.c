@@ -82,14 +82,16 @@ static bool is_help(const char *word)
 static int refuse(int argc, char **argv)
 {
     char name[80];
-    if (argc == 2 && explain_second_word(argv[1]))
+    bool has_second = argc > 2 && argv[2][0] != '-' && !is_help(argv[2]);
+    if (!has_second && explain_second_word(argv[1]))
         return CLI_USAGE;
-    snprintf(name, sizeof(name), "%s%s%s", argv[1], argc > 2 ? " " : "", argc > 2 ? argv[2] : "");
+    snprintf(name, sizeof(name), "%s%s%s", argv[1], has_second ? " " : "",
+             has_second ? argv[2] : "");
     struct str meant = nearest(name);
     if (meant.len > 0)
-        cli_fail("%.80s: there is no such command; did you mean %.*s?", argv[1], STR_ARG(meant));
+        cli_fail("%s: there is no such command; did you mean %.*s?", name, STR_ARG(meant));
     else
-        cli_fail("%.80s: there is no such command", argv[1]);
+        cli_fail("%s: there is no such command", name);
     fprintf(stderr, "See: orderwire --help\n");
     return CLI_USAGE;
 }
@@ -113,7 +115,11 @@ static int run(int argc, char **argv)
     int words;
     struct cli_arguments arguments = {0};
     if (argc < 2 || is_help(argv[1])) {
-        cli_help_all();
+        const struct cli_command *about = argc > 2 ? find(argc - 2, argv + 2, &words) : NULL;
+        if (about != NULL)
+            cli_help_command(about);
+        else
+            cli_help_all();
         return argc < 2 ? CLI_USAGE : CLI_OK;
     }
     if (strcmp(argv[1], "--version") == 0)

@@ -184,6 +184,14 @@ static int set_number(struct config *config, const struct option *option, struct
     return 0;
 }
 
+static int fail_text(char *error, const struct option *option)
+{
+    char expected[80];
+    snprintf(expected, sizeof(expected), "a text of %lld to %lld bytes without control characters",
+             (long long)option->min, (long long)option->max);
+    return fail(error, str_from(option->key), expected);
+}
+
 static int set_option(struct config *config, const struct option *option, struct str value,
                       char *error)
 {
@@ -206,7 +214,7 @@ static int set_option(struct config *config, const struct option *option, struct
     case KIND_TEXT:
         if ((int64_t)value.len < option->min || (int64_t)value.len > option->max ||
             str_has_control(value))
-            return fail(error, key, "a text that is not empty");
+            return fail_text(error, option);
         set_text(field_of(config, option), value);
         return 0;
     }

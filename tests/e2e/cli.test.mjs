@@ -304,7 +304,8 @@ test('what is not understood says so with exit code 64', async () => {
     [[], ''],
     [['oder'], 'did you mean'],
     [['order'], 'create, set, get, list'],
-    [['order', 'sett'], 'did you mean order set'],
+    [['order', '--help'], 'create, set, get, list'],
+    [['order', 'sett'], 'orderwire: order sett: there is no such command; did you mean order set?'],
     [['foo'], 'no such command\nSee'],
     [['check-config', '--listen', '8000'], 'listen: 8000: an address is HOST:PORT'],
     [['check-config', '--set', 'realtime.insecure_user=u1'], 'realtime.insecure_user: expected PROJECT/USER'],
@@ -318,6 +319,8 @@ test('what is not understood says so with exit code 64', async () => {
     [['order', 'create', '--project', '1', '--user', 'u', '--content='], '--content: the name of a file is missing'],
     [['project', 'key', '1', '--delete='], '--delete: expected the id of a key'],
     [['backup', ''], 'FILE: expected a name'],
+    [['check-config', '--set', `log.level=${'x'.repeat(9000)}`], 'log.level: expected debug'],
+    [['check-config', '--listen', 'x'.repeat(9000)], 'listen: expected a text of 1 to '],
     [['check-config', '--set', 'x'], '--set: expected KEY=VALUE: x'],
     [['version', '--nonsense'], '--nonsense: there is no such flag\nSee'],
     [['order', 'list', '--statsu', 'new'], '--statsu: there is no such flag; did you mean --status?'],
@@ -332,6 +335,7 @@ test('what is not understood says so with exit code 64', async () => {
   }
   for (const words of [['--help'], ['help'], ['order', 'create', '--help'], ['version'], ['--version']])
     assert.equal((await run(words)).code, 0, words.join(' '));
+  assert.equal((await run(['help', 'order', 'set'])).stdout, (await run(['order', 'set', '--help'])).stdout);
   const commands = (await run(['--help'])).stdout.split('\n').filter((line) => line.startsWith('  '));
   const column = commands[0].search(/ [A-Z]/);
   assert.ok(commands.every((line) => /^ [A-Z]/.test(line.slice(column))), commands.join('\n'));
