@@ -350,6 +350,18 @@ static int keep_answers(const struct order_write *write,
     return rc;
 }
 
+/*
+ * Refusals alone are not kept: they have changed nothing, and the next time may find what they
+ * missed, an order that was not there yet or another If-Match.
+ */
+static bool is_all_refused(const struct order_write *write)
+{
+    size_t refused = 0;
+    while (refused < write->count && write->answers[refused].error != API_ERROR_NONE)
+        refused++;
+    return refused == write->count;
+}
+
 static int run(struct writer_job *job, struct writer_transaction *transaction)
 {
     struct order_write *write = CONTAINER_OF(job, struct order_write, job);
@@ -359,7 +371,7 @@ static int run(struct writer_job *job, struct writer_transaction *transaction)
     if (rc != ERR_NOT_FOUND)
         return rc;
     rc = apply_all(write, transaction);
-    return rc == 0 ? keep_answers(write, transaction) : rc;
+    return rc == 0 && !is_all_refused(write) ? keep_answers(write, transaction) : rc;
 }
 
 static enum metric metric_of(const struct order_answer *answer)

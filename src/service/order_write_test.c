@@ -343,6 +343,29 @@ static void an_expired_key_is_free_again(void **state)
     order_write_free(&other);
 }
 
+/* What came before its order, or with a seq of before, may come again with the same key. */
+static void a_refusal_is_not_kept(void **state)
+{
+    struct world *world = *state;
+    for (int round = 0; round < 3; round++) {
+        struct order_write *write = new_write(world, 1);
+        write->inputs[0] = input_of(7, "", ORDER_PAID);
+        write->inputs[0].mode = ORDER_WRITE_PATCH;
+        write->inputs[0].expected_seq = round == 1 ? 5 : 1;
+        write->idempotency_key = STR_LIT("key-1");
+        memset(write->request_hash, 'a', sizeof(write->request_hash));
+        service_fixture_run(write);
+        static const enum api_error errors[] = {API_ERROR_ORDER_NOT_FOUND,
+                                                API_ERROR_PRECONDITION_FAILED, API_ERROR_NONE};
+        assert_false(write->replayed);
+        assert_int_equal(write->answers[0].error, errors[round]);
+        order_write_free(&write);
+        struct order_input created = input_of(7, "u1", ORDER_NEW);
+        if (round == 0)
+            assert_true(write_one(world, &created, false).created);
+    }
+}
+
 static void memory_outside_of_it_counts(void **state)
 {
     struct order_write *write = new_write(*state, 1);
@@ -397,6 +420,7 @@ int main(void)
                                         teardown),
         cmocka_unit_test_setup_teardown(a_repeated_key_replays_the_answer, setup, teardown),
         cmocka_unit_test_setup_teardown(an_expired_key_is_free_again, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_refusal_is_not_kept, setup, teardown),
         cmocka_unit_test_setup_teardown(memory_outside_of_it_counts, setup, teardown),
         cmocka_unit_test(answers_survive_as_bytes),
     };
