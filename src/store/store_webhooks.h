@@ -48,6 +48,9 @@ enum store_delivery_state {
     STORE_DELIVERY_SUPERSEDED,
 };
 
+/* The step of a delivery that is sent again because somebody asked for it. */
+#define STORE_STEP_BY_HAND (-1)
+
 struct store_delivery {
     int64_t delivery_id;
     int64_t endpoint_id;
@@ -56,7 +59,7 @@ struct store_delivery {
     int32_t seq;      /* of the order's event */
     enum store_delivery_state state;
     int32_t attempts; /* made so far, over all retries */
-    int32_t step;     /* place in the retry schedule; 0 again after a retry by hand */
+    int32_t step;     /* place in the retry schedule; STORE_STEP_BY_HAND after a retry by hand */
     int64_t next_at;  /* WAITING: not before this */
     int64_t created_at;
     int64_t finished_at; /* 0 while WAITING or BLOCKED */
@@ -130,7 +133,7 @@ NODISCARD int store_delivery_finish(struct store_connection *writer, int64_t del
 /*
  * A finished delivery is to be sent again: WAITING as of now, or BLOCKED when its lane has others,
  * even when its seq is lower than that of the WAITING one, which may be on its way: its turn is
- * next. Its step is 0. ERR_NOT_FOUND when there is none that is finished, or its endpoint is gone.
+ * next. Its step is STORE_STEP_BY_HAND. ERR_NOT_FOUND when there is none that is finished, or its endpoint is gone.
  */
 NODISCARD int store_delivery_retry(struct store_connection *writer, int64_t delivery_id,
                                    int64_t now_wall);

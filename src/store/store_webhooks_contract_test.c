@@ -343,7 +343,7 @@ static void retried(void **state)
     assert_int_equal(store_delivery_retry(f->writer, first, NOW + 7), 0);
     assert_waiting(f, e, 10, first);
     struct store_delivery delivery = get(f, first);
-    assert_int_equal(delivery.step, 0);
+    assert_int_equal(delivery.step, STORE_STEP_BY_HAND);
     assert_int_equal(delivery.attempts, 2);
     assert_true(delivery.next_at == NOW + 7);
     assert_true(delivery.finished_at == 0);

@@ -51,7 +51,7 @@ void webhook_policy_decide(const struct webhook_endpoint *endpoint,
 
 /*
  * Whether a delivery that is due was held longer than the endpoint's max_age: counted from its
- * creation, or once it was tried from when it became due again.
+ * creation, or once it was tried or asked for by hand from when it became due again.
  */
 bool webhook_policy_is_too_old(const struct webhook_endpoint *endpoint,
                                const struct store_delivery *delivery, int64_t now_wall);

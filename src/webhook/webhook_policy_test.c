@@ -214,11 +214,20 @@ static void test_ages(void **state)
         int64_t created_at;
         int64_t next_at;
         int32_t attempts;
+        int32_t step;
         bool is_too_old;
     } rows[] = {
-        {1000, 5000, 5000, 0, true},  {1001, 5000, 5000, 0, false}, {0, 0, 0, 0, false},
-        {1000, 5000, 5900, 0, true},  {1000, 5000, 5900, 1, false}, {1000, 4000, 5000, 1, true},
-        {1000, 4000, 7000, 1, false},
+        {1000, 5000, 5000, 0, 0, true},
+        {1001, 5000, 5000, 0, 0, false},
+        {0, 0, 0, 0, 0, false},
+        {1000, 5000, 5900, 0, 0, true},
+        {1000, 5000, 5900, 1, 1, false},
+        {1000, 4000, 5000, 1, 1, true},
+        {1000, 4000, 7000, 1, 1, false},
+        /* Superseded long ago, and asked for by hand. */
+        {1000, 4000, 5900, 0, STORE_STEP_BY_HAND, false},
+        {1000, 4000, 5000, 0, STORE_STEP_BY_HAND, true},
+        {1000, 4000, 5900, 3, STORE_STEP_BY_HAND, false},
     };
     for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
         struct webhook_endpoint endpoint = {.max_age = rows[i].max_age};
@@ -226,6 +235,7 @@ static void test_ages(void **state)
             .created_at = rows[i].created_at,
             .next_at = rows[i].next_at,
             .attempts = rows[i].attempts,
+            .step = rows[i].step,
         };
         if (webhook_policy_is_too_old(&endpoint, &delivery, 6000) != rows[i].is_too_old)
             fail_msg("row %zu", i);

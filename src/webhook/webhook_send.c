@@ -35,7 +35,7 @@ static struct webhook_sending *sending_new(struct webhook_target *target,
     sending->step = delivery->step;
     sending->created_at = delivery->created_at;
     sending->is_first = delivery->attempts == 0;
-    sending->is_by_hand = delivery->attempts > 0 && delivery->step == 0;
+    sending->is_by_hand = delivery->step == STORE_STEP_BY_HAND;
     sending->result.delivery_id = delivery->delivery_id;
     sending->result.endpoint_id = delivery->endpoint_id;
     sending->result.step = delivery->step;

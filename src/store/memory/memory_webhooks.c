@@ -361,7 +361,7 @@ int memory_delivery_retry(struct store_connection *writer, int64_t delivery_id, 
                    !lane_first(state, row->delivery.endpoint_id, row->delivery.order_id);
     struct store_delivery *delivery = change(writer, row);
     delivery->state = waiting ? STORE_DELIVERY_WAITING : STORE_DELIVERY_BLOCKED;
-    delivery->step = 0;
+    delivery->step = STORE_STEP_BY_HAND;
     delivery->next_at = now_wall;
     delivery->finished_at = 0;
     return 0;

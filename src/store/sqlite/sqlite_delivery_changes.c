@@ -163,7 +163,7 @@ int sqlite_delivery_retry(struct store_connection *writer, int64_t delivery_id, 
     result = sqlite_run(c, STATEMENT_DELIVERY_RETRY,
                         VALUES(INT(delivery_id),
                                INT(first == 0 ? STORE_DELIVERY_WAITING : STORE_DELIVERY_BLOCKED),
-                               INT(now_wall)));
+                               INT(now_wall), INT(STORE_STEP_BY_HAND)));
     return result ? result : sqlite_backlog_change(c, place.endpoint_id, 1);
 }
 
