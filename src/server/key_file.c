@@ -55,7 +55,10 @@ int key_file_read(const char *directory, const char *name, void *bytes, size_t m
 
 static int write_file(const char *path, const void *bytes, size_t length)
 {
-    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    /* What lies there of an earlier try may have another's mode, or lead elsewhere. */
+    if (unlink(path) != 0 && errno != ENOENT)
+        return errno;
+    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     if (fd < 0)
         return errno;
     int number = 0;

@@ -100,12 +100,43 @@ static void test_a_new_key_and_the_one_it_replaces(void **state)
     rmdir(directory);
 }
 
+/* Of an earlier try: a link that leads elsewhere, or a file that others may read. */
+static void test_what_lies_in_the_way(void **state)
+{
+    char directory[] = "/tmp/orderwire-key-XXXXXX";
+    char path[64];
+    char temporary[64];
+    char elsewhere[64];
+    struct secrets_key key;
+    char error[KEY_FILE_ERROR_SIZE];
+    struct stat status;
+    (void)state;
+    assert_non_null(mkdtemp(directory));
+    snprintf(path, sizeof(path), "%s/secrets.key", directory);
+    snprintf(temporary, sizeof(temporary), "%s/secrets.key.new", directory);
+    snprintf(elsewhere, sizeof(elsewhere), "%s/elsewhere", directory);
+    write_bytes(elsewhere, "mine", 4);
+    assert_int_equal(symlink(elsewhere, temporary), 0);
+    assert_int_equal(secrets_key_read_or_make(directory, false, &key, error), 0);
+    assert_int_equal(stat(elsewhere, &status), 0);
+    assert_int_equal(status.st_size, 4);
+    unlink(path);
+    write_bytes(temporary, "half", 4);
+    assert_int_equal(chmod(temporary, 0644), 0);
+    assert_int_equal(secrets_key_read_or_make(directory, false, &key, error), 0);
+    assert_int_equal(secrets_key_read_or_make(directory, true, &key, error), 0);
+    unlink(path);
+    unlink(elsewhere);
+    rmdir(directory);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_made_once_and_kept),
         cmocka_unit_test(test_not_made_when_secrets_are_sealed),
         cmocka_unit_test(test_a_new_key_and_the_one_it_replaces),
+        cmocka_unit_test(test_what_lies_in_the_way),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
