@@ -231,6 +231,13 @@ static void failing_checkpoint(void **state)
     assert_there(f, id, true);
 }
 
+/* In place of the system's. */
+static _Atomic bool writes_nothing;
+ssize_t pwrite(int fd, const void *bytes, size_t length, off_t at)
+{
+    return atomic_load(&writes_nothing) ? 0 : syscall(SYS_pwrite64, fd, bytes, length, at);
+}
+
 /* Also through a link to the database, as which SQLite takes the file itself. */
 static void log_is_rewritten(void **state)
 {
@@ -246,6 +253,10 @@ static void log_is_rewritten(void **state)
     snprintf(name, sizeof(name), "%s/link", f->directory);
     assert_int_equal(symlink(SQLITE_STORE_FILE, name), 0);
     assert_int_equal(sqlite_log_rewrite(name), 0);
+    atomic_store(&writes_nothing, true);
+    assert_int_equal(sqlite_log_rewrite(name), -1);
+    assert_int_equal(errno, EIO);
+    atomic_store(&writes_nothing, false);
     assert_int_equal(unlink(name), 0);
     snprintf(name, sizeof(name), "%s-wal", path);
     assert_int_equal(stat(name, &status), 0);

@@ -31,14 +31,16 @@ static int rewrite(int fd)
 {
     char *bytes = mem_alloc(REWRITE_SIZE);
     ssize_t length;
-    ssize_t written = 0;
+    ssize_t written;
+    errno = EIO; /* of a write that writes nothing */
     for (off_t at = 0; (length = pread(fd, bytes, REWRITE_SIZE, at)) > 0; at += written) {
         written = pwrite(fd, bytes, (size_t)length, at);
         if (written <= 0)
             break;
     }
     mem_free(bytes);
-    return length < 0 || written < 0 ? -1 : fsync(fd);
+    /* Only at the end of the file there is nothing more to read. */
+    return length != 0 ? -1 : fsync(fd);
 }
 
 /*
