@@ -194,7 +194,6 @@ static bool is_in_flight(const struct webhook_target *target, int64_t delivery_i
     return false;
 }
 
-/* The first rows of an endpoint; those that are due go into its config. */
 int64_t webhook_queue_wall(struct webhook *webhook)
 {
     int64_t wall = loop_wall(webhook->loop);
@@ -205,6 +204,7 @@ int64_t webhook_queue_wall(struct webhook *webhook)
     return webhook->due_wall;
 }
 
+/* The first rows of an endpoint; those that are due go into its config. */
 struct page {
     const struct webhook_target *target;
     bool may_send;
