@@ -21,7 +21,10 @@ enum crypto_scheme {
 
 /* NULL when the secret is empty. */
 struct crypto_key *crypto_key_new_hmac(struct str secret, enum crypto_hash hash);
-/* From big-endian modulus and exponent. NULL when it is no RSA key of 2048 to 8192 bits. */
+/*
+ * From big-endian modulus and exponent. NULL when it is no RSA key of 2048 to 8192 bits, with an exponent
+ * of 32 bits at most.
+ */
 struct crypto_key *crypto_key_new_rsa(struct str modulus, struct str exponent);
 /* CRYPTO_P256 or CRYPTO_P384, from a point of the curve; each coordinate as long as the field. */
 struct crypto_key *crypto_key_new_point(enum crypto_scheme scheme, struct str x, struct str y);

@@ -120,6 +120,7 @@ static void test_rsa_keys_that_are_refused(void **state)
     assert_null(rsa_from_hex(modulus_hex, "01"));
     assert_null(rsa_from_hex(modulus_hex, "010000"));
     assert_null(rsa_from_hex(modulus_hex, modulus_hex));
+    assert_null(rsa_from_hex(modulus_hex, "0100000001"));
     assert_null(rsa_from_hex(small_modulus_hex, "010001"));
     assert_null(crypto_key_new_rsa(view(&even), view(&e)));
     assert_null(crypto_key_new_rsa(str_make(big, sizeof(big)), view(&e)));

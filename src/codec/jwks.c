@@ -140,7 +140,8 @@ static const struct key_type {
     struct crypto_key *(*read)(const struct json *json);
     const char *problem;
 } key_types[] = {
-    {"RSA", NULL, CRYPTO_RSA, read_rsa, "n and e are no RSA key of 2048 to 8192 bits"},
+    {"RSA", NULL, CRYPTO_RSA, read_rsa,
+     "n and e are no RSA key of 2048 to 8192 bits, with an exponent of at most 32"},
     {"EC", "P-256", CRYPTO_P256, read_p256, "x and y are no point of P-256"},
     {"EC", "P-384", CRYPTO_P384, read_p384, "x and y are no point of P-384"},
     {"OKP", "Ed25519", CRYPTO_ED25519, read_ed25519, "x is no Ed25519 key of 32 bytes"},
