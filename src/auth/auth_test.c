@@ -575,6 +575,8 @@ static void revoked_tokens_are_denied(void **state)
         {"{\"sub\":\"u1\"," LATER "}", ERR_DENIED, ERR_DENIED},
         {"{\"sub\":\"u2\"," LATER "}", 0, ERR_DENIED},
         {"{\"sub\":\"u2\",\"iat\":1799999600," LATER "}", 0, 0},
+        /* By a clock that is ahead. */
+        {"{\"sub\":\"u1\",\"iat\":1800000004," LATER "}", 0, 0},
     };
     struct world *world = *state;
     assert_int_equal(check_claims(world, rows[0].claims), 0);
@@ -588,6 +590,8 @@ static void revoked_tokens_are_denied(void **state)
     put_revocation(world, 10, "", NOW - 400000);
     for (size_t i = 0; i < ARRAY_LENGTH(rows); i++)
         assert_int_equal(check_claims(world, rows[i].claims), rows[i].after_all);
+    put_revocation(world, 10, "", NOW + 1);
+    assert_int_equal(check_claims(world, rows[6].claims), ERR_DENIED);
 }
 
 /* An order's token is as old as the order. */

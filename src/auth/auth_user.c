@@ -225,6 +225,8 @@ static int check_times(const struct jwt *jwt, int64_t now_wall, struct auth_acce
         return refuse(refusal, STAGE_SIGNED, "iat is in the future or no time");
     acceptance->from = clock_later(begins_at, user->issued_at);
     acceptance->until = user->expires_at;
+    /* Whoever made it has a clock that is ahead: a revocation from now on is of it too. */
+    user->issued_at = clock_earlier(user->issued_at, now_wall);
     return user->expires_at > now_wall ? 0 : refuse(refusal, STAGE_EXPIRED, "expired");
 }
 

@@ -32,7 +32,8 @@ serverTest('a user is revoked', { workers: 3 }, async (server, t) => {
   const bystanders = [page('u2', project.token('u2', { iat: now() - 60 }))];
   const protobuf = page('u1', old, { protobuf: true });
   const paid = page('u1', payment);
-  for (const one of [...pages, ...bystanders, protobuf, paid]) await one.connected.next('a connection');
+  const ahead = page('u1', project.token('u1', { iat: now() + 4 }));
+  for (const one of [...pages, ...bystanders, protobuf, paid, ahead]) await one.connected.next('a connection');
   const stream = await openStream(project, old);
   const tag = (await project.getOrder(1, old)).headers.get('etag');
   const held = project.getOrder(1, old, { query: '?wait=50', headers: { 'if-none-match': tag } });
@@ -64,7 +65,7 @@ serverTest('a user is revoked', { workers: 3 }, async (server, t) => {
     assert.equal(answer.status, 200, answer.text);
     assert.deepEqual(Object.keys(answer.json), ['user_external_id', 'before']);
     assert.ok(Math.abs(Date.parse(answer.json.before) - Date.now()) < 60_000);
-    for (const one of [...pages, paid]) {
+    for (const one of [...pages, paid, ahead]) {
       const { code } = await one.disconnected.next('the end of a connection');
       assert.equal(code, 3500);
     }
