@@ -222,6 +222,9 @@ static void a_worker_parses_them_once(void **state)
     assert_int_equal(auth_remote_miss(remote, fetched_at, now), ERR_BUSY);
     assert_int_equal(auth_remote_miss(remote, INT64_MIN, now), ERR_DENIED);
     assert_int_equal(auth_remote_miss(remote, now + CLOCK_DAY, now), ERR_DENIED);
+    /* The key of one that does not say when it was made may be newer than the fetch. */
+    assert_int_equal(auth_remote_miss(remote, INT64_MIN, fetched_at + 4999), ERR_DENIED);
+    assert_int_equal(auth_remote_miss(remote, INT64_MIN, fetched_at + 5000), ERR_BUSY);
     assert_int_equal(auth_remote_miss(remote, INT64_MIN, now + INTERVAL), ERR_BUSY);
     /* A clock that was set back since: nobody knows what was first. */
     assert_int_equal(auth_remote_miss(remote, old, fetched_at - 1), ERR_BUSY);

@@ -13,8 +13,10 @@
 #include "base/mem.h"
 #include "codec/jwt.h"
 
-/* Clocks differ, and iat is cut to seconds. */
-enum { LEEWAY = 5 * CLOCK_SECOND };
+enum {
+    LEEWAY = 5 * CLOCK_SECOND, /* clocks differ, and iat is cut to seconds */
+    USUAL_AGE = 2 * LEEWAY,    /* of a token that does not say when it was made */
+};
 
 struct auth_remote {
     struct auth_keys_set *set;
@@ -87,9 +89,13 @@ int auth_remote_miss(struct auth_remote *remote, int64_t issued_at, int64_t now_
     if (remote->set == NULL)
         return ERR_BUSY;
     auth_keys_ask(remote->set);
-    /* One that does not say when it was made, or says the future, is believed to be a little old. */
+    /*
+     * One that does not say when it was made, or says the future, is believed to be a little old. So it is
+     * refused shortly after a fetch alone: a client that comes back meets such a moment, while one whose key
+     * was published since the fetch hardly does.
+     */
     if (issued_at == INT64_MIN || issued_at > now_wall + LEEWAY)
-        issued_at = now_wall - auth_keys_interval(remote->set);
+        issued_at = now_wall - clock_earlier(USUAL_AGE, auth_keys_interval(remote->set));
     bool is_proof = remote->fetched_at > issued_at + LEEWAY && remote->fetched_at <= now_wall;
     return is_proof ? ERR_DENIED : ERR_BUSY;
 }
