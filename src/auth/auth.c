@@ -126,14 +126,8 @@ static void hold_remotes(struct auth *auth, struct entry *entry)
     struct auth_settings *settings = &entry->project.settings;
     for (size_t i = 0; i < settings->verifier_count; i++) {
         struct auth_verifier *verifier = &settings->verifiers[i];
-        struct auth_keys_source source = {
-            .project_id = entry->project.project_id,
-            .url = verifier->url,
-            .ca = verifier->ca,
-            .networks = settings->networks,
-            .network_count = settings->network_count,
-            .refresh = verifier->refresh,
-        };
+        struct auth_keys_source source =
+            auth_keys_source_of(entry->project.project_id, settings, verifier);
         if (verifier->url.len > 0)
             verifier->remote = auth_remote_new(auth->shared->keys, &source);
     }

@@ -8,6 +8,8 @@
 #include "auth/auth_keys.h"
 
 #include "auth/auth_keys_file.h"
+#include "auth/auth_keys_turn.h"
+#include "auth/auth_settings.h"
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/limits.h"
@@ -18,7 +20,9 @@
 #include "codec/jwt.h"
 #include "http/http_sender.h"
 #include "loop/loop.h"
+#include "store/store.h"
 
+#include <limits.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -34,6 +38,8 @@ struct auth_keys {
     int64_t interval;
     struct loop *loop;
     struct http_sender *sender;
+    struct store_connection *reader; /* NULL: all sets are fetched */
+    struct auth_keys_turns turns;
     pthread_t thread;
     struct loop_message stop_message;
     pthread_mutex_t lock; /* of `sets`, and of what the sets say is under it */
@@ -63,10 +69,13 @@ struct auth_keys_set {
     /* The thread's own. */
     bool heard; /* the message has arrived: `asked` may be lowered */
     struct loop_timer timer;
+    struct auth_keys_turn turn;
     struct http_sending *sending;
     int64_t allowed_mono; /* the next request, not before */
     int64_t started_wall;
-    bool fails;
+    int failures;                              /* in a row */
+    uint8_t settings_hash[CRYPTO_SHA256_SIZE]; /* those that were looked through for it */
+    bool is_named;
 };
 
 static struct str id_of(const struct auth_keys_set *set)
@@ -76,6 +85,7 @@ static struct str id_of(const struct auth_keys_set *set)
 
 static void set_free(struct auth_keys_set *set)
 {
+    auth_keys_turn_end(&set->keys->turns, &set->turn);
     loop_timer_cancel(&set->timer);
     http_sender_cancel(&set->sending);
     buf_fini(&set->document);
@@ -83,6 +93,58 @@ static void set_free(struct auth_keys_set *set)
     mem_free(set->ca);
     mem_free(set->url);
     mem_free(set);
+}
+
+/* Sources. */
+
+static void hash_source(const struct auth_keys_source *source, bool with_networks,
+                        uint8_t id[CRYPTO_SHA256_SIZE])
+{
+    struct buf text;
+    size_t network_count = with_networks ? source->network_count : 0;
+    buf_init(&text, LIMIT_SETTINGS + LIMIT_WEBHOOK_URL);
+    buf_printf(&text, "%d\n%zu\n", source->project_id, network_count);
+    for (size_t i = 0; i < network_count; i++) {
+        buf_append(&text, source->networks[i].address.bytes,
+                   sizeof(source->networks[i].address.bytes));
+        buf_printf(&text, "/%d\n", source->networks[i].prefix);
+    }
+    buf_append_str(&text, source->url);
+    buf_append_byte(&text, '\n');
+    buf_append_str(&text, source->ca);
+    crypto_sha256(buf_view(&text), id);
+    buf_fini(&text);
+}
+
+struct auth_keys_source auth_keys_source_of(int32_t project_id,
+                                            const struct auth_settings *settings,
+                                            const struct auth_verifier *verifier)
+{
+    return (struct auth_keys_source){
+        .project_id = project_id,
+        .url = verifier->url,
+        .ca = verifier->ca,
+        .networks = settings->networks,
+        .network_count = settings->network_count,
+        .refresh = verifier->refresh,
+    };
+}
+
+static bool settings_name(struct str text, const struct auth_keys_set *set)
+{
+    struct auth_settings settings;
+    uint8_t id[CRYPTO_SHA256_SIZE];
+    bool found = false;
+    if (auth_settings_read_stored(text, &settings) < 0)
+        return true;
+    for (size_t i = 0; i < settings.verifier_count && !found; i++) {
+        const struct auth_verifier *verifier = &settings.verifiers[i];
+        struct auth_keys_source source = auth_keys_source_of(set->project_id, &settings, verifier);
+        hash_source(&source, true, id);
+        found = verifier->url.len > 0 && memcmp(id, set->id, sizeof(id)) == 0;
+    }
+    auth_settings_fini(&settings);
+    return found;
 }
 
 /* Documents. */
@@ -140,30 +202,29 @@ int64_t auth_keys_fetched_at(const struct auth_keys_set *set)
 static void wait_for_next(struct auth_keys_set *set)
 {
     int64_t now = loop_now(set->keys->loop);
-    int64_t refresh = atomic_load(&set->refresh);
-    int64_t wait = refresh - crypto_random_below((uint32_t)(refresh / 10));
-    if (set->fails)
-        wait = clock_earlier(wait, set->keys->interval);
-    int64_t due = set->heard ? set->allowed_mono : now + wait;
-    loop_timer_set(&set->timer, due > set->allowed_mono ? due : set->allowed_mono);
+    int64_t pause =
+        auth_keys_turn_pause(set->keys->interval, atomic_load(&set->refresh), set->failures);
+    pause -= crypto_random_below((uint32_t)(pause / 10) + 1);
+    loop_timer_set(&set->timer,
+                   set->heard ? set->allowed_mono : clock_later(now + pause, set->allowed_mono));
 }
 
 static void note_failure(struct auth_keys_set *set, const char *reason)
 {
     metrics_add(METRIC_JWKS_FETCHES__FAILED, 1);
-    if (!set->fails)
+    if (set->failures == 0)
         log_warning("a key set cannot be fetched", LOG_INT("project_id", set->project_id),
                     LOG_TEXT("reason", reason),
                     LOG_TEXT("keys", auth_keys_version(set) > 0 ? "those of before" : "none"));
-    set->fails = true;
+    set->failures += set->failures < INT_MAX;
 }
 
 static void note_success(struct auth_keys_set *set, struct str document)
 {
     metrics_add(METRIC_JWKS_FETCHES__OK, 1);
-    if (set->fails)
+    if (set->failures > 0)
         log_info("a key set is fetched again", LOG_INT("project_id", set->project_id));
-    set->fails = false;
+    set->failures = 0;
     publish(set, document);
     atomic_store_explicit(&set->fetched_at, set->started_wall, memory_order_release);
     auth_keys_file_write(set->keys->directory, set->file_id, document);
@@ -183,6 +244,14 @@ static bool brought_keys(const struct http_sender_result *result, char error[JSO
     return false;
 }
 
+static void end_turn(struct auth_keys_set *set)
+{
+    auth_keys_turn_end(&set->keys->turns, &set->turn);
+    wait_for_next(set);
+}
+
+static void begin_turns(struct auth_keys *keys);
+
 static void fetched(void *argument, const struct http_sender_result *result)
 {
     struct auth_keys_set *set = argument;
@@ -192,12 +261,21 @@ static void fetched(void *argument, const struct http_sender_result *result)
         note_success(set, result->body);
     else
         note_failure(set, error);
-    wait_for_next(set);
+    end_turn(set);
+    begin_turns(set->keys);
 }
 
 static bool comes_by_tls(struct str url)
 {
     return str_starts_with(url, STR_LIT("https:"));
+}
+
+static void lower_flag(struct auth_keys_set *set)
+{
+    if (!set->heard)
+        return;
+    set->heard = false;
+    atomic_store(&set->asked, false);
 }
 
 static void fetch(struct auth_keys_set *set)
@@ -215,17 +293,14 @@ static void fetch(struct auth_keys_set *set)
         .body_max = LIMIT_JWKS_DOCUMENT,
         .ca = str_from(set->ca),
     };
-    if (set->heard) {
-        set->heard = false;
-        atomic_store(&set->asked, false);
-    }
+    lower_flag(set);
     set->allowed_mono = loop_now(set->keys->loop) + set->keys->interval;
     set->started_wall = loop_wall(set->keys->loop);
     set->sending = http_sender_send(set->keys->sender, &request, fetched, set);
     if (set->sending != NULL)
         return;
     note_failure(set, "the request could not be made");
-    wait_for_next(set);
+    end_turn(set);
 }
 
 /* Nobody holds it, so nobody asks either but under the lock, and no message is on its way. */
@@ -240,20 +315,63 @@ static bool is_forgotten(struct auth_keys_set *set)
     return forgotten;
 }
 
+/*
+ * The settings as they stand: a worker that has nothing to do holds those of before, and none may hold
+ * those of a project that is quiet. Looked through again when they have changed; when nobody can say, it is
+ * fetched.
+ */
+static bool is_named(struct auth_keys_set *set)
+{
+    uint8_t hash[CRYPTO_SHA256_SIZE];
+    struct store_project project;
+    if (set->keys->reader == NULL)
+        return true;
+    int rc = store_project_get(set->keys->reader, set->project_id, &project);
+    if (rc < 0)
+        return rc != ERR_NOT_FOUND;
+    crypto_sha256(project.settings, hash);
+    if (memcmp(set->settings_hash, hash, sizeof(hash)) != 0) {
+        memcpy(set->settings_hash, hash, sizeof(hash));
+        set->is_named = settings_name(project.settings, set);
+    }
+    return set->is_named;
+}
+
+/* Looks again later, for the settings may come to name it again, or nobody may hold it any more. */
+static void rest(struct auth_keys_set *set)
+{
+    lower_flag(set);
+    auth_keys_turn_end(&set->keys->turns, &set->turn);
+    set->allowed_mono = loop_now(set->keys->loop) + set->keys->interval;
+    loop_timer_set(&set->timer, set->allowed_mono);
+}
+
+static void begin_turns(struct auth_keys *keys)
+{
+    struct auth_keys_turn *turn;
+    while ((turn = auth_keys_turn_next(&keys->turns)) != NULL) {
+        struct auth_keys_set *set = CONTAINER_OF(turn, struct auth_keys_set, turn);
+        if (is_named(set))
+            fetch(set);
+        else if (is_forgotten(set))
+            set_free(set);
+        else
+            rest(set);
+    }
+}
+
 static void on_timer(struct loop_timer *timer)
 {
     struct auth_keys_set *set = CONTAINER_OF(timer, struct auth_keys_set, timer);
-    if (is_forgotten(set))
-        set_free(set);
-    else
-        fetch(set);
+    auth_keys_turn_wait(&set->keys->turns, &set->turn, set->failures > 0);
+    begin_turns(set->keys);
 }
 
 static void hear(struct loop_message *message)
 {
     struct auth_keys_set *set = CONTAINER_OF(message, struct auth_keys_set, ask_message);
     set->heard = true;
-    if (set->sending == NULL)
+    if (set->turn.state == AUTH_KEYS_IDLE)
         wait_for_next(set);
 }
 
@@ -280,25 +398,6 @@ void auth_keys_ask_all(struct auth_keys *keys)
 
 /* Who holds what. */
 
-static void hash_source(const struct auth_keys_source *source, bool with_networks,
-                        uint8_t id[CRYPTO_SHA256_SIZE])
-{
-    struct buf text;
-    size_t network_count = with_networks ? source->network_count : 0;
-    buf_init(&text, LIMIT_SETTINGS + LIMIT_WEBHOOK_URL);
-    buf_printf(&text, "%d\n%zu\n", source->project_id, network_count);
-    for (size_t i = 0; i < network_count; i++) {
-        buf_append(&text, source->networks[i].address.bytes,
-                   sizeof(source->networks[i].address.bytes));
-        buf_printf(&text, "/%d\n", source->networks[i].prefix);
-    }
-    buf_append_str(&text, source->url);
-    buf_append_byte(&text, '\n');
-    buf_append_str(&text, source->ca);
-    crypto_sha256(buf_view(&text), id);
-    buf_fini(&text);
-}
-
 static struct auth_keys_set *set_new(struct auth_keys *keys, const struct auth_keys_source *source,
                                      const uint8_t id[CRYPTO_SHA256_SIZE])
 {
@@ -313,6 +412,7 @@ static struct auth_keys_set *set_new(struct auth_keys *keys, const struct auth_k
         set->networks =
             mem_dup(source->networks, source->network_count * sizeof(*source->networks));
     set->ask_message.run = hear;
+    auth_keys_turn_init(&set->turn);
     loop_timer_init(&set->timer, keys->loop, on_timer);
     memcpy(set->id, id, sizeof(set->id));
     hash_source(source, !comes_by_tls(source->url), set->file_id);
@@ -403,23 +503,29 @@ static void keys_free(struct auth_keys *keys)
         http_sender_free(&keys->sender);
     if (keys->loop != NULL)
         loop_free(&keys->loop);
+    if (keys->reader != NULL)
+        store_disconnect(&keys->reader);
     pthread_mutex_destroy(&keys->lock);
     mem_free(keys->directory);
     mem_free(keys);
 }
 
-struct auth_keys *auth_keys_start(const char *directory, int64_t interval)
+struct auth_keys *auth_keys_start(const char *directory, int64_t interval, struct store *store)
 {
     struct auth_keys *keys = mem_zalloc(sizeof(*keys));
     keys->directory = mem_strndup(directory, strlen(directory));
     keys->interval = interval;
     keys->stop_message.run = stop;
     map_init(&keys->sets);
+    auth_keys_turn_init_all(&keys->turns, LIMIT_JWKS_FETCHES);
     pthread_mutex_init(&keys->lock, NULL);
     keys->loop = loop_new();
     if (keys->loop != NULL)
         keys->sender = http_sender_new(keys->loop, LIMIT_JWKS_FETCHES);
-    if (keys->sender != NULL && pthread_create(&keys->thread, NULL, run_thread, keys) == 0)
+    bool is_ready = keys->sender != NULL;
+    if (is_ready && store != NULL)
+        is_ready = store_connect(store, STORE_READER, &keys->reader) == 0;
+    if (is_ready && pthread_create(&keys->thread, NULL, run_thread, keys) == 0)
         return keys;
     log_error("no thread for key sets");
     keys_free(keys);

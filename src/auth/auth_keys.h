@@ -6,6 +6,7 @@
  *
  * auth_keys.c       the thread, the sets, when each is fetched
  * auth_keys_file.c  the last good documents in DATA/jwks
+ * auth_keys_turn.c  who goes first when many wait
  */
 #ifndef ORDERWIRE_AUTH_AUTH_KEYS_H
 #define ORDERWIRE_AUTH_AUTH_KEYS_H
@@ -16,6 +17,9 @@
 /* Opaque types. */
 struct auth_keys;
 struct auth_keys_set;
+struct auth_settings;
+struct auth_verifier;
+struct store;
 
 /* Where a set comes from; who it is for is a part of that. */
 struct auth_keys_source {
@@ -27,19 +31,25 @@ struct auth_keys_source {
     int64_t refresh; /* ms; not a part of it */
 };
 
+/* Of a verifier with a URL, as long as the settings live. */
+struct auth_keys_source auth_keys_source_of(int32_t project_id,
+                                            const struct auth_settings *settings,
+                                            const struct auth_verifier *verifier);
+
 /*
  * Starts the thread. `directory`, the data directory, is copied; `interval` is ms between two
- * requests for the same set, at least. NULL when the system refuses; logged.
+ * requests for the same set, at least. `store`, which outlives it, has the projects; NULL: whatever was held
+ * is fetched. NULL when the system refuses; logged.
  */
-struct auth_keys *auth_keys_start(const char *directory, int64_t interval);
+struct auth_keys *auth_keys_start(const char *directory, int64_t interval, struct store *store);
 /* All sets have been released. */
 void auth_keys_stop(struct auth_keys **keys);
 
 /* What follows, from any thread. */
 
 /*
- * The set of a source, which is fetched from now on as long as somebody holds it. When a file of
- * an earlier run has it, it is there at once.
+ * The set of a source, which is fetched from now on as long as its project names it, whether anybody holds
+ * it or not. When a file of an earlier run has it, it is there at once.
  */
 struct auth_keys_set *auth_keys_hold(struct auth_keys *keys, const struct auth_keys_source *source);
 void auth_keys_release(struct auth_keys_set **set);

@@ -13,6 +13,7 @@
 #include "base/limits.h"
 #include "codec/jwt.h"
 #include "http/http_sender_receiver.h"
+#include "store/store.h"
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -133,7 +134,7 @@ static void await_fetch(const struct auth_keys_set *set)
 static void each_project_has_its_own(void **state)
 {
     char url[60];
-    struct auth_keys *keys = auth_keys_start(directory, INTERVAL);
+    struct auth_keys *keys = auth_keys_start(directory, INTERVAL, NULL);
     struct auth_keys_source source = source_of(1, "/one", url);
     struct auth_keys_set *first = auth_keys_hold(keys, &source);
     struct auth_keys_set *same = auth_keys_hold(keys, &source);
@@ -178,7 +179,7 @@ static void *hold_at_once(void *argument)
 static void workers_that_come_at_once_share_it(void **state)
 {
     char url[60];
-    struct auth_keys *keys = auth_keys_start(directory, INTERVAL);
+    struct auth_keys *keys = auth_keys_start(directory, INTERVAL, NULL);
     (void)state;
     for (int32_t project_id = 100; project_id < 120; project_id++) {
         pthread_barrier_t start;
@@ -204,7 +205,7 @@ static void workers_that_come_at_once_share_it(void **state)
 static void a_worker_parses_them_once(void **state)
 {
     char url[60];
-    struct auth_keys *keys = auth_keys_start(directory, INTERVAL);
+    struct auth_keys *keys = auth_keys_start(directory, INTERVAL, NULL);
     struct auth_keys_source source = source_of(3, "/two", url);
     struct auth_keys_set *set = auth_keys_hold(keys, &source);
     struct auth_remote *remote = auth_remote_new(keys, &source);
@@ -233,11 +234,80 @@ static void a_worker_parses_them_once(void **state)
     auth_keys_stop(&keys);
 }
 
+static void put_project(struct store_connection *writer, int32_t project_id, const char *url)
+{
+    char settings[300] = "{}";
+    if (url != NULL)
+        snprintf(settings, sizeof(settings),
+                 "{\"webhook_allow_cidrs\":[\"127.0.0.0/8\"],\"verifiers\":["
+                 "{\"type\":\"jwks_url\",\"url\":\"%s\"}]}",
+                 url);
+    struct store_project project = {.project_id = project_id, .settings = str_from(settings)};
+    assert_int_equal(store_begin(writer), 0);
+    assert_int_equal(store_project_put(writer, &project), 0);
+    assert_int_equal(store_commit(writer), 0);
+}
+
+static void fetch_again(struct auth_keys_set *set)
+{
+    int64_t before = auth_keys_fetched_at(set);
+    auth_keys_ask(set);
+    await_later_fetch(set, before);
+}
+
+/*
+ * Somebody holds it on, as a worker without requests does; nobody holds the other one, as it is with a project
+ * that is quiet.
+ */
+static void what_no_project_names_is_not_fetched(void **state)
+{
+    char url[60];
+    char error[STORE_ERROR_SIZE];
+    struct store *store;
+    struct store_connection *writer;
+    const struct store_options options = {.directory = directory};
+    (void)state;
+    assert_int_equal(store_open(&store_memory, &options, &store, error), 0);
+    assert_int_equal(store_connect(store, STORE_WRITER, &writer), 0);
+    struct auth_keys *keys = auth_keys_start(directory, 2, store);
+    struct auth_keys_source source = source_of(5, "/one", url);
+    struct auth_keys_source other_source = source_of(6, "/one", url);
+    put_project(writer, 5, url);
+    put_project(writer, 6, url);
+    struct auth_keys_set *set = auth_keys_hold(keys, &source);
+    struct auth_keys_set *other = auth_keys_hold(keys, &other_source);
+    await_fetch(set);
+    await_fetch(other);
+    fetch_again(set);
+
+    struct auth_keys_set *quiet = other;
+    auth_keys_release(&quiet);
+    put_project(writer, 5, NULL);
+    fetch_again(other);
+    fetch_again(other);
+    int64_t last = auth_keys_fetched_at(set);
+    for (int i = 0; i < 5; i++) {
+        auth_keys_ask(set);
+        fetch_again(other);
+    }
+    assert_int_equal(auth_keys_fetched_at(set), last);
+
+    put_project(writer, 5, url);
+    struct auth_keys_set *again = auth_keys_hold(keys, &source);
+    assert_ptr_equal(again, set);
+    await_later_fetch(set, last);
+    auth_keys_release(&again);
+    auth_keys_release(&set);
+    auth_keys_stop(&keys);
+    store_disconnect(&writer);
+    store_close(&store);
+}
+
 /* A fetch that ends between the look at the keys and the answer may have brought the very key. */
 static void a_fetch_in_between_refuses_nothing(void **state)
 {
     char url[60];
-    struct auth_keys *keys = auth_keys_start(directory, 10);
+    struct auth_keys *keys = auth_keys_start(directory, 10, NULL);
     struct auth_keys_source source = source_of(4, "/one", url);
     struct auth_keys_set *set = auth_keys_hold(keys, &source);
     struct auth_remote *remote = auth_remote_new(keys, &source);
@@ -267,7 +337,7 @@ static void files_of_an_earlier_run(void **state)
     (void)state;
     receiver_stop(&receiver);
     for (int run = 0; run < 2; run++) {
-        struct auth_keys *keys = auth_keys_start(directory, INTERVAL);
+        struct auth_keys *keys = auth_keys_start(directory, INTERVAL, NULL);
         struct auth_keys_set *set = auth_keys_hold(keys, &source);
         struct buf document;
         uint64_t version = 9;
@@ -296,7 +366,7 @@ static void old_files_are_cleared(void **state)
 static void what_is_no_key_set_is_not_kept(void **state)
 {
     char url[60];
-    struct auth_keys *keys = auth_keys_start(directory, INTERVAL);
+    struct auth_keys *keys = auth_keys_start(directory, INTERVAL, NULL);
     struct auth_keys_source source = source_of(1, "/none", url);
     int requests = receiver_counts(receiver).requests;
     int64_t deadline = clock_mono_ms() + PATIENCE;
@@ -318,6 +388,7 @@ int main(void)
         cmocka_unit_test(each_project_has_its_own),
         cmocka_unit_test(workers_that_come_at_once_share_it),
         cmocka_unit_test(a_worker_parses_them_once),
+        cmocka_unit_test(what_no_project_names_is_not_fetched),
         cmocka_unit_test(a_fetch_in_between_refuses_nothing),
         cmocka_unit_test(what_is_no_key_set_is_not_kept),
         cmocka_unit_test(files_of_an_earlier_run),

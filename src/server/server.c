@@ -163,7 +163,7 @@ static int replace_secrets_key(struct server *server, char *error)
 static int start_keys(struct server *server, char *error)
 {
     server->auth.keys =
-        auth_keys_start(server->config->data, server->config->service.jwks_interval);
+        auth_keys_start(server->config->data, server->config->service.jwks_interval, server->store);
     if (server->auth.keys != NULL)
         return 0;
     snprintf(error, SERVER_ERROR_SIZE, "the thread for key sets cannot start; the log says why");

@@ -215,6 +215,26 @@ serverTest('two projects, one key id, two keys', quick, async (server, t) => {
   });
 });
 
+serverTest('a URL that a project names no more is not asked', { ...quick, workers: 3 }, async (server) => {
+  const [gone, stays] = [await LoginService.open(server), await LoginService.open(server)];
+  const pair = await keyPair('EdDSA', 'k1');
+  gone.keys = [pair];
+  stays.keys = [pair];
+  const project = await projectOf(server, 1, { url: gone.url, refresh: 1 });
+  const other = await projectOf(server, 2, { url: stays.url, refresh: 1 });
+  const fetched = (count) => until(() => stays.requests.length >= count, 'the other service to be asked');
+  // Enough that every worker has looked at the settings; none but one hears of the change by a request.
+  const tokens = Array.from({ length: 20 }, () => verdict(project, pair));
+  assert.deepEqual([...new Set(await Promise.all(tokens))], [200]);
+  assert.equal(await verdict(other, pair), 200);
+  await project.change({ verifiers: null });
+  // One may be on its way.
+  await fetched(stays.requests.length + 1);
+  const count = gone.requests.length;
+  await fetched(stays.requests.length + 3);
+  assert.equal(gone.requests.length, count);
+});
+
 serverTest('which addresses may be asked', quick, async (server, t) => {
   const service = await LoginService.open(server);
   const project = await Project.create(server);
