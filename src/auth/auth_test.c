@@ -575,8 +575,7 @@ static void revoked_tokens_are_denied(void **state)
         {"{\"sub\":\"u1\"," LATER "}", ERR_DENIED, ERR_DENIED},
         {"{\"sub\":\"u2\"," LATER "}", 0, ERR_DENIED},
         {"{\"sub\":\"u2\",\"iat\":1799999600," LATER "}", 0, 0},
-        /* By a clock that is ahead. */
-        {"{\"sub\":\"u1\",\"iat\":1800000004," LATER "}", 0, 0},
+        {"{\"sub\":\"u1\",\"iat\":1800000004," LATER "}", 0, 0}, /* by a clock that is ahead */
     };
     struct world *world = *state;
     assert_int_equal(check_claims(world, rows[0].claims), 0);
