@@ -4,6 +4,7 @@
  * the store keeps it sealed. Each change makes the store thread read the project's endpoints anew,
  * and is told to the webhook thread once it is durable.
  */
+#include "base/clock.h"
 #include "base/err.h"
 #include "base/limits.h"
 #include "codec/json.h"
@@ -159,7 +160,7 @@ static void change_client_key(struct endpoint_step *step, struct str client_key)
     struct webhook_endpoint endpoint;
     if (!read_endpoint(step, &endpoint))
         return;
-    seal(step, endpoint.secret, endpoint.previous_secret, endpoint.previous_until, client_key);
+    seal(step, endpoint.secret, endpoint.previous_secrets, endpoint.previous_until, client_key);
     webhook_endpoint_fini(&endpoint);
 }
 
@@ -223,13 +224,36 @@ int endpoint_write_resume(struct endpoint_step *step)
     return set_state(step, STORE_ENDPOINT_ACTIVE, STR_LIT(""));
 }
 
+/*
+ * The secret that goes, and those of before that still sign: nobody knows which of them the receiver
+ * has, when rotating is repeated because its answer was lost.
+ */
+static int64_t write_previous(const struct endpoint_step *step,
+                              const struct webhook_endpoint *endpoint, struct buf *out)
+{
+    int64_t now = step->transaction->now_wall;
+    struct str older = now < endpoint->previous_until ? endpoint->previous_secrets : STR_LIT("");
+    struct str one;
+    if (step->write->overlap == 0)
+        return 0;
+    buf_append_str(out, endpoint->secret);
+    for (int i = 1; i < WEBHOOK_PREVIOUS_MAX && older.len > 0; i++) {
+        (void)str_split(&older, ' ', &one);
+        buf_append_byte(out, ' ');
+        buf_append_str(out, one);
+    }
+    return clock_later(now + step->write->overlap, endpoint->previous_until);
+}
+
 static int replace_secret(struct endpoint_step *step, const struct webhook_endpoint *endpoint,
                           struct str secret)
 {
-    int64_t overlap = step->write->overlap;
+    struct buf previous;
     struct buf *answer = &step->write->answer;
-    seal(step, secret, overlap > 0 ? endpoint->secret : STR_LIT(""),
-         overlap > 0 ? step->transaction->now_wall + overlap : 0, endpoint->client_key);
+    buf_init(&previous, LIMIT_WEBHOOK_SETTINGS);
+    int64_t until = write_previous(step, endpoint, &previous);
+    seal(step, secret, buf_view(&previous), until, endpoint->client_key);
+    buf_wipe(&previous);
     buf_append_byte(answer, '{');
     json_write_int(answer, "id", step->endpoint.endpoint_id);
     json_write_text(answer, "secret", secret);

@@ -285,6 +285,36 @@ static void rotate(struct service_fixture *fixture, int64_t id, const char *secr
     endpoint_write_free(&write);
 }
 
+/* Who did not see the answer rotates again; the receiver still has the first secret. */
+static void rotating_again_keeps_those_that_still_sign(void **state)
+{
+    struct service_fixture *fixture = *state;
+    char secrets[WEBHOOK_PREVIOUS_MAX + 3][200];
+    char expected[WEBHOOK_PREVIOUS_MAX * 200];
+    int64_t id = add(fixture, URL "}");
+    struct webhook_endpoint stored = read_stored(fixture, id);
+    int64_t until = 0;
+    snprintf(secrets[0], sizeof(secrets[0]), "%.*s", STR_ARG(stored.secret));
+    for (int i = 1; i <= WEBHOOK_PREVIOUS_MAX + 2; i++) {
+        webhook_endpoint_fini(&stored);
+        rotate(fixture, id, "", i == 2 ? 1000 : 60000, secrets[i]);
+        stored = read_stored(fixture, id);
+        int length = 0;
+        for (int j = i - 1; j >= 0 && j >= i - WEBHOOK_PREVIOUS_MAX; j--)
+            length += snprintf(expected + length, sizeof(expected) - (size_t)length, "%s%s",
+                               length > 0 ? " " : "", secrets[j]);
+        assert_true(str_equal_text(stored.secret, secrets[i]));
+        assert_true(str_equal_text(stored.previous_secrets, expected));
+        assert_true(stored.previous_until >= until);
+        until = stored.previous_until;
+    }
+    webhook_endpoint_fini(&stored);
+    rotate(fixture, id, "", 0, secrets[0]);
+    stored = read_stored(fixture, id);
+    assert_int_equal(stored.previous_secrets.len, 0);
+    webhook_endpoint_fini(&stored);
+}
+
 static void the_old_secret_signs_for_a_while(void **state)
 {
     struct service_fixture *fixture = *state;
@@ -295,13 +325,13 @@ static void the_old_secret_signs_for_a_while(void **state)
     struct webhook_endpoint second = read_stored(fixture, id);
     assert_true(str_equal_text(second.secret, told));
     assert_false(str_equal(second.secret, first.secret));
-    assert_true(str_equal(second.previous_secret, first.secret));
+    assert_true(str_equal(second.previous_secrets, first.secret));
     assert_true(second.previous_until > 60000);
     rotate(fixture, id, GIVEN, 0, told);
     assert_string_equal(told, GIVEN);
     struct webhook_endpoint third = read_stored(fixture, id);
     assert_true(str_equal_text(third.secret, GIVEN));
-    assert_int_equal(third.previous_secret.len, 0);
+    assert_int_equal(third.previous_secrets.len, 0);
     webhook_endpoint_fini(&first);
     webhook_endpoint_fini(&second);
     webhook_endpoint_fini(&third);
@@ -443,6 +473,7 @@ int main(void)
         TEST(the_clients_key_is_sealed_too),
         TEST(states_change_and_say_why),
         TEST(the_old_secret_signs_for_a_while),
+        TEST(rotating_again_keeps_those_that_still_sign),
         TEST(a_repeated_key_tells_the_secret_again),
         TEST(an_order_and_a_webhook_share_keys),
         TEST(a_refusal_is_not_kept),

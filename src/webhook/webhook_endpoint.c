@@ -234,7 +234,7 @@ static int read_secrets(struct str sealed, const uint8_t *key, struct webhook_en
         return rc;
     const struct json *secrets = endpoint->secrets_document;
     endpoint->secret = text_of(secrets, "secret");
-    endpoint->previous_secret = text_of(secrets, "previous");
+    endpoint->previous_secrets = text_of(secrets, "previous");
     endpoint->client_key = text_of(secrets, "client_key");
     if (!json_as_int(json_get(secrets, "previous_until"), &endpoint->previous_until))
         endpoint->previous_until = 0;

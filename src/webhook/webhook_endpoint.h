@@ -41,12 +41,14 @@ struct webhook_endpoint {
     int64_t timeout; /* ms for one attempt */
     struct str ca, client_cert, client_key; /* PEM, or empty */
     struct str secret;
-    struct str previous_secret; /* empty, or still signing until previous_until */
-    int64_t previous_until;     /* wall ms */
+    struct str
+        previous_secrets;   /* a space between two, newest first; signing until previous_until */
+    int64_t previous_until; /* wall ms */
 };
 
 #define WEBHOOK_ERROR_SIZE 240
 #define WEBHOOK_KEY_SIZE 32
+#define WEBHOOK_PREVIOUS_MAX 4
 
 /*
  * Reads a stored endpoint. ERR_INVALID, or ERR_DENIED when the key file is not the one the secrets
@@ -81,7 +83,7 @@ NODISCARD int webhook_endpoint_check_secret(enum webhook_preset preset, struct s
                                             char error[WEBHOOK_ERROR_SIZE]);
 /* A new secret: "whsec_" and base64 of 32 random bytes; for the xsolla preset 40 characters. */
 void webhook_endpoint_make_secret(enum webhook_preset preset, struct buf *out);
-/* Appends the sealed form of secrets; `previous` and `client_key` may be empty. */
+/* Appends the sealed form of secrets; `previous`, as previous_secrets, and `client_key` may be empty. */
 void webhook_endpoint_seal(struct str secret, struct str previous, int64_t previous_until,
                            struct str client_key, const uint8_t key[WEBHOOK_KEY_SIZE],
                            struct buf *out);

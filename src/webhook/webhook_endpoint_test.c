@@ -243,7 +243,7 @@ static void test_read_with_defaults(void **state)
     assert_int_equal(endpoint.timeout, 15 * CLOCK_SECOND);
     assert_int_equal(endpoint.ca.len + endpoint.client_cert.len, 0);
     assert_true(str_equal_text(endpoint.secret, "whsec_abc"));
-    assert_true(str_equal_text(endpoint.previous_secret, "old"));
+    assert_true(str_equal_text(endpoint.previous_secrets, "old"));
     assert_true(str_equal_text(endpoint.client_key, "a\nkey"));
     assert_int_equal(endpoint.previous_until, 12345);
     webhook_endpoint_fini(&endpoint);
@@ -301,7 +301,7 @@ static void test_not_readable(void **state)
     webhook_endpoint_seal(STR_LIT("whsec_abc"), STR_LIT(""), 0, STR_LIT(""), key, &sealed);
     stored.secrets = buf_view(&sealed);
     assert_int_equal(webhook_endpoint_read(&stored, key, &endpoint, error), 0);
-    assert_int_equal(endpoint.previous_secret.len + endpoint.client_key.len, 0);
+    assert_int_equal(endpoint.previous_secrets.len + endpoint.client_key.len, 0);
     webhook_endpoint_fini(&endpoint);
     static const uint8_t other[WEBHOOK_KEY_SIZE] = "another";
     assert_int_equal(webhook_endpoint_read(&stored, other, &endpoint, error), ERR_DENIED);

@@ -275,7 +275,7 @@ static void sign_standard(struct str secret, struct str signed_text, struct buf 
     buf_wipe(&key);
 }
 
-static void add_standard(struct str secret, struct str previous_secret, const char *id,
+static void add_standard(struct str secret, struct str previous_secrets, const char *id,
                          struct str body, int64_t now_wall, struct webhook_headers *headers)
 {
     struct buf text, signatures;
@@ -286,8 +286,8 @@ static void add_standard(struct str secret, struct str previous_secret, const ch
     buf_printf(&text, "%s.%s.", id, timestamp);
     buf_append_str(&text, body);
     sign_standard(secret, buf_view(&text), &signatures);
-    if (previous_secret.len > 0)
-        sign_standard(previous_secret, buf_view(&text), &signatures);
+    while (previous_secrets.len > 0 && str_split(&previous_secrets, ' ', &secret))
+        sign_standard(secret, buf_view(&text), &signatures);
     add_line(headers, "webhook-timestamp", str_from(timestamp));
     add_line(headers, "webhook-signature", buf_view(&signatures));
     buf_fini(&text);
@@ -315,7 +315,7 @@ static void add_xsolla(struct str secret, struct str body, struct webhook_header
 }
 
 void webhook_message_headers(enum webhook_preset preset, struct str secret,
-                             struct str previous_secret, const char *id, struct str body,
+                             struct str previous_secrets, const char *id, struct str body,
                              int64_t now_wall, struct webhook_headers *headers)
 {
     headers->count = 0;
@@ -325,5 +325,5 @@ void webhook_message_headers(enum webhook_preset preset, struct str secret,
     if (preset == WEBHOOK_XSOLLA)
         add_xsolla(secret, body, headers);
     else
-        add_standard(secret, previous_secret, id, body, now_wall, headers);
+        add_standard(secret, previous_secrets, id, body, now_wall, headers);
 }

@@ -36,11 +36,11 @@ struct webhook_headers {
 };
 
 /*
- * Content-Type, User-Agent and the preset's headers; both secrets sign while the previous one is
- * valid. The secret of the standard preset is base64 behind "whsec_", or plain bytes without it.
+ * Content-Type, User-Agent and the preset's headers. With the standard preset the previous secrets, a
+ * space between two, sign as well. The secret of the standard preset is base64 behind "whsec_", or plain bytes without it.
  */
 void webhook_message_headers(enum webhook_preset preset, struct str secret,
-                             struct str previous_secret, const char *id, struct str body,
+                             struct str previous_secrets, const char *id, struct str body,
                              int64_t now_wall, struct webhook_headers *headers);
 
 #endif

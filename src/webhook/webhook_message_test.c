@@ -207,6 +207,13 @@ static void test_standard_headers(void **state)
     assert_string_equal(both + strlen(VECTOR_SIGNATURE) + 1, VECTOR_SIGNATURE);
     assert_memory_not_equal(both, VECTOR_SIGNATURE, strlen(VECTOR_SIGNATURE));
 
+    sign("whsec_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA", "whsec_BBBB " VECTOR_SECRET " whsec_CCCC",
+         &headers);
+    both = line_of(&headers, "webhook-signature");
+    assert_int_equal(strlen(both), 4 * (strlen(VECTOR_SIGNATURE) + 1) - 1);
+    assert_memory_equal(both + 2 * (strlen(VECTOR_SIGNATURE) + 1), VECTOR_SIGNATURE " ",
+                        strlen(VECTOR_SIGNATURE) + 1);
+
     /* The vector's key as plain bytes. */
     sign(
         "\x31\xf2\x90\xf6\xbf\x06\x29\x8a\xab\x4f\x08\xd4\x3c\x3f\x08\x2c\xf6\x48\xa3\x62\xda"

@@ -211,7 +211,7 @@ static void send_request(struct webhook_sending *sending, struct str body)
     char *url = mem_strndup(endpoint->url.ptr, endpoint->url.len);
     webhook_message_id(store_identity(webhook->store)->epoch, sending->result.delivery_id, id);
     webhook_message_headers(endpoint->preset, endpoint->secret,
-                            has_previous ? endpoint->previous_secret : STR_LIT(""), id, body,
+                            has_previous ? endpoint->previous_secrets : STR_LIT(""), id, body,
                             now_wall, &headers);
     struct http_sender_request request = {
         .url = url,
