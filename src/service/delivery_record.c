@@ -30,8 +30,7 @@ struct record {
 struct replay {
     struct writer_job job;
     int64_t replay_id;
-    bool more;
-    void (*stepped)(void *argument, int error, bool more);
+    void (*stepped)(void *argument, int error);
     void *argument;
 };
 
@@ -201,12 +200,10 @@ static int run_replay(struct writer_job *job, struct writer_transaction *transac
 {
     struct replay *replay = CONTAINER_OF(job, struct replay, job);
     struct store_replay row;
-    replay->more = false;
     int rc = store_replay_step(transaction->connection, replay->replay_id, REPLAY_ROWS,
                                transaction->now_wall, &row);
     if (rc < 0)
         return unless_gone(rc);
-    replay->more = row.finished_at == 0;
     writer_poke(transaction, row.endpoint_id);
     return 0;
 }
@@ -214,12 +211,12 @@ static int run_replay(struct writer_job *job, struct writer_transaction *transac
 static void replay_done(struct writer_job *job)
 {
     struct replay *replay = CONTAINER_OF(job, struct replay, job);
-    replay->stepped(replay->argument, job->result, replay->more);
+    replay->stepped(replay->argument, job->result);
     mem_free(replay);
 }
 
 static void step_replay(void *context, int64_t replay_id,
-                        void (*stepped)(void *argument, int error, bool more), void *argument)
+                        void (*stepped)(void *argument, int error), void *argument)
 {
     struct replay *replay = mem_zalloc(sizeof(*replay));
     replay->replay_id = replay_id;

@@ -97,7 +97,7 @@ static void take_replay(void *argument, const struct store_replay *replay)
         found->next = *replay;
 }
 
-static void replay_stepped(void *argument, int error, bool more);
+static void replay_stepped(void *argument, int error);
 
 static void step_replay(struct webhook *webhook)
 {
@@ -113,16 +113,14 @@ static void step_replay(struct webhook *webhook)
     if (replay->replay_id == 0)
         return;
     webhook->replay_id = replay->replay_id;
-    webhook->replay_endpoint_id = replay->endpoint_id;
     webhook->replay_is_stepping = true;
     webhook->recorder->replay(webhook->recorder_context, replay->replay_id, replay_stepped,
                               webhook);
 }
 
-static void replay_stepped(void *argument, int error, bool more)
+static void replay_stepped(void *argument, int error)
 {
     struct webhook *webhook = argument;
-    (void)more;
     webhook->replay_is_stepping = false;
     if (webhook->phase != WEBHOOK_RUNNING)
         return;
@@ -130,8 +128,6 @@ static void replay_stepped(void *argument, int error, bool more)
         loop_timer_set(&webhook->replay_again, webhook_ask_again(webhook, 0));
         return;
     }
-    if (webhook->replay_endpoint_id != 0)
-        webhook_queue_poke(webhook, webhook->replay_endpoint_id);
     /* Whether this one or another goes on, the rows know. */
     step_replay(webhook);
 }

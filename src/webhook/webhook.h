@@ -56,9 +56,9 @@ struct webhook_recorder {
     /* ERR_NOT_FOUND is not tried again: there is no such delivery any more. */
     void (*record)(void *context, struct webhook_result *result,
                    void (*recorded)(struct webhook_result *result, int error));
-    /* One step of an open replay; the same way. `more` tells whether it goes on. */
-    void (*replay)(void *context, int64_t replay_id,
-                   void (*stepped)(void *argument, int error, bool more), void *argument);
+    /* One step of an open replay; the same way. It pokes the replay's endpoint. */
+    void (*replay)(void *context, int64_t replay_id, void (*stepped)(void *argument, int error),
+                   void *argument);
 };
 
 struct webhook_options {

@@ -275,9 +275,8 @@ struct recording {
 
 struct stepping {
     struct loop_message message;
-    void (*stepped)(void *argument, int error, bool more);
+    void (*stepped)(void *argument, int error);
     void *argument;
-    bool more;
 };
 
 static void give_back(struct loop_message *message)
@@ -342,12 +341,12 @@ static void record(void *context, struct webhook_result *result,
 static void give_step_back(struct loop_message *message)
 {
     struct stepping *stepping = CONTAINER_OF(message, struct stepping, message);
-    stepping->stepped(stepping->argument, 0, stepping->more);
+    stepping->stepped(stepping->argument, 0);
     mem_free(stepping);
 }
 
-static void replay(void *context, int64_t replay_id,
-                   void (*stepped)(void *argument, int error, bool more), void *argument)
+static void replay(void *context, int64_t replay_id, void (*stepped)(void *argument, int error),
+                   void *argument)
 {
     struct world *world = context;
     struct store_replay row;
@@ -356,8 +355,8 @@ static void replay(void *context, int64_t replay_id,
         .message = {.run = give_step_back}, .stepped = stepped, .argument = argument};
     begin(world);
     assert_int_equal(store_replay_step(world->writer, replay_id, 2, clock_wall_ms(), &row), 0);
-    stepping->more = row.finished_at == 0;
     commit(world);
+    webhook_poke(world->webhook, row.endpoint_id);
     pthread_mutex_lock(&world->lock);
     world->replay_steps++;
     pthread_mutex_unlock(&world->lock);

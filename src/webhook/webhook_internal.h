@@ -54,7 +54,6 @@ struct webhook {
     struct loop_timer list_again;
     bool replay_is_stepping;
     int64_t replay_id; /* the last one stepped */
-    int64_t replay_endpoint_id;
     struct loop_timer replay_again;
     struct loop_timer backlog_due;
     struct loop_timer drain_deadline;
