@@ -69,8 +69,7 @@ static void write_one(struct http_request *http, enum order_body_kind kind, int3
         return;
     struct order_input *input = &write->orders->inputs[0];
     enum api_error refusal = order_body_read(kind, http->body, &write->texts, input, error);
-    if (refusal == API_ERROR_NONE && kind == ORDER_BODY_PATCH &&
-        !read_if_match(http, &input->expected_seq)) {
+    if (refusal == API_ERROR_NONE && !read_if_match(http, &input->expected_seq)) {
         refusal = API_ERROR_INVALID_FIELD;
         snprintf(error, sizeof(error), "If-Match: expected one entity tag such as \"3\"");
     }

@@ -149,6 +149,12 @@ serverTest('conditions, idempotency, batches, lists', {}, async (server, t) => {
     assert.equal((await patch('"1"', { content: { is_free: true } })).json.seq, 2);
     assertError(await patch('"1"', { content: { is_free: false } }), 412, 9120);
     assert.equal((await patch('*', { status: 'paid' })).json.seq, 3);
+    const post = (tag, order_id) => project.request('POST', '/orders',
+      { user_external_id: 'u1', order_id, content: { is_free: false } }, { 'if-match': tag });
+    assertError(await post('"2"', 1), 412, 9120);
+    assertError(await post('"1"', 11), 412, 9120);
+    assertError(await post('3', 1), 422);
+    assert.equal((await post('"3"', 1)).json.seq, 4);
   });
 
   await step(t, server, 'the same key and body get the stored answer, another body is refused', async () => {
