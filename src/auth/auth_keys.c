@@ -31,6 +31,7 @@
 enum {
     FETCH_TIMEOUT = 10 * CLOCK_SECOND,
     FILES_KEPT_DAYS = 30,
+    PROJECTS_AT_ONCE = 100, /* of a listing */
 };
 
 struct auth_keys {
@@ -480,10 +481,51 @@ static void stop(struct loop_message *message)
     loop_stop(CONTAINER_OF(message, struct auth_keys, stop_message)->loop);
 }
 
+struct listing {
+    struct auth_keys *keys;
+    int32_t last;
+    int count;
+};
+
+static void begin_project(void *argument, const struct store_project *project)
+{
+    struct listing *listing = argument;
+    struct auth_settings settings;
+    listing->last = project->project_id;
+    listing->count++;
+    if (auth_settings_read_stored(project->settings, &settings) < 0)
+        return;
+    for (size_t i = 0; i < settings.verifier_count; i++) {
+        const struct auth_verifier *verifier = &settings.verifiers[i];
+        struct auth_keys_source source =
+            auth_keys_source_of(project->project_id, &settings, verifier);
+        struct auth_keys_set *set =
+            verifier->url.len > 0 ? auth_keys_hold(listing->keys, &source) : NULL;
+        auth_keys_release(&set);
+    }
+    auth_settings_fini(&settings);
+}
+
+/*
+ * All that projects name, before anybody asks: the first token to come must not be looked at by a file that is
+ * weeks old.
+ */
+static void begin_all(struct auth_keys *keys)
+{
+    struct listing listing = {.keys = keys, .count = PROJECTS_AT_ONCE};
+    while (keys->reader != NULL && listing.count == PROJECTS_AT_ONCE) {
+        listing.count = 0;
+        if (store_project_list(keys->reader, listing.last, PROJECTS_AT_ONCE, begin_project,
+                               &listing) < 0)
+            return;
+    }
+}
+
 static void *run_thread(void *argument)
 {
     struct auth_keys *keys = argument;
     auth_keys_file_clear(keys->directory, loop_wall(keys->loop) - FILES_KEPT_DAYS * CLOCK_DAY);
+    begin_all(keys);
     loop_run(keys->loop);
     return NULL;
 }

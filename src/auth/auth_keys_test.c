@@ -234,6 +234,16 @@ static void a_worker_parses_them_once(void **state)
     auth_keys_stop(&keys);
 }
 
+static struct store *open_store(struct store_connection **writer)
+{
+    static const struct store_options options = {.directory = directory};
+    char error[STORE_ERROR_SIZE];
+    struct store *store;
+    assert_int_equal(store_open(&store_memory, &options, &store, error), 0);
+    assert_int_equal(store_connect(store, STORE_WRITER, writer), 0);
+    return store;
+}
+
 static void put_project(struct store_connection *writer, int32_t project_id, const char *url)
 {
     char settings[300] = "{}";
@@ -248,11 +258,39 @@ static void put_project(struct store_connection *writer, int32_t project_id, con
     assert_int_equal(store_commit(writer), 0);
 }
 
+static void await_requests(int count)
+{
+    int64_t deadline = clock_mono_ms() + PATIENCE;
+    while (receiver_counts(receiver).requests < count) {
+        assert_true(clock_mono_ms() < deadline);
+        usleep(1000);
+    }
+}
+
 static void fetch_again(struct auth_keys_set *set)
 {
     int64_t before = auth_keys_fetched_at(set);
     auth_keys_ask(set);
     await_later_fetch(set, before);
+}
+
+/* Also of projects that no token is shown for. */
+static void all_are_fetched_from_the_start(void **state)
+{
+    enum { PROJECTS = 120 };
+    char url[60];
+    struct store_connection *writer;
+    struct store *store = open_store(&writer);
+    (void)state;
+    source_of(0, "/one", url);
+    for (int32_t project_id = 1; project_id <= PROJECTS; project_id++)
+        put_project(writer, project_id, url);
+    receiver_reset_counts(receiver);
+    struct auth_keys *keys = auth_keys_start(directory, INTERVAL, store);
+    await_requests(PROJECTS);
+    auth_keys_stop(&keys);
+    store_disconnect(&writer);
+    store_close(&store);
 }
 
 /*
@@ -262,13 +300,9 @@ static void fetch_again(struct auth_keys_set *set)
 static void what_no_project_names_is_not_fetched(void **state)
 {
     char url[60];
-    char error[STORE_ERROR_SIZE];
-    struct store *store;
     struct store_connection *writer;
-    const struct store_options options = {.directory = directory};
+    struct store *store = open_store(&writer);
     (void)state;
-    assert_int_equal(store_open(&store_memory, &options, &store, error), 0);
-    assert_int_equal(store_connect(store, STORE_WRITER, &writer), 0);
     struct auth_keys *keys = auth_keys_start(directory, 2, store);
     struct auth_keys_source source = source_of(5, "/one", url);
     struct auth_keys_source other_source = source_of(6, "/one", url);
@@ -369,14 +403,10 @@ static void what_is_no_key_set_is_not_kept(void **state)
     struct auth_keys *keys = auth_keys_start(directory, INTERVAL, NULL);
     struct auth_keys_source source = source_of(1, "/none", url);
     int requests = receiver_counts(receiver).requests;
-    int64_t deadline = clock_mono_ms() + PATIENCE;
     int files = each_file(check_file);
     struct auth_keys_set *set = auth_keys_hold(keys, &source);
     (void)state;
-    while (receiver_counts(receiver).requests == requests) {
-        assert_true(clock_mono_ms() < deadline);
-        usleep(1000);
-    }
+    await_requests(requests + 1);
     auth_keys_release(&set);
     auth_keys_stop(&keys);
     assert_int_equal(each_file(check_file), files);
@@ -388,6 +418,7 @@ int main(void)
         cmocka_unit_test(each_project_has_its_own),
         cmocka_unit_test(workers_that_come_at_once_share_it),
         cmocka_unit_test(a_worker_parses_them_once),
+        cmocka_unit_test(all_are_fetched_from_the_start),
         cmocka_unit_test(what_no_project_names_is_not_fetched),
         cmocka_unit_test(a_fetch_in_between_refuses_nothing),
         cmocka_unit_test(what_is_no_key_set_is_not_kept),
