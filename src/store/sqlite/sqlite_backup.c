@@ -104,6 +104,9 @@ static int finish_copy(const char *temporary, char error[STORE_ERROR_SIZE])
     int code = sqlite_open(temporary, STORE_WRITER, &db);
     if (code == SQLITE_OK)
         code = sqlite_schema_new_epoch(db);
+    /* What closing fails to bring from the copy's log into the copy nobody would hear of. */
+    if (code == SQLITE_OK)
+        code = sqlite3_wal_checkpoint_v2(db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
     if (code != SQLITE_OK)
         result = sqlite_store_refuse(error, sqlite_error(db), "the backup failed (%s): %s",
                                      sqlite3_errmsg(db), temporary);
@@ -161,7 +164,7 @@ int sqlite_backup(const char *directory, const char *destination, char error[STO
     } else {
         result = backup_to(source, destination, &copy, error);
         if (result)
-            unlink(copy.path);
+            sqlite_store_remove(copy.path);
         close(copy.fd);
     }
     sqlite3_free(source);

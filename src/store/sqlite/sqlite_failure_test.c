@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "store/sqlite/sqlite_internal.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -138,8 +139,12 @@ static void full_database(void **state)
     assert_goes_on(f, id);
 }
 
-/* A VFS that is the system's but for syncing: of files opened with one of the `sync_fails` flags. */
+/*
+ * A VFS that is the system's but for syncing: of files opened with one of the `sync_fails` flags, and of
+ * databases after the first `sync_spares` times.
+ */
 static _Atomic int sync_fails;
+static _Atomic int sync_spares;
 static struct {
     int flag;
     const sqlite3_io_methods *real;
@@ -149,8 +154,9 @@ static struct {
 static int sync_or_fail(sqlite3_file *file, int flags)
 {
     size_t kind = file->pMethods == &kinds[0].wrapped ? 0 : 1;
-    return atomic_load(&sync_fails) & kinds[kind].flag ? SQLITE_IOERR_FSYNC
-                                                       : kinds[kind].real->xSync(file, flags);
+    bool fails = atomic_load(&sync_fails) & kinds[kind].flag &&
+                 (kind == 0 || atomic_fetch_sub(&sync_spares, 1) <= 0);
+    return fails ? SQLITE_IOERR_FSYNC : kinds[kind].real->xSync(file, flags);
 }
 
 static int open_wrapped(sqlite3_vfs *vfs, const char *name, sqlite3_file *file, int flags,
@@ -216,6 +222,7 @@ static void failing_checkpoint(void **state)
     use_wrapped(f, &vfs);
     int fd = begin_log();
     int32_t id = 1;
+    atomic_store(&sync_spares, 0);
     atomic_store(&sync_fails, SQLITE_OPEN_MAIN_DB);
     while (store_begin(f->writer) == 0) {
         for (int i = 0; i < 50; i++)
@@ -525,6 +532,54 @@ static void backup_to_a_failing_disk(void **state)
     assert_int_equal(unlink(copy), 0);
 }
 
+static int count_copies(struct fixture *f)
+{
+    int count = 0;
+    DIR *directory = opendir(f->directory);
+    assert_non_null(directory);
+    for (struct dirent *entry; (entry = readdir(directory)) != NULL;)
+        count += strncmp(entry->d_name, "copy", 4) == 0;
+    closedir(directory);
+    return count;
+}
+
+static bool has_own_epoch(struct fixture *f, const char *copy)
+{
+    sqlite3 *db;
+    int64_t same = 1;
+    char *query = sqlite3_mprintf("SELECT CAST(value AS TEXT) = %Q FROM meta WHERE key = 'epoch'",
+                                  store_identity(f->store)->epoch);
+    assert_int_equal(sqlite3_open_v2(copy, &db, SQLITE_OPEN_READONLY, NULL), SQLITE_OK);
+    assert_int_equal(sqlite_schema_query(db, query, &same), SQLITE_OK);
+    sqlite3_close(db);
+    sqlite3_free(query);
+    return same == 0;
+}
+
+/* Whichever sync of the copy fails: it is whole, or there is nothing. */
+static void backup_is_synced(void **state)
+{
+    struct fixture *f = *state;
+    sqlite3_vfs vfs;
+    char error[STORE_ERROR_SIZE];
+    char copy[sizeof(f->directory) + 8];
+    int result = ERR_IO;
+    int failures = 0;
+    use_wrapped(f, &vfs);
+    snprintf(copy, sizeof(copy), "%s/copy", f->directory);
+    atomic_store(&sync_fails, SQLITE_OPEN_MAIN_DB);
+    for (; result != 0 && failures < 10; failures += result != 0) {
+        atomic_store(&sync_spares, failures);
+        result = store_backup(f->driver, f->directory, copy, error);
+        assert_int_equal(count_copies(f), result == 0);
+    }
+    atomic_store(&sync_fails, 0);
+    assert_in_range(failures, 2, 9);
+    assert_true(has_own_epoch(f, copy));
+    assert_int_equal(unlink(copy), 0);
+    use_real(f, &vfs);
+}
+
 /* What is read holds the log until store_end_reading, and not longer. */
 static void shared_reading_ends(void **state)
 {
@@ -554,6 +609,7 @@ int main(void)
         ON(sqlite, readers_beside_the_writer),
         ON(sqlite, backup_beside_the_writer),
         ON(sqlite, backup_to_a_failing_disk),
+        ON(sqlite, backup_is_synced),
         ON(sqlite, shared_reading_ends),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

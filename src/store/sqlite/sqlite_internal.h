@@ -91,6 +91,8 @@ struct sqlite_value {
 void sqlite_store_prepare(void);
 /* Makes a file and its name durable. 0 or -1 with errno. */
 NODISCARD int sqlite_store_sync(const char *path);
+/* Removes a database and what SQLite has put beside it. */
+void sqlite_store_remove(const char *path);
 /* Writes a sentence and gives back `result`. */
 int sqlite_store_refuse(char error[STORE_ERROR_SIZE], int result, const char *format, ...)
     PRINTF_LIKE(3, 4);

@@ -194,19 +194,6 @@ enum { CHECK_WHOLE_SIZE = 16 * 1024 * 1024 };
 
 enum { WAL_HEADER_SIZE = 32, WAL_FRAME_HEADER_SIZE = 24 };
 
-/* What SQLite puts beside a database of this name. */
-static const char *const suffixes[] = {"", "-wal", "-shm", "-journal"};
-
-static void remove_all(const char *path)
-{
-    for (size_t i = 0; i < ARRAY_LENGTH(suffixes); i++) {
-        char *name = sqlite3_mprintf("%s%s", path, suffixes[i]);
-        if (name)
-            unlink(name);
-        sqlite3_free(name);
-    }
-}
-
 static int64_t file_size(const char *path, const char *suffix)
 {
     struct stat status;
@@ -340,7 +327,7 @@ int sqlite_schema_create(const char *path, char error[STORE_ERROR_SIZE])
     char *temporary = sqlite3_mprintf("%s.new", path);
     if (!temporary)
         return ERR_IO;
-    remove_all(temporary);
+    sqlite_store_remove(temporary);
     int result = 0;
     int fd = open(temporary, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     if (fd < 0) {
@@ -355,7 +342,7 @@ int sqlite_schema_create(const char *path, char error[STORE_ERROR_SIZE])
         result = refuse_errno(error, path);
 out:
     if (result)
-        remove_all(temporary);
+        sqlite_store_remove(temporary);
     sqlite3_free(temporary);
     return result;
 }

@@ -64,6 +64,17 @@ int sqlite_store_sync(const char *path)
     return result;
 }
 
+void sqlite_store_remove(const char *path)
+{
+    static const char *const suffixes[] = {"", "-wal", "-shm", "-journal"};
+    for (size_t i = 0; i < ARRAY_LENGTH(suffixes); i++) {
+        char *name = sqlite3_mprintf("%s%s", path, suffixes[i]);
+        if (name)
+            unlink(name);
+        sqlite3_free(name);
+    }
+}
+
 static char *path_in(const char *directory, const char *name)
 {
     size_t size = strlen(directory) + strlen(name) + 2;
