@@ -75,9 +75,28 @@ static void test_own_keys(void **state)
     rmdir(directory);
 }
 
+/* Nobody writes to it, ever. */
+static void test_a_pipe_is_not_waited_for(void **state)
+{
+    char directory[] = "/tmp/orderwire-key-XXXXXX";
+    char path[64];
+    char key[ADMIN_KEY_SIZE];
+    char error[ADMIN_KEY_ERROR_SIZE];
+    (void)state;
+    assert_non_null(mkdtemp(directory));
+    snprintf(path, sizeof(path), "%s/admin.key", directory);
+    assert_int_equal(mkfifo(path, 0600), 0);
+    alarm(5);
+    assert_int_equal(admin_key_read_or_make(directory, key, error), ERR_INVALID);
+    alarm(0);
+    unlink(path);
+    rmdir(directory);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_made_once_and_kept),
-                                       cmocka_unit_test(test_own_keys)};
+                                       cmocka_unit_test(test_own_keys),
+                                       cmocka_unit_test(test_a_pipe_is_not_waited_for)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

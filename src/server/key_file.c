@@ -45,7 +45,8 @@ int key_file_read(const char *directory, const char *name, void *bytes, size_t m
 {
     char path[PATH_SIZE];
     snprintf(path, sizeof(path), "%s/%s", directory, name);
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    /* Not blocking: whatever stands there under this name is not waited for. */
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (fd < 0)
         return fail(error, path, errno);
     int result = read_private(fd, path, bytes, max, length, error);
