@@ -224,6 +224,12 @@ static int append_events(struct step *step, const struct order_effects *effects,
     return rc;
 }
 
+/* Offsets are 32 bits wide at the clients too. */
+static bool is_full(const struct store_user *user, const struct order_effects *effects)
+{
+    return user->top > INT32_MAX - (int32_t)effects->event_count;
+}
+
 static int store_effects(struct step *step, const struct order_effects *effects)
 {
     struct store_user user;
@@ -231,6 +237,11 @@ static int store_effects(struct step *step, const struct order_effects *effects)
     int rc = find_user(step, &user);
     if (rc < 0)
         return rc;
+    if (is_full(&user, effects)) {
+        *step->answer = (struct order_answer){.error = API_ERROR_STREAM_USED_UP,
+                                              .order_id = step->input->order_id};
+        return 0;
+    }
     step->order.user_id = user.user_id;
     rc = put_order(step, effects);
     return rc < 0 ? rc : append_events(step, effects, user.top);

@@ -304,6 +304,37 @@ static void an_order_changed_too_often_still_takes_a_status(void **state)
     assert_int_equal(write_one(world, &input, false).seq, LIMIT_ORDER_EVENTS + 1);
 }
 
+/* As if the user's stream had come so far. */
+static void set_top(struct world *world, int32_t order_id, int32_t top)
+{
+    struct store_connection *connection;
+    struct store_order order;
+    struct store_event event = {.seq = LIMIT_ORDER_EVENTS, .offset = top};
+    assert_int_equal(store_connect(world->fixture.service.store, STORE_WRITER, &connection), 0);
+    assert_int_equal(store_order_get(connection, PROJECT, order_id, &order), 0);
+    assert_int_equal(store_event_append(connection, &order, &event), 0);
+    store_disconnect(&connection);
+}
+
+static void a_full_stream_takes_no_more(void **state)
+{
+    struct world *world = *state;
+    struct order_input input = input_of(1, "u1", ORDER_NEW);
+    assert_true(write_one(world, &input, false).created);
+    set_top(world, 1, INT32_MAX - 1);
+    input = input_of(1, "u1", ORDER_DONE);
+    assert_int_equal(write_one(world, &input, false).error, API_ERROR_STREAM_USED_UP);
+    input = input_of(2, "u1", ORDER_PAID);
+    assert_int_equal(write_one(world, &input, false).error, API_ERROR_STREAM_USED_UP);
+    input = input_of(1, "u1", ORDER_PAID);
+    assert_int_equal(write_one(world, &input, false).seq, 2);
+    assert_int_equal(world->heard[world->heard_count - 1].offset, INT32_MAX);
+    input = input_of(1, "u1", ORDER_DONE);
+    assert_int_equal(write_one(world, &input, false).error, API_ERROR_STREAM_USED_UP);
+    input = input_of(2, "u2", ORDER_PAID);
+    assert_true(write_one(world, &input, false).created);
+}
+
 static void a_repeated_key_replays_the_answer(void **state)
 {
     struct world *world = *state;
@@ -418,6 +449,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_batch_keeps_its_order_and_its_bad_lines, setup, teardown),
         cmocka_unit_test_setup_teardown(an_order_changed_too_often_still_takes_a_status, setup,
                                         teardown),
+        cmocka_unit_test_setup_teardown(a_full_stream_takes_no_more, setup, teardown),
         cmocka_unit_test_setup_teardown(a_repeated_key_replays_the_answer, setup, teardown),
         cmocka_unit_test_setup_teardown(an_expired_key_is_free_again, setup, teardown),
         cmocka_unit_test_setup_teardown(a_refusal_is_not_kept, setup, teardown),
