@@ -147,9 +147,22 @@ fail:
     return result;
 }
 
+/*
+ * Who closes a database last brings its log into it, unless it was a reader. A log that was left would
+ * be missed where the file alone is copied, and be taken for that of a backup put in its place.
+ */
+static void empty_log(const struct sqlite_store *s)
+{
+    sqlite3 *db = NULL;
+    if (sqlite_log_rewrite(s->path) == 0)
+        (void)!sqlite_open(s->path, STORE_WRITER, &db);
+    sqlite3_close(db);
+}
+
 static void sqlite_store_close(struct store *store)
 {
     struct sqlite_store *s = (struct sqlite_store *)store;
+    empty_log(s);
     close(s->lock);
     mem_free(s->path);
     mem_wipe(s, sizeof(*s));

@@ -81,6 +81,20 @@ static void reopening_keeps_everything(void **state)
     assert_str(order.user_external_id, "u1");
 }
 
+/* Also when a reader goes last, who may not write to it. */
+static void after_closing_all_is_in_one_file(void **state)
+{
+    struct fixture *f = *state;
+    struct store_order order;
+    add_order(f, 5, add_user(f, "u1"), ORDER_PAID);
+    store_disconnect(&f->writer);
+    store_disconnect(&f->reader);
+    store_close(&f->store);
+    assert_int_not_equal(access(path_of(f, SQLITE_STORE_FILE "-wal"), F_OK), 0);
+    open_fixture(f);
+    assert_int_equal(store_order_get(f->reader, PROJECT, 5, &order), 0);
+}
+
 static void files_are_private(void **state)
 {
     static const char *const names[] = {"lock", "orderwire.db", "orderwire.db-wal",
@@ -411,6 +425,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         ON(sqlite, reopening_keeps_everything),
+        ON(sqlite, after_closing_all_is_in_one_file),
         ON(sqlite, files_are_private),
         ON(sqlite, the_cache_is_as_large_as_told),
         ON(sqlite, second_server_is_refused),
