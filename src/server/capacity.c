@@ -19,8 +19,9 @@
 #define TLS_CONNECTION (52 * KIB)
 /* What wslay holds while a message comes in. */
 #define FRAME_READER (6 * KIB)
-/* SQLite's page caches (store/sqlite/sqlite_connection.c). */
+/* SQLite's page caches (store/sqlite/sqlite_connection.c): workers read, and the threads of webhooks and of key sets. */
 #define READER_CACHE (4 * MIB)
+#define OTHER_READERS 2
 /* What one commit may bring at most: the bytes that wait for the store thread are all small lines. */
 #define GROUP_EVENTS                                                                               \
     ((int64_t)(LIMIT_WRITER_BYTES / (sizeof(struct order_input) + sizeof(struct order_answer))) *  \
@@ -67,7 +68,7 @@ int64_t capacity_of(const struct config *config, int workers,
         {"rates of addresses and users", LIMIT_QUOTA_RATES, 16},
         {"tokens that were accepted", workers, (int64_t)auth_accepted_size()},
         {"the store thread's page cache", 1, config->store.cache_bytes},
-        {"the workers' page caches", workers, READER_CACHE},
+        {"the page caches of who reads", workers + OTHER_READERS, READER_CACHE},
     };
     int64_t sum = 0;
     memcpy(rows, all, sizeof(all));
