@@ -225,8 +225,6 @@ static int check_times(const struct jwt *jwt, int64_t now_wall, struct auth_acce
         return refuse(refusal, STAGE_SIGNED, "iat is in the future or no time");
     acceptance->from = clock_later(begins_at, user->issued_at);
     acceptance->until = user->expires_at;
-    /* Whoever made it has a clock that is ahead: a revocation from now on is of it too. */
-    user->issued_at = clock_earlier(user->issued_at, now_wall);
     return user->expires_at > now_wall ? 0 : refuse(refusal, STAGE_EXPIRED, "expired");
 }
 
@@ -341,6 +339,9 @@ int auth_user(struct auth *auth, int32_t project_id, struct str token, int64_t n
         snprintf(refusal.reason, sizeof(refusal.reason), "no such project");
     else if (rc == 0)
         rc = check_token(auth, project, token, now_wall, user, &refusal);
+    /* Whoever made it has a clock that is ahead: a revocation from now on ends what it opens now. */
+    if (rc == 0)
+        user->issued_at = clock_earlier(user->issued_at, now_wall);
     if (rc == 0)
         rc = check_revoked(auth, project, user, &refusal);
     if (rc == ERR_DENIED || rc == ERR_EXPIRED || rc == ERR_BUSY || rc == ERR_NOT_FOUND)
