@@ -49,7 +49,7 @@ struct store_options {
 #define STORE_EPOCH_LENGTH 8
 #define STORE_TOKEN_KEY_SIZE 32
 
-/* Drawn at random when the data directory is made, and kept as long as it lives. */
+/* Drawn at random when the data directory is made, the epoch also when a backup is put in place. */
 struct store_identity {
     char epoch[STORE_EPOCH_LENGTH + 1];      /* letters; the epoch of every stream */
     uint8_t token_key[STORE_TOKEN_KEY_SIZE]; /* signs payment tokens */
@@ -287,8 +287,8 @@ NODISCARD int store_prune(struct store_connection *writer, int64_t now_wall, int
                           int *deleted);
 
 /*
- * Copies the database of a directory, in use or not, to a new file as of one moment. The copy has
- * an epoch of its own: what clients saw after that moment is not in it.
+ * Copies the database of a directory, in use or not, to a new file as of one moment. Each time that
+ * it is put in place it gets another epoch: what clients saw after that moment is not in it.
  * ERR_EXISTS when the file is there already, ERR_NOT_FOUND when there is no database; each failure with a sentence in `error`.
  */
 NODISCARD int store_backup(const struct store_driver *driver, const char *directory,

@@ -93,9 +93,9 @@ static int copy_database(const char *source, struct copy *copy, char error[STORE
 }
 
 /*
- * A copy comes without write-ahead logging; with it, it can be put in place as it is. The streams
- * of a copy that is put in place part from those which clients have seen since, so a client's
- * position in those must not be taken for one in these.
+ * A copy comes without write-ahead logging; with it, it can be put in place as it is. Each time that it
+ * is, its streams part from those which clients have seen since, so a client's position in those must
+ * not be taken for one in these: the epoch is drawn then.
  */
 static int finish_copy(const char *temporary, char error[STORE_ERROR_SIZE])
 {
@@ -103,7 +103,7 @@ static int finish_copy(const char *temporary, char error[STORE_ERROR_SIZE])
     int result = 0;
     int code = sqlite_open(temporary, STORE_WRITER, &db);
     if (code == SQLITE_OK)
-        code = sqlite_schema_new_epoch(db);
+        code = sqlite_schema_forget_epoch(db);
     /* What closing fails to bring from the copy's log into the copy nobody would hear of. */
     if (code == SQLITE_OK)
         code = sqlite3_wal_checkpoint_v2(db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);

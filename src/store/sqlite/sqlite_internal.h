@@ -150,11 +150,11 @@ NODISCARD int sqlite_log_copy_again(sqlite3 *db);
 NODISCARD int sqlite_schema_create(const char *path, char error[STORE_ERROR_SIZE]);
 /* Whether the file is a whole database of ours; it is not changed. */
 NODISCARD int sqlite_schema_check(const char *path, char error[STORE_ERROR_SIZE]);
-/* Brings an older schema up to date, and reads the identity. */
+/* Brings an older schema up to date, and reads the identity; a restored backup gets an epoch. */
 NODISCARD int sqlite_schema_upgrade(const char *path, struct store_identity *identity,
                                     char error[STORE_ERROR_SIZE]);
-/* Draws another epoch for all streams. Gives SQLite's code. */
-NODISCARD int sqlite_schema_new_epoch(sqlite3 *db);
+/* Leaves it to the next opening to draw an epoch. Gives SQLite's code. */
+NODISCARD int sqlite_schema_forget_epoch(sqlite3 *db);
 /* The first value of a query on a database that need not be ours. Gives SQLite's code. */
 NODISCARD int sqlite_schema_query(sqlite3 *db, const char *sql, int64_t *value);
 

@@ -261,7 +261,7 @@ static int put_meta(sqlite3 *db, const char *key, const void *value, size_t leng
     return sqlite3_finalize(statement);
 }
 
-/* ERR_CORRUPT when it is not there or of another length. */
+/* ERR_NOT_FOUND when it is not there, ERR_CORRUPT when it is of another length. */
 static int get_meta(sqlite3 *db, const char *key, void *value, size_t length)
 {
     sqlite3_stmt *statement;
@@ -269,22 +269,31 @@ static int get_meta(sqlite3 *db, const char *key, void *value, size_t length)
         SQLITE_OK)
         return sqlite_error(db);
     sqlite3_bind_text(statement, 1, key, -1, SQLITE_STATIC);
-    int result = ERR_CORRUPT;
-    if (sqlite3_step(statement) == SQLITE_ROW &&
-        (size_t)sqlite3_column_bytes(statement, 0) == length) {
+    int result = sqlite3_step(statement) == SQLITE_ROW ? ERR_CORRUPT : ERR_NOT_FOUND;
+    if (result == ERR_CORRUPT && (size_t)sqlite3_column_bytes(statement, 0) == length) {
         memcpy(value, sqlite3_column_blob(statement, 0), length);
         result = 0;
     }
     return sqlite3_finalize(statement) == SQLITE_OK ? result : sqlite_error(db);
 }
 
-int sqlite_schema_new_epoch(sqlite3 *db)
+int sqlite_schema_forget_epoch(sqlite3 *db)
 {
-    struct store_identity identity;
-    store_identity_draw(&identity);
-    int code = put_meta(db, "epoch", identity.epoch, STORE_EPOCH_LENGTH);
-    mem_wipe(&identity, sizeof(identity));
-    return code;
+    return execute(db, "DELETE FROM meta WHERE key = 'epoch'");
+}
+
+/* A database without an epoch is a backup that was put in place. */
+static int read_epoch(sqlite3 *db, char epoch[STORE_EPOCH_LENGTH + 1])
+{
+    struct store_identity fresh;
+    epoch[STORE_EPOCH_LENGTH] = '\0';
+    int result = get_meta(db, "epoch", epoch, STORE_EPOCH_LENGTH);
+    if (result != ERR_NOT_FOUND)
+        return result;
+    store_identity_draw(&fresh);
+    memcpy(epoch, fresh.epoch, STORE_EPOCH_LENGTH);
+    mem_wipe(&fresh, sizeof(fresh));
+    return put_meta(db, "epoch", epoch, STORE_EPOCH_LENGTH) == SQLITE_OK ? 0 : sqlite_error(db);
 }
 
 /* The file is there already, empty. */
@@ -438,8 +447,7 @@ int sqlite_schema_upgrade(const char *path, struct store_identity *identity,
         result = refuse_failed(error, db, path);
         goto out;
     }
-    identity->epoch[STORE_EPOCH_LENGTH] = '\0';
-    result = get_meta(db, "epoch", identity->epoch, STORE_EPOCH_LENGTH);
+    result = read_epoch(db, identity->epoch);
     if (result == 0)
         result = get_meta(db, "token_key", identity->token_key, STORE_TOKEN_KEY_SIZE);
     if (result)

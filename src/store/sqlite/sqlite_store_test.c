@@ -393,6 +393,31 @@ static void backup_has_everything_and_overwrites_nothing(void **state)
     mem_free(copy);
 }
 
+/* What clients saw after the first time is not there after the second. */
+static void each_restore_has_an_epoch_of_its_own(void **state)
+{
+    struct fixture *f = *state;
+    char error[STORE_ERROR_SIZE];
+    char epochs[3][STORE_EPOCH_LENGTH + 1];
+    char *copy = backup_path(f);
+    assert_int_equal(store_backup(f->driver, f->directory, copy, error), 0);
+    struct bytes bytes = read_bytes(copy);
+    for (size_t i = 0; i < ARRAY_LENGTH(epochs); i++) {
+        memcpy(epochs[i], store_identity(f->store)->epoch, sizeof(epochs[i]));
+        close_fixture(f);
+        open_fixture(f);
+        assert_string_equal(epochs[i], store_identity(f->store)->epoch);
+        close_fixture(f);
+        write_bytes(path_of(f, SQLITE_STORE_FILE), bytes.ptr, bytes.len);
+        open_fixture(f);
+    }
+    assert_int_equal(strlen(epochs[1]), STORE_EPOCH_LENGTH);
+    assert_string_not_equal(epochs[0], epochs[1]);
+    assert_string_not_equal(epochs[1], epochs[2]);
+    mem_free(bytes.ptr);
+    mem_free(copy);
+}
+
 static void backup_of_nothing_leaves_nothing(void **state)
 {
     struct fixture *f = *state;
@@ -439,6 +464,7 @@ int main(void)
         ON(sqlite, unfinished_creation_begins_again),
         ON(sqlite, every_statement_uses_an_index),
         ON(sqlite, backup_has_everything_and_overwrites_nothing),
+        ON(sqlite, each_restore_has_an_epoch_of_its_own),
         ON(sqlite, backup_of_nothing_leaves_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
