@@ -20,6 +20,7 @@
 #define ALL_BITS 07777
 #define BITS_OF_OTHERS (S_IRWXG | S_IRWXO)
 #define ADVICE ": use `chown -R`, or run as that user"
+#define ADVICE_OF_OWN ": use `chmod -R u+rwX`"
 
 /* What the server makes in its directory; the first tells that it is one. */
 static const char *const names[] = {"orderwire.db", "orderwire.db-wal", "orderwire.db-shm", "lock",
@@ -51,6 +52,8 @@ static bool explain(const char *path, const char *advice, char *blame)
     if (faccessat(AT_FDCWD, path, R_OK | W_OK, AT_EACCESS) == 0 || errno != EACCES ||
         stat(path, &status) != 0)
         return false;
+    if (status.st_uid == geteuid())
+        advice = ADVICE_OF_OWN;
     snprintf(blame, PRIVATE_PATH_ERROR_SIZE,
              "; %.80s belongs to uid %u (mode %04o), and this is uid %u%s", path, status.st_uid,
              status.st_mode & ALL_BITS, geteuid(), advice);

@@ -131,6 +131,7 @@ static void test_blame(void **state)
         assert_int_equal(chmod(path, 0700), 0);
         assert_non_null(strstr(blame, rows[i].blame));
         assert_int_equal(strstr(blame, this) != NULL, rows[i].blame[0] != '\0');
+        assert_int_equal(strstr(blame, "use `chmod -R u+rwX`") != NULL, rows[i].blame[0] != '\0');
     }
     unlink(file);
     rmdir(path);
