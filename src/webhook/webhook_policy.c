@@ -10,7 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { JITTER_PERCENT = 20, RETRY_AFTER_MAX_DIGITS = 9 };
+enum { JITTER_PERCENT = 20 };
 
 static const int64_t standard_schedule[] = {
     5 * CLOCK_SECOND, 5 * CLOCK_MINUTE, 30 * CLOCK_MINUTE, 2 * CLOCK_HOUR,  5 * CLOCK_HOUR,
@@ -91,7 +91,7 @@ static bool read_date(struct str text, int64_t *wall_ms)
 static bool read_retry_after(struct str text, int64_t now_wall, int64_t *wait)
 {
     int64_t value;
-    if (text.len <= RETRY_AFTER_MAX_DIGITS && str_to_int64(text, 0, INT32_MAX, &value)) {
+    if (str_to_int64(text, 0, INT64_MAX / CLOCK_SECOND, &value)) {
         *wait = value * CLOCK_SECOND;
         return true;
     }

@@ -118,6 +118,8 @@ static void test_waits(void **state)
         {429, 0, "999999999", CLOCK_DAY},
         {429, 2, "30", 2 * CLOCK_DAY},
         {429, 0, "-5", 10 * CLOCK_SECOND},
+        {503, 0, "31536000000", CLOCK_DAY},
+        {503, 0, "9223372036854775", CLOCK_DAY},
         {429, 0, "99999999999999999999", 10 * CLOCK_SECOND},
         {429, 0, "soon", 10 * CLOCK_SECOND},
         {429, 0, "Sun, 06 Nov 1994 08:49:37 GMT", 30 * CLOCK_SECOND},
