@@ -169,15 +169,9 @@ void webhook_policy_decide(const struct webhook_endpoint *endpoint,
 }
 
 int64_t webhook_policy_held_until(const struct webhook_endpoint *endpoint,
-                                  const struct store_delivery *delivery)
+                                  const struct store_delivery *delivery, int64_t behind)
 {
     bool is_new = delivery->attempts == 0 && delivery->step != STORE_STEP_BY_HAND;
     int64_t since = is_new ? delivery->created_at : delivery->next_at;
-    return endpoint->max_age > 0 ? since + endpoint->max_age : INT64_MAX;
-}
-
-bool webhook_policy_is_too_old(const struct webhook_endpoint *endpoint,
-                               const struct store_delivery *delivery, int64_t now_wall)
-{
-    return webhook_policy_held_until(endpoint, delivery) <= now_wall;
+    return endpoint->max_age > 0 ? since + behind + endpoint->max_age : INT64_MAX;
 }

@@ -50,14 +50,13 @@ void webhook_policy_decide(const struct webhook_endpoint *endpoint,
                            uint32_t random, struct webhook_decision *decision);
 
 /*
- * Whether a delivery that is due was held longer than the endpoint's max_age: counted from its
- * creation, or once it was tried or asked for by hand from when it became due again.
+ * When a delivery will have been held longer than the endpoint's max_age: counted from its
+ * creation, or once it was tried or asked for by hand from when it became due again. INT64_MAX:
+ * never. `behind` is by how much the clock that stamps rows is behind the one that deliveries wait
+ * for.
  */
-bool webhook_policy_is_too_old(const struct webhook_endpoint *endpoint,
-                               const struct store_delivery *delivery, int64_t now_wall);
-/* When that will be; INT64_MAX: never. */
 int64_t webhook_policy_held_until(const struct webhook_endpoint *endpoint,
-                                  const struct store_delivery *delivery);
+                                  const struct store_delivery *delivery, int64_t behind);
 
 /* The preset's schedule: waits in ms into `schedule`, their number is returned. */
 int webhook_policy_schedule(enum webhook_preset preset, int64_t schedule[LIMIT_WEBHOOK_SCHEDULE]);

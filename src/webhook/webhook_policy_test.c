@@ -217,19 +217,19 @@ static void test_ages(void **state)
         int64_t next_at;
         int32_t attempts;
         int32_t step;
-        bool is_too_old;
+        int64_t behind;
+        int64_t held_until;
     } rows[] = {
-        {1000, 5000, 5000, 0, 0, true},
-        {1001, 5000, 5000, 0, 0, false},
-        {0, 0, 0, 0, 0, false},
-        {1000, 5000, 5900, 0, 0, true},
-        {1000, 5000, 5900, 1, 1, false},
-        {1000, 4000, 5000, 1, 1, true},
-        {1000, 4000, 7000, 1, 1, false},
+        {1000, 5000, 5000, 0, 0, 0, 6000},
+        {0, 5000, 5000, 0, 0, 0, INT64_MAX},
+        {0, 5000, 5000, 0, 0, 10, INT64_MAX},
+        {1000, 5000, 5900, 0, 0, 0, 6000},
+        {1000, 5000, 5900, 1, 1, 0, 6900},
+        {1000, 5000, 5000, 0, 0, 3000, 9000},
+        {1000, 4000, 5000, 1, 1, 3000, 9000},
         /* Superseded long ago, and asked for by hand. */
-        {1000, 4000, 5900, 0, STORE_STEP_BY_HAND, false},
-        {1000, 4000, 5000, 0, STORE_STEP_BY_HAND, true},
-        {1000, 4000, 5900, 3, STORE_STEP_BY_HAND, false},
+        {1000, 4000, 5900, 0, STORE_STEP_BY_HAND, 0, 6900},
+        {1000, 4000, 5900, 3, STORE_STEP_BY_HAND, 0, 6900},
     };
     for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
         struct webhook_endpoint endpoint = {.max_age = rows[i].max_age};
@@ -239,7 +239,7 @@ static void test_ages(void **state)
             .attempts = rows[i].attempts,
             .step = rows[i].step,
         };
-        if (webhook_policy_is_too_old(&endpoint, &delivery, 6000) != rows[i].is_too_old)
+        if (webhook_policy_held_until(&endpoint, &delivery, rows[i].behind) != rows[i].held_until)
             fail_msg("row %zu", i);
     }
 }

@@ -219,12 +219,15 @@ static void take_row(void *argument, const struct store_delivery *delivery)
 {
     struct page *page = argument;
     struct webhook_config *config = page->target->config;
-    int64_t now_wall = webhook_queue_wall(page->target->webhook);
+    struct webhook *webhook = page->target->webhook;
+    int64_t now_wall = webhook_queue_wall(webhook);
+    int64_t held_until =
+        webhook_policy_held_until(&config->endpoint, delivery, now_wall - loop_wall(webhook->loop));
     bool is_due = delivery->next_at <= now_wall;
     if (is_in_flight(page->target, delivery->delivery_id))
         return;
     page->rows++;
-    if (is_due && webhook_policy_is_too_old(&config->endpoint, delivery, now_wall)) {
+    if (is_due && held_until <= now_wall) {
         if (page->expired_count < STARTS_PER_TURN)
             page->expired[page->expired_count++] = *delivery;
         return;
@@ -234,11 +237,8 @@ static void take_row(void *argument, const struct store_delivery *delivery)
             config->due[config->due_count++] = delivery->delivery_id;
         return;
     }
-    int64_t at = webhook_policy_held_until(&config->endpoint, delivery);
-    if (page->may_send || delivery->next_at > at)
-        at = delivery->next_at;
-    if (at < page->next_at)
-        page->next_at = at;
+    int64_t at = page->may_send ? delivery->next_at : clock_later(delivery->next_at, held_until);
+    page->next_at = clock_earlier(page->next_at, at);
 }
 
 static int read_page(struct webhook_target *target, struct page *page)

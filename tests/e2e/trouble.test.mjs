@@ -9,8 +9,9 @@ import net from 'node:net';
 import path from 'node:path';
 import { test } from 'node:test';
 import { promisify } from 'node:util';
-import { call } from './lib/api.mjs';
+import { call, Project } from './lib/api.mjs';
 import { seed, short, until } from './lib/events.mjs';
+import { Receiver } from './lib/receiver.mjs';
 import { serverTest } from './lib/server.mjs';
 import { SETTINGS, Shop } from './lib/shop.mjs';
 
@@ -179,21 +180,40 @@ serverTest('a full disk, under load and at a start', SETTINGS, async (server, t)
   });
 });
 
-// It does not load beside a sanitizer.
-if (FAKETIME && !short)
-  troubleTest('the clock jumps an hour ahead, and two back', async (server, shop) => {
-    const file = path.join(server.data, 'clock');
-    const jump = async (offset) => {
-      writeFileSync(file, offset);
-      await shop.busy(FEW);
-    };
-    writeFileSync(file, '+0');
-    await again(server, shop, {
-      LD_PRELOAD: FAKETIME, FAKETIME_TIMESTAMP_FILE: file, FAKETIME_NO_CACHE: '1', FAKETIME_DONT_FAKE_MONOTONIC: '1',
-      FAKETIME_FORCE_MONOTONIC_FIX: '1',
-    });
-    await jump('+3600');
-    await jump('-3600');
-    await jump('+0');
+/** Starts it anew with a clock that is as `file` says; `jump` writes there. */
+async function fakeClock(server, start) {
+  const file = path.join(server.data, 'clock');
+  const jump = (offset) => writeFileSync(file, offset);
+  jump('+0');
+  await start({
+    LD_PRELOAD: FAKETIME, FAKETIME_TIMESTAMP_FILE: file, FAKETIME_NO_CACHE: '1', FAKETIME_DONT_FAKE_MONOTONIC: '1',
+    FAKETIME_FORCE_MONOTONIC_FIX: '1',
   });
-else test('the clock jumps', { skip: 'libfaketime is not installed, or a sanitizer is in its way' });
+  return jump;
+}
+
+// It does not load beside a sanitizer.
+if (FAKETIME && !short) {
+  troubleTest('the clock jumps an hour ahead, and two back', async (server, shop) => {
+    const jump = await fakeClock(server, (environment) => again(server, shop, environment));
+    for (const offset of ['+3600', '-3600', '+0']) {
+      jump(offset);
+      await shop.busy(FEW);
+    }
+  });
+
+  serverTest('a clock that was set back makes no delivery too old', {}, async (server) => {
+    await server.stop();
+    const jump = await fakeClock(server, (environment) => server.start(environment));
+    const project = await Project.withWebhooks(server);
+    const receiver = await Receiver.open(server);
+    await project.webhook({ url: receiver.url, max_age: 600 });
+    await project.create('u1', { order_id: 1 });
+    await receiver.count(1);
+    jump('-3600');
+    await project.create('u1', { order_id: 2 });
+    const deliveries = async () => (await project.read('/deliveries')).deliveries;
+    await until(async () => (await deliveries()).every((one) => one.finished_at), 'both to be finished');
+    assert.deepEqual((await deliveries()).map((one) => one.state), ['delivered', 'delivered']);
+  });
+} else test('the clock jumps', { skip: 'libfaketime is not installed, or a sanitizer is in its way' });
