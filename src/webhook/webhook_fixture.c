@@ -114,7 +114,8 @@ static void let_go(struct held *held)
 {
     list_remove(&held->node);
     loop_timer_cancel(&held->timer);
-    respond(held->world, held->request, 200, NULL);
+    int status = held->world->held_status;
+    respond(held->world, held->request, status != 0 ? status : 200, NULL);
     mem_free(held);
 }
 

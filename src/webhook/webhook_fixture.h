@@ -8,7 +8,7 @@
  *   /gone      410
  *   /abort     500 with webhook-delivery: abort-message
  *   /pace      200 after 2 ms
- *   /hold      nothing until world_release
+ *   /hold      nothing until world_release, then world->held_status, or 200
  *   /script    the statuses of world->script one after another, then 200
  *
  * A test that waits for too long fails.
@@ -64,6 +64,7 @@ struct world {
     int active; /* requests that wait for their answer */
     int active_max;
     const int *script; /* ended by 0 */
+    int held_status;   /* 0: 200; set before anything is held */
     int records;       /* results recorded */
     int record_calls;
     int fail_records; /* so many calls are answered with an error */
@@ -96,7 +97,7 @@ void world_await_received(struct world *world, int count);
 void world_await_records(struct world *world, int count);
 /* Until the recorder was called so often, also in vain. */
 void world_await_calls(struct world *world, int count);
-/* What is held is answered with 200, and what comes after it too. */
+/* What is held is answered, and what comes after it too. */
 void world_release(struct world *world);
 /* As it stands in the store. */
 struct store_delivery world_delivery(struct world *world, int64_t delivery_id);

@@ -440,9 +440,6 @@ void webhook_queue_note(struct webhook_target *target, const struct webhook_conf
 {
     struct webhook *webhook = target->webhook;
     struct url url = {0};
-    /* What was sent under settings of before says nothing of those of now. */
-    if (target->config != NULL && target->config != config)
-        return;
     enum webhook_breaker_change change = webhook_breaker_note(
         &target->breaker, webhook->options, &config->endpoint, health, loop_now(webhook->loop));
     if (change == WEBHOOK_BREAKER_SAME)

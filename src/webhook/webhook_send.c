@@ -171,6 +171,17 @@ static void disable(struct webhook_sending *sending, const char *reason)
                 LOG_STR("host", url.host), LOG_TEXT("reason", reason));
 }
 
+/* What was sent under settings of before says nothing of the endpoint of now. */
+static void judge_endpoint(struct webhook_sending *sending, const struct webhook_decision *decision)
+{
+    struct webhook_target *target = sending->target;
+    if (target->config != NULL && target->config != sending->config)
+        return;
+    if (decision->disable_reason != NULL)
+        disable(sending, decision->disable_reason);
+    webhook_queue_note(target, sending->config, decision->health);
+}
+
 static void take_answer(void *argument, const struct http_sender_result *result)
 {
     struct webhook_sending *sending = argument;
@@ -192,9 +203,7 @@ static void take_answer(void *argument, const struct http_sender_result *result)
     sending->result.verdict = decision.verdict;
     sending->result.step = decision.step;
     sending->result.next_at = decision.next_at;
-    if (decision.disable_reason != NULL)
-        disable(sending, decision.disable_reason);
-    webhook_queue_note(sending->target, sending->config, decision.health);
+    judge_endpoint(sending, &decision);
     webhook_queue_ready(sending->target);
     record(sending);
 }

@@ -324,6 +324,22 @@ static void test_a_failure_of_before_a_change_does_not_count(void **state)
     world_await_records(world, 3);
 }
 
+static void test_gone_of_before_a_change_disables_nothing(void **state)
+{
+    struct world *world = *state;
+    world->held_status = 410;
+    int64_t endpoint_id = world_add_endpoint(world, "/hold", ",\"concurrency\":1");
+    world_start(world);
+    int64_t first = world_add_event(world, endpoint_id, 1, 1);
+    world_await_received(world, 1);
+    world_change_endpoint(world, endpoint_id, STORE_ENDPOINT_ACTIVE, "/ok", "");
+    world_add_event(world, endpoint_id, 2, 1);
+    world_await_records(world, 1);
+    world_release(world);
+    world_await_records(world, 3);
+    assert_state(world, first, STORE_DELIVERY_DELIVERED, 2);
+}
+
 static void test_aborted_by_the_receiver(void **state)
 {
     struct world *world = *state;
@@ -594,6 +610,7 @@ int main(void)
         IN_WORLD(test_a_disabled_endpoint_is_left_alone_before_it_is_durable),
         IN_WORLD(test_a_change_closes_the_breaker),
         IN_WORLD(test_a_failure_of_before_a_change_does_not_count),
+        IN_WORLD(test_gone_of_before_a_change_disables_nothing),
         IN_WORLD(test_aborted_by_the_receiver),
         IN_WORLD(test_paused_is_held_and_resumed),
         IN_WORLD(test_held_too_long),
