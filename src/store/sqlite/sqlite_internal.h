@@ -25,6 +25,7 @@ struct sqlite_store {
     struct store base;
     char *path; /* of the database */
     int lock;   /* the descriptor that holds the directory's lock */
+    int far;    /* the same of the directory that a link to the database leads to; -1: none */
     _Atomic uint64_t commits;
 };
 

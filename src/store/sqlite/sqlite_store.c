@@ -9,9 +9,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
@@ -101,7 +103,30 @@ static int lock_directory(const char *directory, int *lock, char error[STORE_ERR
                  : sqlite_store_refuse(error, ERR_IO, "cannot lock the data directory %s: %m",
                                        directory);
     close(*lock);
+    *lock = -1;
     return result;
+}
+
+/* The database may be a link: who else leads to the same one is kept away by a lock that is there. */
+static int lock_far(struct sqlite_store *s, const char *directory, char error[STORE_ERROR_SIZE])
+{
+    char near[PATH_MAX];
+    char far[PATH_MAX];
+    s->far = -1;
+    if (!realpath(directory, near) || !realpath(s->path, far))
+        return 0;
+    *strrchr(far, '/') = '\0';
+    return strcmp(near, far) == 0 ? 0 : lock_directory(far, &s->far, error);
+}
+
+static void free_store(struct sqlite_store *s)
+{
+    if (s->far >= 0)
+        close(s->far);
+    close(s->lock);
+    mem_free(s->path);
+    mem_wipe(s, sizeof(*s));
+    mem_free(s);
 }
 
 static int make_or_check(const char *path, char error[STORE_ERROR_SIZE])
@@ -126,7 +151,9 @@ static int sqlite_store_open(const struct store_options *options, struct store *
     struct sqlite_store *s = mem_zalloc(sizeof(*s));
     s->lock = lock;
     s->path = path_in(options->directory, SQLITE_STORE_FILE);
-    result = make_or_check(s->path, error);
+    result = lock_far(s, options->directory, error);
+    if (result == 0)
+        result = make_or_check(s->path, error);
     if (result)
         goto fail;
     if (sqlite_log_rewrite(s->path) != 0) {
@@ -141,9 +168,7 @@ static int sqlite_store_open(const struct store_options *options, struct store *
     return 0;
 
 fail:
-    close(s->lock);
-    mem_free(s->path);
-    mem_free(s);
+    free_store(s);
     return result;
 }
 
@@ -163,10 +188,7 @@ static void sqlite_store_close(struct store *store)
 {
     struct sqlite_store *s = (struct sqlite_store *)store;
     empty_log(s);
-    close(s->lock);
-    mem_free(s->path);
-    mem_wipe(s, sizeof(*s));
-    mem_free(s);
+    free_store(s);
 }
 
 const struct store_driver store_sqlite = {

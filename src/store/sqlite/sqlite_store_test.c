@@ -138,6 +138,38 @@ static void second_server_is_refused(void **state)
     open_fixture(f);
 }
 
+/* A directory whose database is a link: to one of another directory, or of the same. */
+static void second_server_through_a_link_is_refused(void **state)
+{
+    struct fixture *f = *state;
+    struct store_options options = f->options;
+    struct store *second = NULL;
+    char error[STORE_ERROR_SIZE];
+    char directory[sizeof(f->directory) + 8];
+    char link[sizeof(directory) + 16];
+    char lock[sizeof(directory) + 8];
+    char renamed[sizeof(directory) + 16];
+    snprintf(directory, sizeof(directory), "%s.second", f->directory);
+    snprintf(link, sizeof(link), "%s/" SQLITE_STORE_FILE, directory);
+    snprintf(lock, sizeof(lock), "%s/lock", directory);
+    snprintf(renamed, sizeof(renamed), "%s/renamed", f->directory);
+    options.directory = directory;
+    assert_int_equal(mkdir(directory, 0700), 0);
+    assert_int_equal(symlink(path_of(f, SQLITE_STORE_FILE), link), 0);
+    assert_int_equal(store_open(f->driver, &options, &second, error), ERR_EXISTS);
+    assert_non_null(strstr(error, "another server is using the data directory"));
+    close_fixture(f);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(store_open(f->driver, &options, &second, error), 0);
+        assert_int_equal(store_open(f->driver, &f->options, &f->store, error), ERR_EXISTS);
+        store_close(&second);
+    }
+    assert_int_equal(rename(path_of(f, SQLITE_STORE_FILE), renamed), 0);
+    assert_int_equal(symlink("renamed", path_of(f, SQLITE_STORE_FILE)), 0);
+    open_fixture(f);
+    assert_int_equal(unlink(link) | unlink(lock) | rmdir(directory), 0);
+}
+
 static void missing_directory_is_refused(void **state)
 {
     struct fixture *f = *state;
@@ -454,6 +486,7 @@ int main(void)
         ON(sqlite, files_are_private),
         ON(sqlite, the_cache_is_as_large_as_told),
         ON(sqlite, second_server_is_refused),
+        ON(sqlite, second_server_through_a_link_is_refused),
         ON(sqlite, missing_directory_is_refused),
         ON(sqlite, newer_schema_is_refused),
         ON(sqlite, older_schemas_are_brought_up_to_date),
