@@ -38,6 +38,12 @@ void delivery_targets_forget(struct delivery_targets *targets, int32_t project_i
 NODISCARD int delivery_add(struct writer_transaction *transaction, const struct store_order *order,
                            const struct store_event *event);
 
+/*
+ * In a job: of the lane of this delivery the one that waits to be tried again is due at once when a
+ * newer one is behind it, for an endpoint of the mode `latest`: it is then superseded.
+ */
+NODISCARD int delivery_give_way(struct writer_transaction *transaction, int64_t delivery_id);
+
 /* The recorder for webhook_run; `context` is the struct delivery_recorder. */
 extern const struct webhook_recorder delivery_webhook_recorder;
 struct delivery_recorder *delivery_recorder_new(struct writer *writer, struct webhook *webhook);

@@ -5,6 +5,7 @@
  * the webhook thread brings it again; a row that has gone meanwhile is no failure of the store.
  */
 #include "base/err.h"
+#include "base/limits.h"
 #include "base/mem.h"
 #include "service/delivery.h"
 #include "service/writer.h"
@@ -155,6 +156,44 @@ static int finish(struct writer_transaction *transaction, const struct webhook_r
                                  states[result->verdict], transaction->now_wall);
 }
 
+/* Of a lane, the one whose turn it is, and the newest behind it. */
+struct lane {
+    struct store_delivery first;
+    int32_t newest_seq;
+};
+
+static void look_at_lane(void *argument, const struct store_delivery *delivery)
+{
+    struct lane *lane = argument;
+    if (delivery->state == STORE_DELIVERY_WAITING)
+        lane->first = *delivery;
+    else if (delivery->state == STORE_DELIVERY_BLOCKED && delivery->seq > lane->newest_seq)
+        lane->newest_seq = delivery->seq;
+}
+
+int delivery_give_way(struct writer_transaction *transaction, int64_t delivery_id)
+{
+    struct store_connection *connection = transaction->connection;
+    struct store_delivery delivery;
+    struct lane lane = {.newest_seq = 0};
+    int64_t next;
+    int rc = store_delivery_get(connection, delivery_id, &delivery);
+    if (rc < 0 || delivery.order_id == 0)
+        return rc;
+    const struct store_delivery_filter filter = {
+        .project_id = delivery.project_id,
+        .endpoint_id = delivery.endpoint_id,
+        .order_id = delivery.order_id,
+        .state = -1,
+        .limit = LIMIT_LIST_PAGE,
+    };
+    rc = store_delivery_list(connection, &filter, look_at_lane, &lane, &next);
+    if (rc < 0 || lane.newest_seq <= lane.first.seq || lane.first.next_at <= transaction->now_wall)
+        return rc;
+    return store_delivery_postpone(connection, lane.first.delivery_id, lane.first.step,
+                                   transaction->now_wall);
+}
+
 static int unless_gone(int rc)
 {
     return rc == ERR_NOT_FOUND ? 0 : rc;
@@ -171,6 +210,8 @@ static int run_record(struct writer_job *job, struct writer_transaction *transac
     }
     if (rc == 0)
         rc = unless_gone(finish(transaction, result));
+    if (rc == 0 && result->verdict == WEBHOOK_RETRY && result->gives_way)
+        rc = unless_gone(delivery_give_way(transaction, result->delivery_id));
     if (rc == 0 && result->disable_reason != NULL)
         rc = unless_gone(disable(transaction, result));
     return rc;

@@ -16,6 +16,7 @@ enum { KEPT_PROJECTS = 1024 };
 struct target {
     int64_t endpoint_id;
     unsigned statuses; /* bit 1 << enum order_status */
+    enum webhook_mode mode;
 };
 
 struct project_targets {
@@ -71,31 +72,30 @@ void delivery_targets_forget(struct delivery_targets *targets, int32_t project_i
 }
 
 /* What cannot be read wants everything: its rows wait for an operator, and nothing is lost. */
-static unsigned statuses_of(const struct store_endpoint *stored)
+static struct target target_of(const struct store_endpoint *stored)
 {
     struct webhook_endpoint endpoint;
     char error[WEBHOOK_ERROR_SIZE];
-    unsigned statuses = 0;
+    struct target target = {.endpoint_id = stored->endpoint_id};
     if (webhook_endpoint_read(stored, NULL, &endpoint, error) < 0) {
         log_error("a webhook's settings cannot be read",
                   LOG_INT("endpoint_id", stored->endpoint_id), LOG_TEXT("reason", error));
-        return ~0U;
+        target.statuses = ~0U;
+        return target;
     }
+    target.mode = endpoint.mode;
     for (int status = 0; status < ORDER_STATUS_COUNT; status++) {
         if (webhook_endpoint_wants(&endpoint, (enum order_status)status))
-            statuses |= 1U << status;
+            target.statuses |= 1U << status;
     }
     webhook_endpoint_fini(&endpoint);
-    return statuses;
+    return target;
 }
 
 static void add_target(void *argument, const struct store_endpoint *stored)
 {
     struct project_targets *project = argument;
-    project->list[project->count++] = (struct target){
-        .endpoint_id = stored->endpoint_id,
-        .statuses = statuses_of(stored),
-    };
+    project->list[project->count++] = target_of(stored);
 }
 
 static int load(struct writer_transaction *transaction, int32_t project_id,
@@ -129,7 +129,9 @@ int delivery_add(struct writer_transaction *transaction, const struct store_orde
             continue;
         rc = store_delivery_add(transaction->connection, target->endpoint_id, order, event->seq,
                                 transaction->now_wall, &delivery_id, &waiting);
-        if (waiting)
+        if (rc == 0 && !waiting && target->mode == WEBHOOK_LATEST)
+            rc = delivery_give_way(transaction, delivery_id);
+        if (waiting || target->mode == WEBHOOK_LATEST)
             writer_poke(transaction, target->endpoint_id);
     }
     return rc;

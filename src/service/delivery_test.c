@@ -6,92 +6,8 @@
 #include "service/delivery.h"
 
 #include "base/err.h"
-#include "base/mem.h"
-#include "service/endpoint_fixture.h"
+#include "service/delivery_fixture.h"
 #include "service/order_read.h"
-#include "webhook/webhook.h"
-
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/eventfd.h>
-#include <unistd.h>
-
-#define PROJECT SERVICE_FIXTURE_PROJECT
-
-struct world {
-    struct service_fixture fixture;
-    char directory[64];
-    struct webhook_options options;
-    struct webhook *webhook;
-    struct delivery_recorder *recorder;
-    int recorded; /* an event descriptor */
-    int error;    /* what came back */
-};
-
-static int setup_with(void **state, const struct store_driver *driver)
-{
-    struct world *world = mem_zalloc(sizeof(*world));
-    snprintf(world->directory, sizeof(world->directory), "/tmp/orderwire-delivery-XXXXXX");
-    assert_non_null(mkdtemp(world->directory));
-    service_fixture_open(&world->fixture, driver, world->directory);
-    world->options = (struct webhook_options){10, 1000, 1000};
-    world->webhook =
-        webhook_start(world->fixture.service.store, service_fixture_key, &world->options);
-    assert_non_null(world->webhook);
-    writer_use_webhook(world->fixture.service.writer, world->webhook);
-    world->recorder = delivery_recorder_new(world->fixture.service.writer, world->webhook);
-    world->recorded = eventfd(0, EFD_CLOEXEC);
-    endpoint_fixture_project(&world->fixture, PROJECT);
-    *state = world;
-    return 0;
-}
-
-static int setup_memory(void **state)
-{
-    return setup_with(state, &store_memory);
-}
-
-static int setup_sqlite(void **state)
-{
-    return setup_with(state, &store_sqlite);
-}
-
-static int teardown(void **state)
-{
-    static const char *const files[] = {"orderwire.db", "orderwire.db-wal", "orderwire.db-shm",
-                                        "lock"};
-    struct world *world = *state;
-    char path[128];
-    delivery_recorder_close(world->recorder);
-    writer_stop(&world->fixture.service.writer);
-    webhook_stop(&world->webhook);
-    delivery_recorder_free(&world->recorder);
-    service_fixture_close(&world->fixture);
-    for (size_t i = 0; i < ARRAY_LENGTH(files); i++) {
-        snprintf(path, sizeof(path), "%s/%s", world->directory, files[i]);
-        unlink(path);
-    }
-    assert_int_equal(rmdir(world->directory), 0);
-    close(world->recorded);
-    mem_free(world);
-    return 0;
-}
-
-static int64_t add(struct world *world, const char *settings)
-{
-    return endpoint_fixture_add(&world->fixture, settings);
-}
-
-static void put(struct world *world, int32_t order_id, enum order_status status)
-{
-    service_fixture_put(&world->fixture, order_id, "u1", status);
-}
-
-static struct endpoint_fixture_deliveries deliveries(struct world *world, int64_t endpoint_id)
-{
-    return endpoint_fixture_deliveries(&world->fixture, endpoint_id);
-}
 
 static void rows_for_what_endpoints_want(void **state)
 {
@@ -237,36 +153,6 @@ static void a_rolled_back_group_leaves_nothing(void **state)
     assert_int_equal(deliveries(world, id).count, 1);
     close(holder.started);
     close(holder.go);
-}
-
-static struct world *recording; /* the recorder hands back the result alone */
-
-static void on_recorded(struct webhook_result *result, int error)
-{
-    (void)result;
-    recording->error = error;
-    eventfd_write(recording->recorded, 1);
-}
-
-static int record(struct world *world, struct webhook_result *result)
-{
-    eventfd_t value;
-    recording = world;
-    delivery_webhook_recorder.record(world->recorder, result, on_recorded);
-    eventfd_read(world->recorded, &value);
-    return world->error;
-}
-
-static struct webhook_result result_of(const struct store_delivery *delivery,
-                                       enum webhook_verdict verdict)
-{
-    return (struct webhook_result){
-        .delivery_id = delivery->delivery_id,
-        .endpoint_id = delivery->endpoint_id,
-        .verdict = verdict,
-        .has_attempt = true,
-        .attempt = {.started_at = 1000, .duration_us = 1500, .status = 204},
-    };
 }
 
 static void results_are_recorded_and_the_lane_moves_on(void **state)
@@ -652,12 +538,6 @@ static void an_event_can_be_read_as_a_payload(void **state)
     assert_int_equal(delivery_read_event(service, PROJECT, 1, 4, &payload), ERR_NOT_FOUND);
     assert_int_equal(delivery_read_event(service, PROJECT, 2, 1, &payload), ERR_NOT_FOUND);
 }
-
-#define ON_BOTH(test)                                                                              \
-    {"memory: " #test, test, setup_memory, teardown, NULL},                                        \
-    {                                                                                              \
-        "sqlite: " #test, test, setup_sqlite, teardown, NULL                                       \
-    }
 
 int main(void)
 {

@@ -38,6 +38,7 @@ struct webhook_result {
     enum webhook_verdict verdict;
     int32_t step;
     int64_t next_at;
+    bool gives_way; /* with WEBHOOK_RETRY: not when a newer delivery is in its lane */
     /*
      * False: superseded. What ended without a request (too old, too large) has an attempt that says
      * so, without status and address.

@@ -203,6 +203,7 @@ static void take_answer(void *argument, const struct http_sender_result *result)
     sending->result.verdict = decision.verdict;
     sending->result.step = decision.step;
     sending->result.next_at = decision.next_at;
+    sending->result.gives_way = endpoint->mode == WEBHOOK_LATEST;
     judge_endpoint(sending, &decision);
     webhook_queue_ready(sending->target);
     record(sending);

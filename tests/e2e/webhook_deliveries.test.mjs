@@ -462,6 +462,22 @@ serverTest('mode latest: an undelivered older status gives way', PATIENT, async 
   assert.deepEqual(all.all.map((one) => one.status), ['new', 'paid', 'done', 'canceled']);
 });
 
+serverTest('mode latest: what failed does not keep the newer one waiting', PATIENT, async (server) => {
+  const project = await Project.withWebhooks(server);
+  const hold = deferred();
+  const receiver = await Receiver.open(server, { script: [{ status: 500 }, () => hold.promise, {}] });
+  const { id } = await project.webhook({ url: receiver.url, mode: 'latest', schedule: [3600, 3600] });
+  await project.create('u', { order_id: 1 });
+  const [first] = await project.deliveries(1, id);
+  await until(async () => (await project.read(`/deliveries/${first.id}`)).attempt_count === 1, 'the first attempt is recorded');
+  await project.set(1, 'paid');
+  await receiver.count(2);
+  await project.set(1, 'done');
+  hold.resolve({ status: 500 });
+  await receiver.count(3);
+  assert.deepEqual(receiver.all.map((one) => one.status), ['new', 'paid', 'done']);
+});
+
 serverTest('the allow list counts at once, for kept connections too', PATIENT, async (server) => {
   const project = await Project.withWebhooks(server);
   const receiver = await Receiver.open(server);
