@@ -115,6 +115,40 @@ static void test_xsolla_bodies(void **state)
                 "\"custom_parameters\":{}}");
 }
 
+/*
+ * Many items of few bytes: in the xsolla preset each grows by what an order leaves out. And the
+ * e-mail address stands there a second time.
+ */
+static void test_the_largest_order_fits(void **state)
+{
+    (void)state;
+    static const char item[] = "{\"sku\":\"a\",\"quantity\":1,\"is_free\":false,\"price\":null},";
+    static const char end[] = "{\"sku\":\"a\",\"quantity\":1,\"is_free\":false,\"price\":null}]}";
+    struct store_delivery_payload payload = make_payload(ORDER_CANCELED, ORDER_PAID);
+    char user[LIMIT_USER_EXTERNAL_ID];
+    struct buf content, custom, out;
+    memset(user, '"', sizeof(user));
+    buf_init(&content, LIMIT_CONTENT);
+    buf_init(&custom, LIMIT_CUSTOM_PARAMETERS);
+    buf_init(&out, LIMIT_WEBHOOK_BODY);
+    buf_append_text(&content,
+                    "{\"price\":null,\"virtual_price\":null,\"is_free\":false,\"items\":[");
+    while (content.len + strlen(item) + strlen(end) <= LIMIT_CONTENT)
+        buf_append_text(&content, item);
+    buf_append_text(&content, end);
+    buf_append_text(&custom, "{\"email\":\"");
+    while (custom.len < LIMIT_CUSTOM_PARAMETERS - 2)
+        buf_append_byte(&custom, 'x');
+    buf_append_text(&custom, "\"}");
+    payload.user_external_id = str_make(user, sizeof(user));
+    payload.content = buf_view(&content);
+    payload.custom_parameters = buf_view(&custom);
+    assert_int_equal(webhook_message_body(WEBHOOK_XSOLLA, &payload, &out), 0);
+    buf_fini(&content);
+    buf_fini(&custom);
+    buf_fini(&out);
+}
+
 static void test_no_body(void **state)
 {
     (void)state;
@@ -247,6 +281,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_standard_bodies),
         cmocka_unit_test(test_xsolla_bodies),
+        cmocka_unit_test(test_the_largest_order_fits),
         cmocka_unit_test(test_no_body),
         cmocka_unit_test(test_examples),
         cmocka_unit_test(test_ids),

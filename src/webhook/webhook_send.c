@@ -261,7 +261,7 @@ static void begin(struct webhook_sending *sending, const struct store_delivery_p
     if (rc == 0)
         send_request(sending, buf_view(&body));
     else if (rc == ERR_TOO_LARGE)
-        finish(sending, WEBHOOK_DEAD, "not sent: the body is larger than 64 KiB");
+        finish(sending, WEBHOOK_DEAD, "not sent: the body is larger than 80 KiB");
     else
         finish(sending, WEBHOOK_DEAD, "not sent: the preset has no webhook for this status");
     buf_fini(&body);

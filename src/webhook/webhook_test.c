@@ -438,7 +438,7 @@ static void test_what_cannot_be_sent(void **state)
     assert_state(world, fits, STORE_DELIVERY_DELIVERED, 1);
     assert_state(world, too_large, STORE_DELIVERY_DEAD, 1);
     assert_string_equal(world_attempt(world, too_large, 1).error,
-                        "not sent: the body is larger than 64 KiB");
+                        "not sent: the body is larger than 80 KiB");
     assert_state(world, unwanted, STORE_DELIVERY_DEAD, 1);
     assert_string_equal(world_attempt(world, unwanted, 1).error,
                         "not sent: the preset has no webhook for this status");
