@@ -134,25 +134,69 @@ static struct crypto_key *point_from_hex(enum crypto_scheme scheme, const char *
     return crypto_key_new_point(scheme, view(&x_bytes), view(&y_bytes));
 }
 
+/* RFC 6979 A.2.5. */
+static const char p256_x[] = "60fed4ba255a9d31c961eb74c6356d68c049b8923b61fa6ce669622e60f29fb6";
+static const char p256_y[] = "7903fe1008b8bc99a41ae9e95628bc64f2f1b20c2d7e9f5177a3c294d4462299";
+
 static void test_points_that_are_refused(void **state)
 {
-    /* RFC 6979 A.2.5. */
-    static const char x[] = "60fed4ba255a9d31c961eb74c6356d68c049b8923b61fa6ce669622e60f29fb6";
-    static const char y[] = "7903fe1008b8bc99a41ae9e95628bc64f2f1b20c2d7e9f5177a3c294d4462299";
     static const char zero[] = "0000000000000000000000000000000000000000000000000000000000000000";
     static const char prime[] = "ffffffff00000001000000000000000000000000ffffffffffffffffffffffff";
     (void)state;
-    struct crypto_key *key = point_from_hex(CRYPTO_P256, x, y);
+    struct crypto_key *key = point_from_hex(CRYPTO_P256, p256_x, p256_y);
     assert_non_null(key);
     assert_int_equal(crypto_key_scheme(key), CRYPTO_P256);
     assert_false(crypto_key_verify(key, CRYPTO_SHA256, STR_LIT("x"), str_make(NULL, 0)));
     crypto_key_free(&key);
-    assert_null(point_from_hex(CRYPTO_P256, y, x));
+    assert_null(point_from_hex(CRYPTO_P256, p256_y, p256_x));
     assert_null(point_from_hex(CRYPTO_P256, zero, zero));
-    assert_null(point_from_hex(CRYPTO_P256, prime, y));
-    assert_null(point_from_hex(CRYPTO_P256, x + 2, y));
+    assert_null(point_from_hex(CRYPTO_P256, prime, p256_y));
+    assert_null(point_from_hex(CRYPTO_P256, p256_x + 2, p256_y));
     assert_null(point_from_hex(CRYPTO_P256, "", ""));
-    assert_null(point_from_hex(CRYPTO_P384, x, y));
+    assert_null(point_from_hex(CRYPTO_P384, p256_x, p256_y));
+}
+
+/* Each of r and s is above 0 and below the order n, and as long as the field; ASN.1 is none of JWS. */
+static void test_ecdsa_numbers_out_of_range(void **state)
+{
+    /* RFC 6979 A.2.5, "sample" with SHA-256. */
+#define R "efd48b2aacb6a8fd1140dd9cd45e81d69d2c877b56aaf991c34d0ea84eaf3716"
+#define S "f7cb1c942d657c41d436c7a1b6e29f65f3e900dbb9aff4064dc4ab2f843acda8"
+#define N "ffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551"
+#define ZERO "0000000000000000000000000000000000000000000000000000000000000000"
+#define MOST "ffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff"
+    static const struct {
+        const char *signature;
+        bool good;
+    } rows[] = {
+        {R S, true},
+        {S R, false},
+        {ZERO ZERO, false},
+        {R ZERO, false},
+        {ZERO S, false},
+        {N S, false},
+        {R N, false},
+        {N N, false},
+        {MOST MOST, false},
+        {R MOST, false},
+        {"00" R "00" S, false},
+        {R, false},
+        {R S "00", false},
+        {"3046022100" R "022100" S, false},
+        {"", false},
+    };
+#undef R
+#undef S
+#undef N
+#undef ZERO
+#undef MOST
+    (void)state;
+    struct crypto_key *key = point_from_hex(CRYPTO_P256, p256_x, p256_y);
+    for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
+        if (verifies(key, "sample", from_hex(rows[i].signature)) != rows[i].good)
+            fail_msg("row %zu", i);
+    }
+    crypto_key_free(&key);
 }
 
 static void test_ed25519_keys_that_are_refused(void **state)
@@ -200,6 +244,7 @@ int main(void)
         cmocka_unit_test(test_rsa_keys_with_zeros_in_front_are_the_same),
         cmocka_unit_test(test_rsa_keys_that_are_refused),
         cmocka_unit_test(test_points_that_are_refused),
+        cmocka_unit_test(test_ecdsa_numbers_out_of_range),
         cmocka_unit_test(test_ed25519_keys_that_are_refused),
         cmocka_unit_test(test_secrets),
     };
