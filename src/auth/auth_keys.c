@@ -361,10 +361,16 @@ static void begin_turns(struct auth_keys *keys)
     }
 }
 
+/* Whoever never brought keys, in no earlier run either, is not believed to be well. */
+static bool is_failing(const struct auth_keys_set *set)
+{
+    return set->failures > 0 || auth_keys_version(set) == 0;
+}
+
 static void on_timer(struct loop_timer *timer)
 {
     struct auth_keys_set *set = CONTAINER_OF(timer, struct auth_keys_set, timer);
-    auth_keys_turn_wait(&set->keys->turns, &set->turn, set->failures > 0);
+    auth_keys_turn_wait(&set->keys->turns, &set->turn, is_failing(set));
     begin_turns(set->keys);
 }
 

@@ -38,6 +38,7 @@ static const struct receiver_row rows[] = {
     {"/one", STR_LIT(ANSWER("{\"keys\":[" KEY(MODULUS_1, "k1") "]}")), THEN_CLOSE},
     {"/two", STR_LIT(ANSWER("[" KEY(MODULUS_1, "k1") "," KEY(MODULUS_2, "k2") "]")), THEN_CLOSE},
     {"/none", STR_LIT("HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"), THEN_KEEP},
+    {"/silent", STR_LIT(""), THEN_HANG},
 };
 
 static struct receiver *receiver;
@@ -361,6 +362,31 @@ static void a_fetch_in_between_refuses_nothing(void **state)
     auth_keys_stop(&keys);
 }
 
+/* Those that never said anything leave room for one that did, be it in an earlier run. */
+static void the_silent_leave_room(void **state)
+{
+    enum { HALF = LIMIT_JWKS_FETCHES / 2 };
+    char url[60];
+    struct auth_keys *keys = auth_keys_start(directory, INTERVAL, NULL);
+    struct auth_keys_set *silent[LIMIT_JWKS_FETCHES];
+    int requests = receiver_counts(receiver).requests;
+    (void)state;
+    for (int32_t i = 0; i < LIMIT_JWKS_FETCHES; i++) {
+        struct auth_keys_source source = source_of(200 + i, "/silent", url);
+        silent[i] = auth_keys_hold(keys, &source);
+    }
+    await_requests(requests + HALF);
+    struct auth_keys_source source = source_of(3, "/two", url);
+    struct auth_keys_set *known = auth_keys_hold(keys, &source);
+    assert_int_equal(auth_keys_version(known), 1);
+    await_fetch(known);
+    assert_int_equal(receiver_counts(receiver).requests, requests + HALF + 1);
+    auth_keys_release(&known);
+    for (int i = 0; i < LIMIT_JWKS_FETCHES; i++)
+        auth_keys_release(&silent[i]);
+    auth_keys_stop(&keys);
+}
+
 /*
  * The next run finds what the last one fetched, unless the file is damaged. The login service is gone.
  */
@@ -422,6 +448,7 @@ int main(void)
         cmocka_unit_test(what_no_project_names_is_not_fetched),
         cmocka_unit_test(a_fetch_in_between_refuses_nothing),
         cmocka_unit_test(what_is_no_key_set_is_not_kept),
+        cmocka_unit_test(the_silent_leave_room),
         cmocka_unit_test(files_of_an_earlier_run),
         cmocka_unit_test(old_files_are_cleared),
     };

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Whose turn it is to be fetched, when more wait than may go at once. Those whose last fetch failed hold
- * half the places at most, since each may take its whole timeout; but one place, when they wait, so that
- * one that is well again is heard.
+ * Whose turn it is to be fetched, when more wait than may go at once. The failing, those whose last fetch
+ * failed or that never brought keys, hold half the places at most, since each may take its whole timeout;
+ * but one place, when they wait, so that one that is well again is heard.
  */
 #ifndef ORDERWIRE_AUTH_AUTH_KEYS_TURN_H
 #define ORDERWIRE_AUTH_AUTH_KEYS_TURN_H
