@@ -72,18 +72,23 @@ static inline int setup(void **state)
     return 0;
 }
 
+static inline void remove_directory(const char *name)
+{
+    DIR *directory = opendir(name);
+    for (struct dirent *entry; (entry = readdir(directory));) {
+        char path[512];
+        snprintf(path, sizeof(path), "%s/%s", name, entry->d_name);
+        unlink(path);
+    }
+    closedir(directory);
+    rmdir(name);
+}
+
 static inline int teardown(void **state)
 {
     struct fixture *f = *state;
     close_fixture(f);
-    DIR *directory = opendir(f->directory);
-    for (struct dirent *entry; (entry = readdir(directory));) {
-        char path[512];
-        snprintf(path, sizeof(path), "%s/%s", f->directory, entry->d_name);
-        unlink(path);
-    }
-    closedir(directory);
-    rmdir(f->directory);
+    remove_directory(f->directory);
     mem_free(f);
     return 0;
 }

@@ -176,6 +176,11 @@ static int open_database(struct sqlite_connection *c)
 {
     const struct sqlite_store *store = (const struct sqlite_store *)c->base.store;
     bool writer = c->base.role == STORE_WRITER;
+    if (!sqlite_store_is_in_place(store)) {
+        log_failure(c, SQLITE_CANTOPEN, "the data directory, or its lock, was moved away", 0,
+                    "open");
+        return ERR_IO;
+    }
     if (c->sync_failed && sqlite_log_rewrite(store->path) != 0) {
         int number = errno;
         log_failure(c, SQLITE_IOERR_FSYNC, strerror(number), number, "rewrite the log");

@@ -19,6 +19,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#define LOCK_FILE "lock"
+
 static void prepare_library(void)
 {
     /* The counters of memory in use share one lock between all threads, and nobody reads them. */
@@ -85,10 +87,21 @@ static char *path_in(const char *directory, const char *name)
     return path;
 }
 
+bool sqlite_store_is_in_place(const struct sqlite_store *s)
+{
+    struct stat held;
+    struct stat there;
+    char *path = path_in(s->base.options->directory, LOCK_FILE);
+    bool same = fstat(s->lock, &held) == 0 && stat(path, &there) == 0 &&
+                held.st_dev == there.st_dev && held.st_ino == there.st_ino;
+    mem_free(path);
+    return same;
+}
+
 /* Opens the lock file and holds it. Its lock ends with the descriptor, so also with a kill -9. */
 static int lock_directory(const char *directory, int *lock, char error[STORE_ERROR_SIZE])
 {
-    char *path = path_in(directory, "lock");
+    char *path = path_in(directory, LOCK_FILE);
     int result = 0;
     *lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (*lock < 0)
@@ -179,7 +192,7 @@ fail:
 static void empty_log(const struct sqlite_store *s)
 {
     sqlite3 *db = NULL;
-    if (sqlite_log_rewrite(s->path) == 0)
+    if (sqlite_store_is_in_place(s) && sqlite_log_rewrite(s->path) == 0)
         (void)!sqlite_open(s->path, STORE_WRITER, &db);
     sqlite3_close(db);
 }

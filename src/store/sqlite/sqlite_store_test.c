@@ -170,6 +170,34 @@ static void second_server_through_a_link_is_refused(void **state)
     assert_int_equal(unlink(link) | unlink(lock) | rmdir(directory), 0);
 }
 
+/* Whoever has a store whose directory was moved away leaves alone what another one has in its place. */
+static void what_came_in_its_place_is_left_alone(void **state)
+{
+    static const struct timespec long_ago[2] = {{.tv_sec = 1}, {.tv_sec = 1}};
+    struct fixture *f = *state;
+    struct fixture moved;
+    struct stat status;
+    char away[sizeof(f->directory) + 8];
+    add_user(f, "u1");
+    snprintf(away, sizeof(away), "%s.away", f->directory);
+    assert_int_equal(rename(f->directory, away), 0);
+    assert_int_equal(mkdir(f->directory, 0700), 0);
+    moved = *f;
+    open_fixture(f);
+    add_user(f, "u2");
+    assert_int_equal(utimensat(AT_FDCWD, path_of(f, SQLITE_STORE_FILE "-wal"), long_ago, 0), 0);
+    sqlite_of(moved.writer)->broken = true;
+    int null = open("/dev/null", O_WRONLY | O_CLOEXEC);
+    log_set_fd(null);
+    assert_int_equal(store_begin(moved.writer), ERR_IO);
+    log_set_fd(-1);
+    close(null);
+    close_fixture(&moved);
+    assert_int_equal(stat(path_of(f, SQLITE_STORE_FILE "-wal"), &status), 0);
+    assert_int_equal(status.st_mtime, 1);
+    remove_directory(away);
+}
+
 static void missing_directory_is_refused(void **state)
 {
     struct fixture *f = *state;
@@ -487,6 +515,7 @@ int main(void)
         ON(sqlite, the_cache_is_as_large_as_told),
         ON(sqlite, second_server_is_refused),
         ON(sqlite, second_server_through_a_link_is_refused),
+        ON(sqlite, what_came_in_its_place_is_left_alone),
         ON(sqlite, missing_directory_is_refused),
         ON(sqlite, newer_schema_is_refused),
         ON(sqlite, older_schemas_are_brought_up_to_date),
