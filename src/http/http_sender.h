@@ -50,7 +50,7 @@ struct http_sender_result {
     enum http_sender_outcome outcome;
     int status;         /* of the final answer; 0 unless ANSWERED */
     const char *error;  /* words for the record; "" when ANSWERED */
-    struct str headers; /* of the final answer, "Name: value\r\n" lines, the first 4 KiB */
+    struct str headers; /* of the final answer, "Name: value\r\n" lines: those that fit 4 KiB */
     struct str body;    /* its first bytes */
     bool body_is_whole; /* it had no more */
     char address[ADDRESS_TEXT_SIZE + 8]; /* host:port that it went to; "" when none */

@@ -84,6 +84,11 @@ static const struct receiver_row rows[] = {
      STR_LIT("HTTP/1.1 200 OK\r\nFirst: 1\r\n" TEN(TEN(LINE_OF_99)) "Last: 2\r\n"
                                                                     "Content-Length: 0\r\n\r\n"),
      THEN_KEEP},
+    {"/long-line",
+     STR_LIT(
+         "HTTP/1.1 200 OK\r\nFirst: 1\r\nX: " TEN(TEN(TEN("xxxxx"))) "\r\nLast: 2\r\n"
+                                                                     "Content-Length: 0\r\n\r\n"),
+     THEN_KEEP},
     {"/10k",
      STR_LIT("HTTP/1.1 200 OK\r\nContent-Length: 10000\r\n\r\n" TEN(TEN(TEN("0123456789")))),
      THEN_KEEP},

@@ -120,7 +120,7 @@ static size_t on_header(char *bytes, size_t size, size_t count, void *argument)
     } else if (!sending->in_head && str_starts_with(line, STR_LIT("HTTP/"))) {
         sending->in_head = true;
         buf_clear(&sending->headers);
-    } else if (sending->in_head && buf_reserve(&sending->headers, line.len + 2) != NULL) {
+    } else if (sending->in_head && line.len + 2 <= sending->headers.max - sending->headers.len) {
         buf_append_str(&sending->headers, line);
         buf_append_text(&sending->headers, "\r\n");
     }
