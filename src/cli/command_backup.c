@@ -7,11 +7,31 @@
 #include "store/store.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 #define PATH_SIZE 4200
+
+static volatile sig_atomic_t is_told_to_stop;
+
+static void on_signal(int number)
+{
+    (void)number;
+    is_told_to_stop = 1;
+}
+
+/* Half a copy would be left, as large as it had become. */
+static void stop_at_signals(void)
+{
+    static const int numbers[] = {SIGINT, SIGTERM, SIGHUP};
+    const struct sigaction action = {.sa_handler = on_signal};
+    struct sigaction before;
+    for (size_t i = 0; i < ARRAY_LENGTH(numbers); i++)
+        if (sigaction(numbers[i], NULL, &before) == 0 && before.sa_handler != SIG_IGN)
+            sigaction(numbers[i], &action, NULL);
+}
 
 /* A copy of everything is in somebody's hands: the record says in whose. */
 static void record(const char *data, const char *file, bool done)
@@ -39,7 +59,8 @@ static int run(const struct cli_arguments *arguments)
     const char *file = cli_argument(arguments, 0);
     if (file[0] == '\0')
         return cli_usage(arguments, "FILE: expected a name");
-    int result = store_backup(&store_sqlite, data, file, error);
+    stop_at_signals();
+    int result = store_backup(&store_sqlite, data, file, &is_told_to_stop, error);
     if (result != ERR_NOT_FOUND)
         record(data, file, result == 0);
     if (result != 0) {

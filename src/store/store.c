@@ -106,10 +106,10 @@ void store_disconnect(struct store_connection **connection)
 }
 
 int store_backup(const struct store_driver *driver, const char *directory, const char *destination,
-                 char error[STORE_ERROR_SIZE])
+                 const volatile sig_atomic_t *stop, char error[STORE_ERROR_SIZE])
 {
     error[0] = '\0';
-    return driver->backup(directory, destination, error);
+    return driver->backup(directory, destination, stop, error);
 }
 
 int store_begin(struct store_connection *connection)

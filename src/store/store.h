@@ -28,6 +28,8 @@
 #include "base/str.h"
 #include "order/order.h"
 
+#include <signal.h>
+
 /* Opaque types. */
 struct store;
 struct store_connection;
@@ -289,9 +291,12 @@ NODISCARD int store_prune(struct store_connection *writer, int64_t now_wall, int
 /*
  * Copies the database of a directory, in use or not, to a new file as of one moment. Each time that
  * it is put in place it gets another epoch: what clients saw after that moment is not in it.
- * ERR_EXISTS when the file is there already, ERR_NOT_FOUND when there is no database; each failure with a sentence in `error`.
+ * ERR_EXISTS when the file is there already, ERR_NOT_FOUND when there is no database, ERR_CLOSED soon
+ * after `*stop` is no longer 0; NULL: it is not to be stopped. Each failure with a sentence in
+ * `error`, and then there is no new file.
  */
 NODISCARD int store_backup(const struct store_driver *driver, const char *directory,
-                           const char *destination, char error[STORE_ERROR_SIZE]);
+                           const char *destination, const volatile sig_atomic_t *stop,
+                           char error[STORE_ERROR_SIZE]);
 
 #endif

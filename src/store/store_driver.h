@@ -38,7 +38,8 @@ struct store_driver {
     void (*close)(struct store *store);
     int (*connect)(struct store *store, enum store_role role, struct store_connection **connection);
     void (*disconnect)(struct store_connection *connection);
-    int (*backup)(const char *directory, const char *destination, char error[STORE_ERROR_SIZE]);
+    int (*backup)(const char *directory, const char *destination, const volatile sig_atomic_t *stop,
+                  char error[STORE_ERROR_SIZE]);
 
     int (*begin)(struct store_connection *connection);
     int (*commit)(struct store_connection *connection);

@@ -120,10 +120,11 @@ static void memory_disconnect(struct store_connection *connection)
 }
 
 static int memory_backup(const char *directory, const char *destination,
-                         char error[STORE_ERROR_SIZE])
+                         const volatile sig_atomic_t *stop, char error[STORE_ERROR_SIZE])
 {
     (void)directory;
     (void)destination;
+    (void)stop;
     snprintf(error, STORE_ERROR_SIZE, "a store in memory has no backup");
     return ERR_UNSUPPORTED;
 }

@@ -38,7 +38,13 @@ struct copy {
     int fd;
     off_t on_disk; /* up to here */
     int lost;      /* the errno of what did not get there; 0: nothing is known of */
+    const volatile sig_atomic_t *stop; /* NULL: goes on to its end */
 };
+
+static bool is_stopped(const struct copy *copy)
+{
+    return copy->stop != NULL && *copy->stop != 0;
+}
 
 /*
  * The copy goes to disk as it grows: all at once it would hold up the commits of the server, whose
@@ -55,7 +61,7 @@ static int keep_pace(void *argument)
             copy->lost = errno;
         copy->on_disk = status.st_size;
     }
-    return copy->lost != 0;
+    return copy->lost != 0 || is_stopped(copy);
 }
 
 static int copy_into(sqlite3 *db, struct copy *copy)
@@ -128,6 +134,9 @@ static int backup_to(const char *source, const char *destination, struct copy *c
                      char error[STORE_ERROR_SIZE])
 {
     int result = copy_database(source, copy, error);
+    if (is_stopped(copy))
+        return sqlite_store_refuse(error, ERR_CLOSED, "stopped; there is no backup: %s",
+                                   destination);
     if (copy->lost != 0) {
         errno = copy->lost;
         return refuse_errno(error, destination);
@@ -142,7 +151,8 @@ static int backup_to(const char *source, const char *destination, struct copy *c
     return 0;
 }
 
-int sqlite_backup(const char *directory, const char *destination, char error[STORE_ERROR_SIZE])
+int sqlite_backup(const char *directory, const char *destination, const volatile sig_atomic_t *stop,
+                  char error[STORE_ERROR_SIZE])
 {
     sqlite_store_prepare();
     if (access(destination, F_OK) == 0) {
@@ -156,7 +166,7 @@ int sqlite_backup(const char *directory, const char *destination, char error[STO
         sqlite3_free(source);
         return result;
     }
-    struct copy copy = {.path = sqlite3_mprintf("%s.XXXXXX", destination)};
+    struct copy copy = {.path = sqlite3_mprintf("%s.XXXXXX", destination), .stop = stop};
     copy.fd = source && copy.path ? mkostemp(copy.path, O_CLOEXEC) : -1;
     int result;
     if (copy.fd < 0) {

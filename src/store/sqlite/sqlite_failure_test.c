@@ -473,7 +473,7 @@ static void backup_beside_the_writer(void **state)
     assert_int_equal(add_user(f, "u1"), 1);
     assert_int_equal(pthread_create(&thread, NULL, write_orders, &traffic), 0);
     wait_for(&traffic, 50);
-    int result = store_backup(f->driver, f->directory, copy, error);
+    int result = store_backup(f->driver, f->directory, copy, NULL, error);
     int32_t at_backup = atomic_load(&traffic.written);
     wait_for(&traffic, at_backup + 50);
     atomic_store(&traffic.stop, true);
@@ -524,11 +524,11 @@ static void backup_to_a_failing_disk(void **state)
     }
     commit(f);
     atomic_store(&pages_are_lost, true);
-    assert_int_equal(store_backup(f->driver, f->directory, copy, error), ERR_IO);
+    assert_int_equal(store_backup(f->driver, f->directory, copy, NULL, error), ERR_IO);
     assert_non_null(strstr(error, "cannot be written"));
     assert_int_equal(access(copy, F_OK), -1);
     atomic_store(&pages_are_lost, false);
-    assert_int_equal(store_backup(f->driver, f->directory, copy, error), 0);
+    assert_int_equal(store_backup(f->driver, f->directory, copy, NULL, error), 0);
     assert_int_equal(unlink(copy), 0);
 }
 
@@ -555,6 +555,21 @@ static bool has_epoch(const char *copy)
     return count != 0;
 }
 
+static void backup_is_stopped(void **state)
+{
+    struct fixture *f = *state;
+    volatile sig_atomic_t stop = 1;
+    char error[STORE_ERROR_SIZE];
+    char copy[sizeof(f->directory) + 8];
+    snprintf(copy, sizeof(copy), "%s/copy", f->directory);
+    assert_int_equal(store_backup(f->driver, f->directory, copy, &stop, error), ERR_CLOSED);
+    assert_non_null(strstr(error, copy));
+    assert_int_equal(count_copies(f), 0);
+    stop = 0;
+    assert_int_equal(store_backup(f->driver, f->directory, copy, &stop, error), 0);
+    assert_int_equal(unlink(copy), 0);
+}
+
 /* Whichever sync of the copy fails: it is whole, or there is nothing. */
 static void backup_is_synced(void **state)
 {
@@ -569,7 +584,7 @@ static void backup_is_synced(void **state)
     atomic_store(&sync_fails, SQLITE_OPEN_MAIN_DB);
     for (; result != 0 && failures < 10; failures += result != 0) {
         atomic_store(&sync_spares, failures);
-        result = store_backup(f->driver, f->directory, copy, error);
+        result = store_backup(f->driver, f->directory, copy, NULL, error);
         assert_int_equal(count_copies(f), result == 0);
     }
     atomic_store(&sync_fails, 0);
@@ -609,6 +624,7 @@ int main(void)
         ON(sqlite, backup_beside_the_writer),
         ON(sqlite, backup_to_a_failing_disk),
         ON(sqlite, backup_is_synced),
+        ON(sqlite, backup_is_stopped),
         ON(sqlite, shared_reading_ends),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

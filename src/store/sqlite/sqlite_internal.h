@@ -224,6 +224,6 @@ NODISCARD int sqlite_prune(struct store_connection *writer, int64_t now_wall, in
                            int *deleted);
 
 NODISCARD int sqlite_backup(const char *directory, const char *destination,
-                            char error[STORE_ERROR_SIZE]);
+                            const volatile sig_atomic_t *stop, char error[STORE_ERROR_SIZE]);
 
 #endif

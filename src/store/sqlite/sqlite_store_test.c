@@ -433,11 +433,11 @@ static void backup_has_everything_and_overwrites_nothing(void **state)
     struct stat status;
     char *copy = backup_path(f);
     add_order(f, 5, add_user(f, "u1"), ORDER_PAID);
-    if (store_backup(f->driver, f->directory, copy, error))
+    if (store_backup(f->driver, f->directory, copy, NULL, error))
         fail_msg("%s", error);
     assert_int_equal(stat(copy, &status), 0);
     assert_int_equal(status.st_mode & 07777, 0600);
-    assert_int_equal(store_backup(f->driver, f->directory, copy, error), ERR_EXISTS);
+    assert_int_equal(store_backup(f->driver, f->directory, copy, NULL, error), ERR_EXISTS);
     assert_non_null(strstr(error, copy));
     add_order(f, 6, 1, ORDER_PAID);
     close_fixture(f);
@@ -460,7 +460,7 @@ static void each_restore_has_an_epoch_of_its_own(void **state)
     char error[STORE_ERROR_SIZE];
     char epochs[3][STORE_EPOCH_LENGTH + 1];
     char *copy = backup_path(f);
-    assert_int_equal(store_backup(f->driver, f->directory, copy, error), 0);
+    assert_int_equal(store_backup(f->driver, f->directory, copy, NULL, error), 0);
     struct bytes bytes = read_bytes(copy);
     for (size_t i = 0; i < ARRAY_LENGTH(epochs); i++) {
         memcpy(epochs[i], store_identity(f->store)->epoch, sizeof(epochs[i]));
@@ -484,18 +484,19 @@ static void backup_of_nothing_leaves_nothing(void **state)
     char error[STORE_ERROR_SIZE];
     char *copy = backup_path(f);
     int files = 0;
-    assert_int_equal(store_backup(f->driver, "/nonexistent", copy, error), ERR_NOT_FOUND);
+    assert_int_equal(store_backup(f->driver, "/nonexistent", copy, NULL, error), ERR_NOT_FOUND);
     assert_non_null(strstr(error, "there is no database (No such file or directory): "));
-    assert_int_equal(store_backup(f->driver, f->directory, "/nonexistent/copy", error), ERR_IO);
+    assert_int_equal(store_backup(f->driver, f->directory, "/nonexistent/copy", NULL, error),
+                     ERR_IO);
     assert_non_null(strstr(error, "/nonexistent/copy"));
     close_fixture(f);
     write_bytes(path_of(f, SQLITE_STORE_FILE), "garbage", 7);
-    assert_int_equal(store_backup(f->driver, f->directory, copy, error), ERR_CORRUPT);
+    assert_int_equal(store_backup(f->driver, f->directory, copy, NULL, error), ERR_CORRUPT);
     unlink(path_of(f, SQLITE_STORE_FILE));
     execute(f, "CREATE TABLE notes (text)");
-    assert_int_equal(store_backup(f->driver, f->directory, copy, error), ERR_CORRUPT);
+    assert_int_equal(store_backup(f->driver, f->directory, copy, NULL, error), ERR_CORRUPT);
     unlink(path_of(f, SQLITE_STORE_FILE));
-    assert_int_equal(store_backup(f->driver, f->directory, copy, error), ERR_NOT_FOUND);
+    assert_int_equal(store_backup(f->driver, f->directory, copy, NULL, error), ERR_NOT_FOUND);
     assert_int_not_equal(access(path_of(f, SQLITE_STORE_FILE), F_OK), 0);
     DIR *directory = opendir(f->directory);
     for (struct dirent *entry; (entry = readdir(directory));)
