@@ -59,6 +59,8 @@ struct http_sender_result {
 
 /* The value of a field in `headers`, empty when absent. */
 struct str http_sender_header(const struct http_sender_result *result, const char *name);
+/* Reads a date of a field (RFC 9110 section 5.6.7, all three forms), wall ms. False when it is none. */
+NODISCARD bool http_sender_date(struct str text, int64_t *wall_ms);
 
 /* NULL when libcurl refuses; logged. `connections_max` bounds kept and open connections. */
 struct http_sender *http_sender_new(struct loop *loop, int connections_max);

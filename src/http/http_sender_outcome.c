@@ -5,6 +5,8 @@
  */
 #include "http/http_sender_internal.h"
 
+#include "base/clock.h"
+
 #include <errno.h>
 #include <stdio.h>
 
@@ -151,4 +153,15 @@ struct str http_sender_header(const struct http_sender_result *result, const cha
             return str_trim(line);
     }
     return (struct str){0};
+}
+
+bool http_sender_date(struct str text, int64_t *wall_ms)
+{
+    char date[40]; /* the longest form has 33 */
+    if (text.len >= sizeof(date))
+        return false;
+    snprintf(date, sizeof(date), "%.*s", STR_ARG(text));
+    time_t seconds = curl_getdate(date, NULL);
+    *wall_ms = (int64_t)seconds * CLOCK_SECOND;
+    return seconds >= 0;
 }

@@ -6,8 +6,8 @@
 #include "webhook/webhook_policy.h"
 
 #include "base/clock.h"
+#include "http/http_sender.h"
 
-#include <stdio.h>
 #include <string.h>
 
 enum { JITTER_PERCENT = 20 };
@@ -58,35 +58,6 @@ static bool ends_xsolla(int status)
     return false;
 }
 
-static bool take_digits(struct str text, size_t at, size_t count, char *out)
-{
-    for (size_t i = 0; i < count; i++) {
-        if (text.ptr[at + i] < '0' || text.ptr[at + i] > '9')
-            return false;
-    }
-    memcpy(out, text.ptr + at, count);
-    return true;
-}
-
-/* "Sun, 06 Nov 1994 08:49:37 GMT" (RFC 9110 section 5.6.7). */
-static bool read_date(struct str text, int64_t *wall_ms)
-{
-    static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
-    char stamp[] = "0000-00-00T00:00:00Z";
-    char number[3];
-    if (text.len != 29 || !str_equal(str_make(text.ptr + 25, 4), STR_LIT(" GMT")))
-        return false;
-    for (int month = 0; month < 12; month++) {
-        if (memcmp(text.ptr + 8, months + 3 * (size_t)month, 3) != 0)
-            continue;
-        snprintf(number, sizeof(number), "%02d", (month + 1) % 100);
-        memcpy(stamp + 5, number, 2);
-    }
-    return take_digits(text, 5, 2, stamp + 8) && take_digits(text, 12, 4, stamp) &&
-           take_digits(text, 17, 2, stamp + 11) && take_digits(text, 20, 2, stamp + 14) &&
-           take_digits(text, 23, 2, stamp + 17) && clock_parse(str_from(stamp), wall_ms);
-}
-
 /* The wait that the receiver asks for, in ms. */
 static bool read_retry_after(struct str text, int64_t now_wall, int64_t *wait)
 {
@@ -95,7 +66,7 @@ static bool read_retry_after(struct str text, int64_t now_wall, int64_t *wait)
         *wait = value * CLOCK_SECOND;
         return true;
     }
-    if (!read_date(text, &value))
+    if (!http_sender_date(text, &value))
         return false;
     *wait = value - now_wall;
     return true;

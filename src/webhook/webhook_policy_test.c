@@ -128,7 +128,10 @@ static void test_waits(void **state)
         {429, 0, "Sun, 06 Xyz 1994 08:49:37 GMT", 10 * CLOCK_SECOND},
         {429, 0, "Sun, 96 Nov 1994 08:49:37 GMT", 10 * CLOCK_SECOND},
         {429, 0, "Sun, 0a Nov 1994 08:49:37 GMT", 10 * CLOCK_SECOND},
-        {429, 0, "Sun, 06 Nov 1994 08:49:37 UTC", 10 * CLOCK_SECOND},
+        {429, 0, "Sunday, 06-Nov-94 08:49:37 GMT", 30 * CLOCK_SECOND},
+        {429, 0, "Sun Nov  6 08:49:37 1994", 30 * CLOCK_SECOND},
+        {429, 0, "Sun, 06 Nov 1994 08:49:37 GMT and so on, longer than any date",
+         10 * CLOCK_SECOND},
     };
     for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
         struct webhook_decision decision =
