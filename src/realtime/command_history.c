@@ -7,6 +7,8 @@
 
 #include "base/err.h"
 #include "base/mem.h"
+#include "base/metrics.h"
+#include "base/quota.h"
 #include "service/buyer_stream.h"
 #include "service/service.h"
 
@@ -36,6 +38,17 @@ static int look_up(const struct session *session, const struct centrifuge_comman
                                 session_user(session), &history, view);
 }
 
+/* It costs as much as Get order; one user with many connections must not have a worker to themselves. */
+static bool is_too_fast(const struct session *session)
+{
+    const struct service *service = session->realtime->service;
+    if (quota_take(service->quota, QUOTA_USER_REQUESTS, session_channel(session),
+                   service->options->requests_per_user, loop_now(service->loop)) == 0)
+        return false;
+    metrics_add(METRIC_REQUESTS_REFUSED__USER, 1);
+    return true;
+}
+
 void command_history(struct session *session, const struct centrifuge_command *command)
 {
     struct buyer_stream_view view = {0};
@@ -45,6 +58,10 @@ void command_history(struct session *session, const struct centrifuge_command *c
     }
     if (!session_has_channel(session, command->channel)) {
         session_send_error(session, command->id, CLIENT_ERROR_PERMISSION_DENIED);
+        return;
+    }
+    if (is_too_fast(session)) {
+        session_send_error(session, command->id, CLIENT_ERROR_TOO_MANY_REQUESTS);
         return;
     }
     int result = look_up(session, command, &view);

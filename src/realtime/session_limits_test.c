@@ -6,6 +6,7 @@
 
 #include <setjmp.h>
 #include <stdarg.h>
+#include <string.h>
 
 #include <cmocka.h>
 
@@ -64,6 +65,26 @@ static void test_too_many_connections_of_a_user(void **state)
     client_fini(&second);
 }
 
+/* Of all connections of a user together; it is no reason to close. */
+static void test_too_many_histories_of_a_user(void **state)
+{
+    static const char history[] =
+        "{\"id\":2,\"history\":{\"channel\":\"orders:1#u1\",\"limit\":1}}";
+    struct fixture *fixture = *state;
+    struct client clients[2];
+    fixture->service_options.requests_per_user = 2;
+    for (int i = 0; i < 2; i++)
+        client_connect(&clients[i], fixture);
+    for (int i = 0; i < 5; i++) {
+        struct client *client = &clients[i % 2];
+        client_say(client, history);
+        bool is_refused = strstr(client_log(client), "{\"id\":2,\"error\":{\"code\":111,") != NULL;
+        assert_int_equal(is_refused, i == 4);
+    }
+    for (int i = 0; i < 2; i++)
+        client_fini(&clients[i]);
+}
+
 #define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
 
 int main(void)
@@ -71,6 +92,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_too_many_commands_a_second),
         TEST(test_too_many_connections_of_a_user),
+        TEST(test_too_many_histories_of_a_user),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -38,7 +38,7 @@ struct service_options {
     int64_t prune_interval;    /* ms between small steps of clearing */
     /* A second, in the long run; 0: no limit. */
     int64_t requests_per_project; /* of a merchant */
-    int64_t requests_per_user;    /* Get order */
+    int64_t requests_per_user;    /* Get order; as many times history */
 };
 
 struct service {

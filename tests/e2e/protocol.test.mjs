@@ -333,7 +333,7 @@ serverTest('the opening handshake', {}, async (server, t) => {
   }
 });
 
-serverTest('a client that asks and never reads', { 'limits.commands_per_second': 0 }, async (server) => {
+serverTest('a client that asks and never reads', { 'limits.commands_per_second': 0, 'limits.requests_per_user': 0 }, async (server) => {
   const project = await Project.create(server);
   const user = 'slow';
   const auth = project.token(user);
