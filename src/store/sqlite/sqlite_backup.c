@@ -162,7 +162,10 @@ int sqlite_backup(const char *directory, const char *destination, const volatile
     char *source = sqlite3_mprintf("%s/" SQLITE_STORE_FILE, directory);
     if (source && access(source, F_OK) != 0) {
         int result =
-            sqlite_store_refuse(error, ERR_NOT_FOUND, "there is no database (%m): %s", source);
+            errno == ENOENT
+                ? sqlite_store_refuse(error, ERR_NOT_FOUND, "there is no database (%m): %s", source)
+                : sqlite_store_refuse(error, ERR_IO, "the database cannot be read (%m): %s",
+                                      source);
         sqlite3_free(source);
         return result;
     }

@@ -94,7 +94,7 @@ void sqlite_store_prepare(void);
 NODISCARD int sqlite_store_sync(const char *path);
 /* Removes a database and what SQLite has put beside it. */
 void sqlite_store_remove(const char *path);
-/* False when the directory was moved away: what has its name now may be another server's. */
+/* False when the directory, or where a link to the database leads, is another one now, and may be another server's. */
 bool sqlite_store_is_in_place(const struct sqlite_store *s);
 /* Writes a sentence and gives back `result`. */
 int sqlite_store_refuse(char error[STORE_ERROR_SIZE], int result, const char *format, ...)

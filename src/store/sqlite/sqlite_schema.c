@@ -450,6 +450,8 @@ int sqlite_schema_upgrade(const char *path, struct store_identity *identity,
     result = read_epoch(db, identity->epoch);
     if (result == 0)
         result = get_meta(db, "token_key", identity->token_key, STORE_TOKEN_KEY_SIZE);
+    if (result == ERR_NOT_FOUND)
+        result = ERR_CORRUPT;
     if (result)
         sqlite_store_refuse(error, result, "the database has lost its identity: %s", path);
 out:

@@ -87,15 +87,24 @@ static char *path_in(const char *directory, const char *name)
     return path;
 }
 
-bool sqlite_store_is_in_place(const struct sqlite_store *s)
+static bool is_lock_of(int lock, const char *directory)
 {
     struct stat held;
     struct stat there;
-    char *path = path_in(s->base.options->directory, LOCK_FILE);
-    bool same = fstat(s->lock, &held) == 0 && stat(path, &there) == 0 &&
-                held.st_dev == there.st_dev && held.st_ino == there.st_ino;
+    char *path = path_in(directory, LOCK_FILE);
+    bool same = fstat(lock, &held) == 0 && stat(path, &there) == 0 && held.st_dev == there.st_dev &&
+                held.st_ino == there.st_ino;
     mem_free(path);
     return same;
+}
+
+bool sqlite_store_is_in_place(const struct sqlite_store *s)
+{
+    char far[PATH_MAX];
+    if (!is_lock_of(s->lock, s->base.options->directory) || !realpath(s->path, far))
+        return false;
+    *strrchr(far, '/') = '\0';
+    return is_lock_of(s->far >= 0 ? s->far : s->lock, far);
 }
 
 /* Opens the lock file and holds it. Its lock ends with the descriptor, so also with a kill -9. */

@@ -198,6 +198,37 @@ static void what_came_in_its_place_is_left_alone(void **state)
     remove_directory(away);
 }
 
+/* The same of where a link to the database leads. */
+static void what_came_where_a_link_leads_is_left_alone(void **state)
+{
+    static const struct timespec long_ago[2] = {{.tv_sec = 1}, {.tv_sec = 1}};
+    struct fixture *f = *state;
+    struct fixture linked = *f;
+    struct stat status;
+    char directory[sizeof(f->directory) + 8];
+    char link[sizeof(directory) + 16];
+    char away[sizeof(f->directory) + 8];
+    snprintf(directory, sizeof(directory), "%s.second", f->directory);
+    snprintf(link, sizeof(link), "%s/" SQLITE_STORE_FILE, directory);
+    snprintf(away, sizeof(away), "%s.away", f->directory);
+    close_fixture(f);
+    assert_int_equal(mkdir(directory, 0700), 0);
+    assert_int_equal(symlink(path_of(f, SQLITE_STORE_FILE), link), 0);
+    linked.options.directory = directory;
+    open_fixture(&linked);
+    add_user(&linked, "u1");
+    assert_int_equal(rename(f->directory, away), 0);
+    assert_int_equal(mkdir(f->directory, 0700), 0);
+    open_fixture(f);
+    add_user(f, "u2");
+    assert_int_equal(utimensat(AT_FDCWD, path_of(f, SQLITE_STORE_FILE "-wal"), long_ago, 0), 0);
+    close_fixture(&linked);
+    assert_int_equal(stat(path_of(f, SQLITE_STORE_FILE "-wal"), &status), 0);
+    assert_int_equal(status.st_mtime, 1);
+    remove_directory(away);
+    remove_directory(directory);
+}
+
 static void missing_directory_is_refused(void **state)
 {
     struct fixture *f = *state;
@@ -517,6 +548,7 @@ int main(void)
         ON(sqlite, second_server_is_refused),
         ON(sqlite, second_server_through_a_link_is_refused),
         ON(sqlite, what_came_in_its_place_is_left_alone),
+        ON(sqlite, what_came_where_a_link_leads_is_left_alone),
         ON(sqlite, missing_directory_is_refused),
         ON(sqlite, newer_schema_is_refused),
         ON(sqlite, older_schemas_are_brought_up_to_date),
