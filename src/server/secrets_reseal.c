@@ -40,7 +40,9 @@ static int reseal(struct store_connection *writer, const struct secrets_key *key
         endpoint->secrets = buf_view(&sealed);
         rc = store_endpoint_update(writer, endpoint);
         resealed->done++;
-    } else if (crypto_open(key->key, endpoint->secrets, &plain) != 0) {
+    } else if (crypto_open(key->key, endpoint->secrets, &plain) == 0) {
+        resealed->done++;
+    } else {
         resealed->closed++;
     }
     buf_wipe(&plain);

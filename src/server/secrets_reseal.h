@@ -7,7 +7,7 @@
 #include "store/store.h"
 
 struct secrets_resealed {
-    int64_t done;   /* were sealed by the previous key and are by the new one now */
+    int64_t done;   /* are sealed by the new key now */
     int64_t closed; /* neither key opens them: they stay as they are */
 };
 

@@ -148,16 +148,15 @@ static int replace_secrets_key(struct server *server, char *error)
                  err_text(result));
         return result;
     }
-    result = secrets_key_forget_previous(server->config->data, &server->secrets_key, cause);
-    if (result != 0) {
-        snprintf(error, SERVER_ERROR_SIZE, "%s", cause);
-        return result;
-    }
+    /* First the record: a start that dies between both does it again. */
     log_audit("secrets_key.replace", LOG_TEXT("who", "start"), LOG_INT("webhooks", resealed.done));
     if (resealed.closed > 0)
         log_error("webhooks' secrets that neither the new key nor the previous one opens",
                   LOG_INT("webhooks", resealed.closed));
-    return 0;
+    result = secrets_key_forget_previous(server->config->data, &server->secrets_key, cause);
+    if (result != 0)
+        snprintf(error, SERVER_ERROR_SIZE, "%s", cause);
+    return result;
 }
 
 static int start_keys(struct server *server, char *error)
