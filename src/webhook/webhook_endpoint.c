@@ -24,7 +24,7 @@ enum {
     DEFAULT_TIMEOUT = 15 * CLOCK_SECOND,
     RATE_MAX = 100000,
     DESCRIPTION_MAX = 255,
-    CLIENT_KEY_MAX = 16 * 1024, /* so that escaped and with two secrets it fits SECRETS_MAX */
+    CLIENT_KEY_MAX = 16 * 1024, /* so that escaped and with all secrets it fits SECRETS_MAX */
     TIMEOUT_MIN = 50,           /* ms */
     WAIT_MIN = 10,              /* ms */
     SECRET_BYTES = 32,
