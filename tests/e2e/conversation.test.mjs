@@ -207,7 +207,7 @@ function connectedRows({ channel, epoch, publications, data }) {
   };
 }
 
-serverTest('commands of a connection', QUIET, async (server, t) => {
+serverTest('commands of a connection', { ...QUIET, 'limits.requests_per_user': 0 }, async (server, t) => {
   const project = await Project.create(server);
   const data = { auth: project.token('u1'), project_id: project.id };
   await project.create('u1', { order_id: 1, status: 'done' });
