@@ -1,17 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Every reader of codec/address.h over the same bytes; what was read is written and read again. */
+#include "fuzz.h"
+
 #include "codec/address.h"
 
-#include <stdlib.h>
 #include <string.h>
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void expect(bool condition)
-{
-    if (!condition)
-        abort();
-}
 
 static void try_address(const struct address *address)
 {

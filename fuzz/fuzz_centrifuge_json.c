@@ -1,17 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Any message is read to its end or refused, one step a line; what it names is sound text. */
+#include "fuzz.h"
+
 #include "base/err.h"
 #include "codec/centrifuge.h"
-
-#include <stdlib.h>
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void expect(bool condition)
-{
-    if (!condition)
-        abort();
-}
 
 static int handle(void *argument, const struct centrifuge_command *command)
 {

@@ -3,18 +3,10 @@
  * A body of POST /emulation, as JSON or (after a first byte 1) as Protobuf: read or refused, and what
  * it brings is safe to give to a session.
  */
+#include "fuzz.h"
+
 #include "base/err.h"
 #include "codec/centrifuge.h"
-
-#include <stdlib.h>
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void expect(bool condition)
-{
-    if (!condition)
-        abort();
-}
 
 static int handle_command(void *argument, const struct centrifuge_command *command)
 {

@@ -1,16 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The first line is a list of trusted proxies, the rest are fields of one request, a line each. */
+#include "fuzz.h"
+
 #include "codec/forwarded.h"
-
-#include <stdlib.h>
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void expect(bool condition)
-{
-    if (!condition)
-        abort();
-}
 
 static void try_field(struct forwarded_trust *trust, const char *field, struct str lines)
 {

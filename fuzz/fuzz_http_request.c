@@ -3,14 +3,13 @@
  * Any bytes are requests or are refused, within the limits, and the same whether they come at once or
  * one by one: otherwise somebody could be shown another end of a request than the next server sees.
  */
+#include "fuzz.h"
+
 #include "http/http_internal.h"
 
 #include "base/limits.h"
 
-#include <stdlib.h>
 #include <string.h>
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 enum { FIELDS_MAX = 16 * 1024, BODY_MAX = 256, REQUESTS_MAX = 32 };
 
@@ -27,12 +26,6 @@ struct reader {
     struct request requests[REQUESTS_MAX];
     size_t count;
 };
-
-static void expect(bool condition)
-{
-    if (!condition)
-        abort();
-}
 
 static bool is_over(const struct reader *reader)
 {

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A document that was accepted comes back from its own dump; any text may be read as fields. */
+#include "fuzz.h"
+
 #include "codec/json_fields.h"
 
 #include <stdlib.h>
@@ -26,8 +28,6 @@ static const struct json_field fields[] = {
     {"at", JSON_FIELD_TIME, offsetof(struct target, at), 0, 0, false},
     {0},
 };
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static void check_dump(const struct json *document)
 {

@@ -3,13 +3,13 @@
  * Tokens and key sets: no input verifies under a key that its author does not have, and whatever
  * claims we sign ourselves do.
  */
+#include "fuzz.h"
+
 #include "base/err.h"
 #include "base/limits.h"
 #include "codec/jwt.h"
 
 #include <stdlib.h>
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static const struct str secret = {"correct horse battery staple", 28};
 

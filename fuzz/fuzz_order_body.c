@@ -4,20 +4,12 @@
  * form that is its own normal form, so that what was read may be written back. What is refused is
  * refused with a sentence.
  */
+#include "fuzz.h"
+
 #include "api/order_body.h"
 
 #include "base/limits.h"
 #include "service/order_content.h"
-
-#include <stdlib.h>
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void expect(bool condition)
-{
-    if (!condition)
-        abort();
-}
 
 static void expect_normal(struct str content, bool is_free)
 {

@@ -1,17 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The first line is an entry of a list of origins, the rest what a browser sends. */
+#include "fuzz.h"
+
 #include "codec/origin.h"
 
-#include <stdlib.h>
 #include <string.h>
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void expect(bool condition)
-{
-    if (!condition)
-        abort();
-}
 
 /* Nothing of an origin that is allowed can end a header line, or begin another part of a URL. */
 static void check_match(struct str entry, struct str origin)

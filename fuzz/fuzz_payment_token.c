@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* No text but one of our own making is a payment token, and each of those comes back whole. */
+#include "fuzz.h"
+
 #include "codec/payment_token.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 enum { OUT_MAX = 256 };
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static const uint8_t key[PAYMENT_TOKEN_KEY_SIZE] = "not a secret, but a fuzzer's key";
 

@@ -1,15 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The parameters of a list: what is accepted is of its kind and within its bounds. Cursors come back. */
+#include "fuzz.h"
+
 #include "api/query.h"
 
 #include "base/clock.h"
 #include "service/list_cursor.h"
 
 #include <stddef.h>
-#include <stdlib.h>
 #include <string.h>
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 enum { TEXT_MAX = 255, LIMIT_MAX = 100, PLACE_MAX = 1 << 30, WORD_COUNT = 2 };
 
@@ -31,12 +30,6 @@ static const struct query_field fields[] = {
     {"status", QUERY_WORD, offsetof(struct target, status), 0, 0, "paid or done", words},
     {NULL, QUERY_INT, 0, 0, 0, NULL, NULL},
 };
-
-static void expect(bool condition)
-{
-    if (!condition)
-        abort();
-}
 
 static void try_query(struct str query)
 {

@@ -8,13 +8,13 @@
  * Whatever is said: each command is answered once and nothing else is; offsets rise by one, and tell
  * the truth; one close, and nothing after it; and at the end nothing is missing.
  */
+#include "fuzz.h"
+
 #include "realtime/session_fixture.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 enum { TOP_MAX = 700, HELD_MAX = 8, ASKED_MAX = 2 * LIMIT_REALTIME_COMMANDS };
 

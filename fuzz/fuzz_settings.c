@@ -3,21 +3,14 @@
  * Changes of a project's settings as the operator gives them. What is accepted is accepted again as
  * it is stored, and shown without the secrets of before.
  */
+#include "fuzz.h"
+
 #include "auth/auth_settings.h"
 
 #include "base/err.h"
 #include "base/limits.h"
 
-#include <stdlib.h>
 #include <string.h>
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void expect(bool condition)
-{
-    if (!condition)
-        abort();
-}
 
 #define SECRET "correct horse battery staple"
 

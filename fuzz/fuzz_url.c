@@ -1,18 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Every reader of codec/url.h over the same bytes; encoding and decoding undo each other. */
+#include "fuzz.h"
+
 #include "codec/url.h"
 
-#include <stdlib.h>
-
 enum { OUT_MAX = 1 << 20 };
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void expect(bool condition)
-{
-    if (!condition)
-        abort();
-}
 
 static void try_escapes(struct str text)
 {

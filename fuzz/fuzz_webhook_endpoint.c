@@ -3,20 +3,12 @@
  * The same bytes as an endpoint's settings, as its URL, as an order's content and as a receiver's
  * header field: what is accepted can be read back, shown and sent.
  */
+#include "fuzz.h"
+
 #include "codec/url.h"
 #include "codec/url_callable.h"
 #include "webhook/webhook_message.h"
 #include "webhook/webhook_policy.h"
-
-#include <stdlib.h>
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void expect(bool condition)
-{
-    if (!condition)
-        abort();
-}
 
 static void expect_json(const struct buf *text)
 {

@@ -3,6 +3,8 @@
  * The reader of WebSocket frames, fed whole and in pieces: both must find the same items. The first
  * byte says whose end it is and how large the pieces are.
  */
+#include "fuzz.h"
+
 #include "websocket/websocket_reader.h"
 
 #include "base/buf.h"
@@ -11,8 +13,6 @@
 #include <stdlib.h>
 
 enum { MESSAGE_MAX = 300, TRANSCRIPT_MAX = 1 << 20 };
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static void read_in_pieces(struct str bytes, size_t piece, bool masked, struct buf *transcript)
 {

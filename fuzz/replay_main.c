@@ -3,6 +3,8 @@
  * Runs a fuzzer's function over files and folders of inputs, so that every crash ever found is
  * tried again by compilers that have no libFuzzer.
  */
+#include "fuzz.h"
+
 #include <dirent.h>
 #include <errno.h>
 #include <limits.h>
@@ -15,8 +17,6 @@
 #include "base/mem.h"
 
 enum { INPUT_MAX = 4 * 1024 * 1024 };
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static int complain(const char *path)
 {
