@@ -98,13 +98,20 @@ static bool is_lock_of(int lock, const char *directory)
     return same;
 }
 
+/* The directory that has the database itself, which may be a link. */
+static bool find_far(const struct sqlite_store *s, char far[PATH_MAX])
+{
+    if (!realpath(s->path, far))
+        return false;
+    *strrchr(far, '/') = '\0';
+    return true;
+}
+
 bool sqlite_store_is_in_place(const struct sqlite_store *s)
 {
     char far[PATH_MAX];
-    if (!is_lock_of(s->lock, s->base.options->directory) || !realpath(s->path, far))
-        return false;
-    *strrchr(far, '/') = '\0';
-    return is_lock_of(s->far >= 0 ? s->far : s->lock, far);
+    return is_lock_of(s->lock, s->base.options->directory) && find_far(s, far) &&
+           is_lock_of(s->far >= 0 ? s->far : s->lock, far);
 }
 
 /* Opens the lock file and holds it. Its lock ends with the descriptor, so also with a kill -9. */
@@ -129,16 +136,12 @@ static int lock_directory(const char *directory, int *lock, char error[STORE_ERR
     return result;
 }
 
-/* The database may be a link: who else leads to the same one is kept away by a lock that is there. */
-static int lock_far(struct sqlite_store *s, const char *directory, char error[STORE_ERROR_SIZE])
+/* Who else leads to the same database is kept away by a lock that is there. */
+static int lock_far(struct sqlite_store *s, char error[STORE_ERROR_SIZE])
 {
-    char near[PATH_MAX];
     char far[PATH_MAX];
     s->far = -1;
-    if (!realpath(directory, near) || !realpath(s->path, far))
-        return 0;
-    *strrchr(far, '/') = '\0';
-    return strcmp(near, far) == 0 ? 0 : lock_directory(far, &s->far, error);
+    return find_far(s, far) && !is_lock_of(s->lock, far) ? lock_directory(far, &s->far, error) : 0;
 }
 
 static void free_store(struct sqlite_store *s)
@@ -173,7 +176,7 @@ static int sqlite_store_open(const struct store_options *options, struct store *
     struct sqlite_store *s = mem_zalloc(sizeof(*s));
     s->lock = lock;
     s->path = path_in(options->directory, SQLITE_STORE_FILE);
-    result = lock_far(s, options->directory, error);
+    result = lock_far(s, error);
     if (result == 0)
         result = make_or_check(s->path, error);
     if (result)
