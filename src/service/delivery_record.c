@@ -190,6 +190,7 @@ int delivery_give_way(struct writer_transaction *transaction, int64_t delivery_i
     rc = store_delivery_list(connection, &filter, look_at_lane, &lane, &next);
     if (rc < 0 || lane.newest_seq <= lane.first.seq || lane.first.next_at <= transaction->now_wall)
         return rc;
+    writer_poke(transaction, delivery.endpoint_id);
     return store_delivery_postpone(connection, lane.first.delivery_id, lane.first.step,
                                    transaction->now_wall);
 }

@@ -131,7 +131,7 @@ int delivery_add(struct writer_transaction *transaction, const struct store_orde
                                 transaction->now_wall, &delivery_id, &waiting);
         if (rc == 0 && !waiting && target->mode == WEBHOOK_LATEST)
             rc = delivery_give_way(transaction, delivery_id);
-        if (waiting || target->mode == WEBHOOK_LATEST)
+        if (waiting)
             writer_poke(transaction, target->endpoint_id);
     }
     return rc;
