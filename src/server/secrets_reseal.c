@@ -35,16 +35,18 @@ static int reseal(struct store_connection *writer, const struct secrets_key *key
     int rc = 0;
     buf_init(&plain, 2 * (size_t)LIMIT_WEBHOOK_SETTINGS);
     buf_init(&sealed, 2 * (size_t)LIMIT_WEBHOOK_SETTINGS + CRYPTO_SEAL_SIZE);
-    if (crypto_open(key->previous, endpoint->secrets, &plain) == 0) {
+    bool is_open = crypto_open(key->previous, endpoint->secrets, &plain) == 0;
+    if (is_open) {
         crypto_seal(key->key, buf_view(&plain), &sealed);
         endpoint->secrets = buf_view(&sealed);
         rc = store_endpoint_update(writer, endpoint);
-        resealed->done++;
-    } else if (crypto_open(key->key, endpoint->secrets, &plain) == 0) {
-        resealed->done++;
     } else {
-        resealed->closed++;
+        is_open = crypto_open(key->key, endpoint->secrets, &plain) == 0;
     }
+    if (is_open)
+        resealed->done++;
+    else
+        resealed->closed++;
     buf_wipe(&plain);
     buf_fini(&sealed);
     return rc;
