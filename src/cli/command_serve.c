@@ -58,18 +58,23 @@ static void reload(const struct cli_arguments *arguments, struct config *config,
     notify_ready();
 }
 
+/* Every two seconds. */
+enum { LOOKS_AT_CERTIFICATES = 4 };
+
 /* Waits for the signal that ends the server. */
 static int wait_for_end(const struct cli_arguments *arguments, const sigset_t *signals,
                         struct config *config, struct server *server)
 {
-    static const struct timespec look = {.tv_sec = 2};
-    for (;;) {
+    /* Short beside a storm of connections, whose height is seen by looking. */
+    static const struct timespec look = {.tv_nsec = 500 * 1000 * 1000};
+    for (int looks = 1;; looks++) {
         int number = sigtimedwait(signals, NULL, &look);
         if (number == SIGHUP)
             reload(arguments, config, server);
         else if (number > 0)
             return number;
-        server_renew_certificates(server);
+        if (number == SIGHUP || looks % LOOKS_AT_CERTIFICATES == 0)
+            server_renew_certificates(server);
         server_give_back_memory(server, clock_mono_ms());
     }
 }
