@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 /* What tells one version of a file from another. */
 struct file {
@@ -43,11 +44,26 @@ static int complain(char *error, const char *path, const char *reason)
     return ERR_INVALID;
 }
 
-/* OpenSSL's last word on it, which holds nothing of the file. */
+/*
+ * OpenSSL's last word on it, which holds nothing of the file; but of what is no PEM it says "PEM
+ * lib" and no more.
+ */
 static int complain_as_openssl(char *error, const char *path, const char *otherwise)
 {
-    const char *reason = ERR_reason_error_string(ERR_peek_last_error());
-    return complain(error, path, reason != NULL ? reason : otherwise);
+    unsigned long last = ERR_peek_last_error();
+    const char *reason = ERR_reason_error_string(last);
+    bool is_told = reason != NULL && ERR_GET_REASON(last) != ERR_R_PEM_LIB;
+    return complain(error, path, is_told ? reason : otherwise);
+}
+
+/* A key of another kind than the certificate's is read, and then missed by OpenSSL. */
+static int complain_of_key(char *error, const char *path)
+{
+    unsigned long last = ERR_peek_last_error();
+    return complain(error, path,
+                    ERR_GET_REASON(last) == ERR_R_PEM_LIB
+                        ? "is no private key in PEM without a password"
+                        : "does not belong to the certificate");
 }
 
 static bool look_at(const char *path, struct stat *status, struct file *file)
@@ -65,6 +81,8 @@ static int note_file(struct file *file, struct str path, bool secret, char *erro
     struct stat status;
     file->path = mem_strndup(path.ptr, path.len);
     if (!look_at(file->path, &status, file))
+        return complain(error, file->path, strerror(errno));
+    if (access(file->path, R_OK) != 0)
         return complain(error, file->path, strerror(errno));
     if (secret && (status.st_mode & (S_IROTH | S_IWOTH)) != 0)
         return complain(error, file->path, "others may read this key; chmod o= keeps it secret");
@@ -172,7 +190,7 @@ static int read_pair(struct pair *pair, struct tls_tickets *tickets, char *error
         return complain_as_openssl(error, pair->cert.path, "is no certificate in PEM");
     if (SSL_CTX_use_PrivateKey_file(pair->context, pair->key.path, SSL_FILETYPE_PEM) != 1 ||
         SSL_CTX_check_private_key(pair->context) != 1)
-        return complain_as_openssl(error, pair->key.path, "is no private key in PEM");
+        return complain_of_key(error, pair->key.path);
     return 0;
 }
 

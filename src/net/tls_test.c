@@ -636,11 +636,11 @@ static void test_files_that_cannot_be_used(void **state)
         const char *sentence;
     } rows[] = {
         {GOOD_PEM, KEY_PEM, 0604, "key.pem: others may read this key"},
-        {GOOD_PEM, LOCKED_KEY_PEM, 0600, "key.pem: "},
-        {GOOD_PEM, "no key", 0600, "key.pem: "},
-        {"no certificate", KEY_PEM, 0600, "cert.pem: "},
-        {CA_PEM, KEY_PEM, 0600, "key.pem: key values mismatch"},
-        {"", KEY_PEM, 0600, "cert.pem: "},
+        {GOOD_PEM, LOCKED_KEY_PEM, 0600, "key.pem: is no private key in PEM without a password"},
+        {GOOD_PEM, "no key", 0600, "key.pem: is no private key in PEM"},
+        {"no certificate", KEY_PEM, 0600, "cert.pem: is no certificate in PEM"},
+        {CA_PEM, KEY_PEM, 0600, "key.pem: does not belong to the certificate"},
+        {"", KEY_PEM, 0600, "cert.pem: is no certificate in PEM"},
     };
     for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
         char error[TLS_ERROR_SIZE] = "";

@@ -298,10 +298,10 @@ test('check-config opens the files as serve does', async (t) => {
   assert.match(good.stdout, /^tls\.cert_file: .*first\.cert$/m);
   for (const [cert, key, more, told] of [
     [file('none.cert'), first.key, '', 'none.cert: No such file'],
-    [file('text.cert'), first.key, '', 'text.cert: '],
-    [first.cert, second.key, '', 'second.key: key values mismatch'],
+    [file('text.cert'), first.key, '', 'text.cert: is no certificate in PEM'],
+    [first.cert, second.key, '', 'second.key: does not belong to the certificate'],
     [first.cert, file('open.key'), '', 'open.key: others may read this key'],
-    [first.cert, first.key, `${second.cert} ${first.key}`, 'first.key: key values mismatch'],
+    [first.cert, first.key, `${second.cert} ${first.key}`, 'first.key: does not belong to the certificate'],
     [first.cert, first.key, second.cert, 'tls.more: expected CERT KEY'],
     ['', '', `${second.cert} ${second.key}`, 'tls.more: expected tls.cert_file'],
   ]) {
