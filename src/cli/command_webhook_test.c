@@ -16,6 +16,26 @@
 #define PATIENCE_MS 20000
 #define TICK_NS 50000000
 
+/* What is paused or disabled would keep the example, and the command waiting for it. */
+static int check_state(const struct cli_arguments *arguments, struct cli_client *client)
+{
+    char path[CLI_WEBHOOK_PATH_SIZE];
+    struct cli_answer answer = {0};
+    struct str state = STR_LIT("active");
+    int result = cli_webhook_path(arguments, "", path);
+    if (result == CLI_OK)
+        result = cli_client_call(client, "GET", path, STR_LIT(""), &answer);
+    if (result != CLI_OK)
+        return result;
+    (void)!json_as_string(json_get(answer.document, "state"), &state);
+    if (!str_equal_text(state, "active"))
+        result =
+            cli_fail("the webhook is %.*s and sends nothing: `orderwire webhook resume` ends that",
+                     STR_ARG(state));
+    cli_answer_fini(&answer);
+    return result;
+}
+
 static int start(const struct cli_arguments *arguments, struct cli_client *client,
                  int64_t *delivery_id)
 {
@@ -81,6 +101,8 @@ static int run(const struct cli_arguments *arguments)
     struct cli_answer answer = {0};
     int64_t delivery_id = 0;
     int result = cli_client_init(&client, arguments);
+    if (result == CLI_OK)
+        result = check_state(arguments, &client);
     if (result == CLI_OK)
         result = start(arguments, &client, &delivery_id);
     if (result == CLI_OK)

@@ -78,7 +78,7 @@ static struct target target_of(const struct store_endpoint *stored)
     char error[WEBHOOK_ERROR_SIZE];
     struct target target = {.endpoint_id = stored->endpoint_id};
     if (webhook_endpoint_read(stored, NULL, &endpoint, error) < 0) {
-        log_error("a webhook's settings cannot be read",
+        log_error("a webhook's settings cannot be read", LOG_INT("project_id", stored->project_id),
                   LOG_INT("endpoint_id", stored->endpoint_id), LOG_TEXT("reason", error));
         target.statuses = ~0U;
         return target;

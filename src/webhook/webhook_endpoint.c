@@ -224,7 +224,9 @@ static int read_secrets(struct str sealed, const uint8_t *key, struct webhook_en
     buf_init(&plain, SECRETS_MAX);
     int rc = crypto_open(key, sealed, &plain);
     if (rc == ERR_DENIED)
-        refuse(error, "the secrets were sealed with another key file, or are damaged");
+        refuse(error,
+               "the secrets were sealed with another key file, or are damaged: put "
+               "its secrets.key back, or make the webhook anew");
     else if (rc < 0)
         rc = refuse(error, "the sealed secrets cannot be read");
     else

@@ -305,7 +305,9 @@ static void test_not_readable(void **state)
     webhook_endpoint_fini(&endpoint);
     static const uint8_t other[WEBHOOK_KEY_SIZE] = "another";
     assert_int_equal(webhook_endpoint_read(&stored, other, &endpoint, error), ERR_DENIED);
-    assert_string_equal(error, "the secrets were sealed with another key file, or are damaged");
+    assert_string_equal(error,
+                        "the secrets were sealed with another key file, or are damaged: put "
+                        "its secrets.key back, or make the webhook anew");
     assert_null(memmem(sealed.ptr, sealed.len, "whsec", 5));
     buf_fini(&sealed);
 }

@@ -126,6 +126,7 @@ static int take_settings(struct webhook_target *target, const struct store_endpo
     int rc = webhook_endpoint_read(stored, target->webhook->key, &config->endpoint, error);
     if (rc < 0) {
         log_error("webhook endpoint cannot be read; its deliveries are held",
+                  LOG_INT("project_id", stored->project_id),
                   LOG_INT("endpoint_id", stored->endpoint_id), LOG_TEXT("reason", error));
         webhook_queue_release(&config);
         return rc;
@@ -449,6 +450,7 @@ void webhook_queue_note(struct webhook_target *target, const struct webhook_conf
     (void)!url_parse(config->endpoint.url, &url);
     log_info(is_open ? "webhook endpoint fails, its deliveries are held"
                      : "webhook endpoint has recovered",
+             LOG_INT("project_id", config->endpoint.project_id),
              LOG_INT("endpoint_id", target->endpoint_id), LOG_STR("host", url.host));
 }
 

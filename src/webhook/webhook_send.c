@@ -167,8 +167,10 @@ static void disable(struct webhook_sending *sending, const char *reason)
     if (target->disabling++ > 0)
         return;
     (void)!url_parse(sending->config->endpoint.url, &url);
-    log_warning("webhook endpoint disabled", LOG_INT("endpoint_id", target->endpoint_id),
-                LOG_STR("host", url.host), LOG_TEXT("reason", reason));
+    log_warning("webhook endpoint disabled",
+                LOG_INT("project_id", sending->config->endpoint.project_id),
+                LOG_INT("endpoint_id", target->endpoint_id), LOG_STR("host", url.host),
+                LOG_TEXT("reason", reason));
 }
 
 /* What was sent under settings of before says nothing of the endpoint of now. */

@@ -148,6 +148,7 @@ serverTest('the commands of webhooks', {}, async (server, t) => {
     const { order_id: order } = await project.create('u1');
     const held = (await json('deliveries', '--order', String(order))).deliveries;
     assert.deepEqual(held.map((one) => [one.type, one.state, one.attempt_count]), [['order.new', 'waiting', 0]]);
+    assert.match(await refused(1, 'test', '1'), /the webhook is paused/);
     assert.match(await webhook('resume', '1'), /state +active/);
     const id = String(held[0].id);
     const read = (state) => until(async () => {

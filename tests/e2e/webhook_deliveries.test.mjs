@@ -227,6 +227,8 @@ serverTest('answers that end a delivery or an endpoint', PATIENT, async (server,
       const shown = await project.read(`/webhooks/${id}`);
       assert.equal(shown.state, 'disabled');
       assert.match(shown.state_reason, /410|disable/);
+      const told = `"webhook endpoint disabled","project_id":${project.id},"endpoint_id":${id},`;
+      await until(() => server.log.includes(told), 'the log to name project and webhook');
       assert.deepEqual(news.json.data, { endpoint_id: id, url, reason: shown.state_reason });
       assert.equal(await server.metric('webhook_endpoints_disabled'), 1);
       const [one, two] = await project.deliveries(first, id);
