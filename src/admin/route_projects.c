@@ -29,7 +29,9 @@ static bool is_operator(struct http_request *http)
         http_request_set_caller(http, AUTH_ADMIN);
         return true;
     }
-    http_respond_error(http, API_ERROR_UNAUTHORIZED, NULL);
+    http_respond_error(http, API_ERROR_UNAUTHORIZED,
+                       "Error in Authentication method occurred: expected Authorization: Bearer "
+                       "with this server's admin key");
     return false;
 }
 

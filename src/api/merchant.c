@@ -82,7 +82,11 @@ const struct auth_project *merchant_project(struct http_request *http)
         error = take_turn(http->context, project);
     if (error == API_ERROR_NONE)
         return project;
-    http_respond_error(http, error, NULL);
+    http_respond_error(http, error,
+                       error == API_ERROR_UNAUTHORIZED
+                           ? "Error in Authentication method occurred: expected Authorization: "
+                             "Basic, base64 of project_id:api_key, with a key of this project"
+                           : NULL);
     return NULL;
 }
 

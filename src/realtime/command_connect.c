@@ -58,8 +58,11 @@ static enum close_code identify_by_token(const struct session *session,
     int result =
         auth_user(service->auth, identity->project_id, token, loop_wall(service->loop), user);
     if (result == 0 && credentials->user_external_id.len > 0 &&
-        !str_equal(credentials->user_external_id, user->user_external_id))
+        !str_equal(credentials->user_external_id, user->user_external_id)) {
+        log_debug("token refused", LOG_INT("project_id", identity->project_id),
+                  LOG_TEXT("reason", "user_external_id is not its user"));
         result = ERR_DENIED;
+    }
     return refusal_for(result);
 }
 

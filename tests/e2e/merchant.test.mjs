@@ -258,7 +258,10 @@ serverTest('who may do what', {}, async (server) => {
   for (const [name, [authorization, status]] of Object.entries(merchant)) {
     const answer = await call(server.url + path, { headers: authorization ? { authorization } : {} });
     assert.equal(answer.status, status, name);
-    if (status !== 200) assertError(answer, status);
+    if (status !== 200) {
+      assertError(answer, status);
+      assert.match(answer.json.errorMessage, /Basic, base64 of project_id:api_key/);
+    }
   }
   assertError(await other.request('GET', '/orders/5'), 404, 9001);
   const unknown = await call(`${server.url}/server/v1/project/3/orders/5`, { headers: { authorization: basic(3, mine.key) } });

@@ -114,6 +114,12 @@ serverTest('the forms of connect', { 'realtime.latest_on_connect': 'false' }, as
     socket.send(`\t{ "Connect" :\t{ "DATA":${json(data)}\r},\t"ID" : 9 }\r\n`);
     assert.equal((await socket.next()).id, 9);
   });
+  await step(t, server, 'the name of another user, and why in the log', async () => {
+    const socket = await RawWebSocket.open(server);
+    socket.send(json({ id: 1, connect: { data: { ...data, user_external_id: 'u2' } } }));
+    assert.deepEqual(await socket.closed(), { code: 3500, reason: 'invalid token' });
+    await until(() => server.log.includes('"reason":"user_external_id is not its user"'), 'the reason in the log');
+  });
   await step(t, server, 'escapes', async () => {
     const socket = await RawWebSocket.open(server);
     const escaped = [...auth].map((c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`).join('');
