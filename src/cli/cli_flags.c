@@ -56,15 +56,13 @@ int cli_usage(const struct cli_arguments *arguments, const char *format, ...)
     return CLI_USAGE;
 }
 
-/* What is farther from a word than this was not meant by it. */
+/* What is farther from a word than this, or than half of it, was not meant by it. */
 #define MISTAKES_MAX 3
 
 struct str_nearest cli_nearest(struct str word)
 {
-    return (struct str_nearest){
-        .word = word,
-        .distance = word.len < MISTAKES_MAX + 1 ? word.len : MISTAKES_MAX + 1,
-    };
+    size_t mistakes = word.len / 2 < MISTAKES_MAX ? word.len / 2 : MISTAKES_MAX;
+    return (struct str_nearest){.word = word, .distance = mistakes + 1};
 }
 
 static int refuse_flag(const struct cli_arguments *arguments, struct str name)

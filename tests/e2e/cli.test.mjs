@@ -323,6 +323,7 @@ test('what is not understood says so with exit code 64', async () => {
     [['check-config', '--listen', 'x'.repeat(9000)], 'listen: expected a text of 1 to '],
     [['check-config', '--set', 'x'], '--set: expected KEY=VALUE: x'],
     [['version', '--nonsense'], '--nonsense: there is no such flag\nSee'],
+    [['serve', '--port', '80'], '--port: there is no such flag\nSee'],
     [['order', 'list', '--statsu', 'new'], '--statsu: there is no such flag; did you mean --status?'],
     [['project', 'list', '--server', 'ftp://localhost'], '--server: expected http://HOST:PORT'],
     [['listen', '--project', '1', '--forward-to', 'http://localhost/', '--server', 'unix:'], 'or unix:/PATH'],
