@@ -44,6 +44,12 @@ static enum close_code refusal_for(int result)
     return result < 0 ? CLOSE_SERVER_ERROR : CLOSE_NONE;
 }
 
+/* The client hears no more than "invalid token"; whoever runs the server may look why. */
+static void log_refusal(int64_t project_id, const char *reason)
+{
+    log_debug("token refused", LOG_INT("project_id", project_id), LOG_TEXT("reason", reason));
+}
+
 static enum close_code identify_by_token(const struct session *session,
                                          const struct centrifuge_command *command,
                                          struct identity *identity)
@@ -52,15 +58,16 @@ static enum close_code identify_by_token(const struct session *session,
     struct str token = credentials->auth.len > 0 ? credentials->auth : command->token;
     struct service *service = session->realtime->service;
     struct auth_user *user = &identity->user;
-    if (token.len == 0 || credentials->project_id < 1 || credentials->project_id > INT32_MAX)
+    if (token.len == 0 || credentials->project_id < 1 || credentials->project_id > INT32_MAX) {
+        log_refusal(credentials->project_id, token.len == 0 ? "no token" : "no project_id");
         return CLOSE_INVALID_TOKEN;
+    }
     identity->project_id = (int32_t)credentials->project_id;
     int result =
         auth_user(service->auth, identity->project_id, token, loop_wall(service->loop), user);
     if (result == 0 && credentials->user_external_id.len > 0 &&
         !str_equal(credentials->user_external_id, user->user_external_id)) {
-        log_debug("token refused", LOG_INT("project_id", identity->project_id),
-                  LOG_TEXT("reason", "user_external_id is not its user"));
+        log_refusal(identity->project_id, "user_external_id is not its user");
         result = ERR_DENIED;
     }
     return refusal_for(result);

@@ -114,11 +114,17 @@ serverTest('the forms of connect', { 'realtime.latest_on_connect': 'false' }, as
     socket.send(`\t{ "Connect" :\t{ "DATA":${json(data)}\r},\t"ID" : 9 }\r\n`);
     assert.equal((await socket.next()).id, 9);
   });
-  await step(t, server, 'the name of another user, and why in the log', async () => {
-    const socket = await RawWebSocket.open(server);
-    socket.send(json({ id: 1, connect: { data: { ...data, user_external_id: 'u2' } } }));
-    assert.deepEqual(await socket.closed(), { code: 3500, reason: 'invalid token' });
-    await until(() => server.log.includes('"reason":"user_external_id is not its user"'), 'the reason in the log');
+  await step(t, server, 'what is refused without looking at the token, and why in the log', async () => {
+    for (const [wrong, reason] of [
+      [{ ...data, user_external_id: 'u2' }, 'user_external_id is not its user'],
+      [{ ...data, project_id: undefined }, 'no project_id'],
+      [{ ...data, auth: undefined }, 'no token'],
+    ]) {
+      const socket = await RawWebSocket.open(server);
+      socket.send(json({ id: 1, connect: { data: wrong } }));
+      assert.deepEqual(await socket.closed(), { code: 3500, reason: 'invalid token' });
+      await until(() => server.log.includes(`"message":"token refused","project_id":${wrong.project_id ?? 0},"reason":"${reason}"`), reason);
+    }
   });
   await step(t, server, 'escapes', async () => {
     const socket = await RawWebSocket.open(server);
