@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Keeps the docs whole: each row of the code's tables stands in the document that is for it, and each
-link from one document to a file of the project leads somewhere."""
+"""Keeps the docs whole: each row of the code's tables stands in the document that is for it, each metric
+that a document names is there, and each link from one document to a file of the project leads somewhere."""
 
 import argparse
 import os
@@ -79,6 +79,25 @@ def check_tables(root):
                 yield f"{where}: {' with '.join(needed)} of {table} is not told"
 
 
+def metrics(root):
+    """Every metric as Prometheus sees it, alone and with its label."""
+    text = (root / "src/base/metrics.def").read_text()
+    for macro, tails in (("COUNTER", ["_total"]), ("GAUGE", [""]), ("HISTOGRAM", ["", "_bucket", "_sum", "_count"])):
+        for name, label, *_ in rows(text, macro):
+            label = label.replace("\\", "") + '"'  # which rows() took with the outer one
+            for tail in tails:
+                metric = f"orderwire_{name.split('__')[0].lower()}{tail}"
+                yield from (metric, f"{metric}{{{label}}}")
+
+
+def check_metrics(root):
+    known = set(metrics(root))
+    for path in sorted((root / "docs").glob("*.md")):
+        for name in re.findall(r"orderwire_[a-z_]+(?:\{[^}]*\})?", path.read_text()):
+            if name not in known:
+                yield f"{path.relative_to(root)}: there is no metric {name}"
+
+
 def check_links(root):
     for folder, folders, names in os.walk(root):
         folders[:] = sorted(f for f in folders if f not in SKIP_FOLDERS)
@@ -91,7 +110,7 @@ def check_links(root):
 
 
 def check(root):
-    return sorted({*check_tables(root), *check_links(root)})
+    return sorted({*check_tables(root), *check_metrics(root), *check_links(root)})
 
 
 def self_test():
@@ -102,11 +121,11 @@ def self_test():
         "src/codec/api_errors.def": 'API_ERROR(BAD_JSON, 400, 1002, "No, (not) JSON")\n',
         "src/codec/client_errors.def": 'CLIENT_ERROR(INTERNAL, 100, "internal server error", true)\n',
         "src/codec/close_codes.def": 'CLOSE_CODE(SLOW, 3008, "slow", false, CLOSES__SLOW)\n',
-        "src/base/metrics.def": 'COUNTER(UPDATES__APPLIED, "", "x")\nGAUGE(  SESSIONS, "", "x")\nHISTOGRAM(COMMIT_SECONDS, "", "x")\n',
+        "src/base/metrics.def": 'COUNTER(UPDATES__APPLIED, "result=\\"applied\\"", "x")\nGAUGE(  SESSIONS, "", "x")\nHISTOGRAM(COMMIT_SECONDS, "", "x")\n',
         "src/cli/commands.def": "COMMAND(serve)\nCOMMAND(key_add)\n",
         "src/cli/command_key.c": 'const struct cli_command command_key_add = {\n    .run = 0, .name = "key add",\n};\n',
         "README.md": "`orderwire serve`, see [config](docs/config.md#limits) and [elsewhere](https://example.com/x)\n",
-        "docs/config.md": "`realtime.max_lifetime` 5m\n`workers` 0\nHTTP_URL 8 KiB\nHTTP_URL_ALL\norderwire_updates_total\norderwire_sessions\norderwire_commit_seconds\n[up](../README.md)\n",
+        "docs/config.md": "`realtime.max_lifetime` 5m\n`workers` 0\nHTTP_URL 8 KiB\nHTTP_URL_ALL\norderwire_updates_total{result=\"applied\"}\norderwire_sessions\norderwire_commit_seconds_bucket\n[up](../README.md)\n",
         "docs/http-api.md": "| 400 | 1002 |\norderwire key add\n",
         "docs/realtime.md": "| 100 | internal server error |\n| 3008 | slow |\n",
     }
@@ -115,7 +134,9 @@ def self_test():
         ("docs/config.md", "`workers` 0", "`workers` 1", "`workers` with 0 of"),
         ("docs/config.md", "HTTP_URL 8 KiB\n", "", "HTTP_URL of"),
         ("docs/config.md", "HTTP_URL_ALL", "", "HTTP_URL_ALL of"),
-        ("docs/config.md", "orderwire_updates_total", "orderwire_update", "orderwire_updates of"),
+        ("docs/config.md", 'orderwire_updates_total{result="applied"}', "", "orderwire_updates of"),
+        ("docs/realtime.md", "3008 | slow |\n", "3008 | slow |\norderwire_nothing", "no metric orderwire_nothing"),
+        ("docs/realtime.md", "3008 | slow |\n", '3008 | slow |\norderwire_updates_total{result="x"}', 'no metric orderwire_updates_total{result="x"}'),
         ("docs/http-api.md", "| 400 | 1002 |", "| 400 |\n| 1002 |", "400 with 1002"),
         ("docs/realtime.md", "3008 | slow", "3008 | slowly", "3008 with slow"),
         ("README.md", "orderwire serve", "orderwire server", "orderwire serve of"),
