@@ -45,6 +45,7 @@ struct settings_input {
     struct str user_token_secret;
     struct str previous_user_token_secret;
     int64_t previous_user_token_secret_until;
+    const struct json *earlier_user_token_secrets;
     struct str webhook_secret;
     const struct json *webhook_allow_cidrs;
     const struct json *verifiers;
@@ -76,9 +77,24 @@ static const struct json_field settings_fields[] = {
     SETTING(user_token_secret, JSON_FIELD_TEXT, SECRET_MIN, SECRET_MAX),
     SETTING(previous_user_token_secret, JSON_FIELD_TEXT, SECRET_MIN, SECRET_MAX),
     SETTING(previous_user_token_secret_until, JSON_FIELD_TIME, 0, 0),
+    SETTING(earlier_user_token_secrets, JSON_FIELD_ARRAY, 0, 0),
     SETTING(webhook_secret, JSON_FIELD_TEXT, SECRET_MIN, SECRET_MAX),
     SETTING(webhook_allow_cidrs, JSON_FIELD_ARRAY, 0, 0),
     SETTING(verifiers, JSON_FIELD_ARRAY, 0, 0),
+    {0},
+};
+
+static const struct json_field previous_fields[] = {
+    {.name = "secret",
+     .type = JSON_FIELD_TEXT,
+     .offset = offsetof(struct auth_previous_secret, secret),
+     .min = SECRET_MIN,
+     .max = SECRET_MAX,
+     .required = true},
+    {.name = "until",
+     .type = JSON_FIELD_TIME,
+     .offset = offsetof(struct auth_previous_secret, until),
+     .required = true},
     {0},
 };
 
@@ -326,21 +342,48 @@ static void add_user_token_secret(struct auth_settings *settings, struct str sec
     jwks_init_secret(&verifier->keys, secret, JWT_HS256);
 }
 
-static int read_verifiers(const struct settings_input *input, bool lenient,
-                          struct auth_settings *settings, char *error)
+static int read_earlier(const struct json *earlier, struct auth_settings *settings, char *error)
 {
-    size_t given = input->verifiers != NULL ? json_length(input->verifiers) : 0;
+    char sentence[JSON_FIELDS_ERROR_SIZE];
+    size_t count = earlier != NULL ? json_length(earlier) : 0;
+    if (count > 0 && settings->previous_count == 0)
+        return refuse(error, "earlier_user_token_secrets: not without previous_user_token_secret");
+    if (count > AUTH_PREVIOUS_MAX - 1)
+        return refuse(error, "earlier_user_token_secrets: more than %d", AUTH_PREVIOUS_MAX - 1);
+    for (size_t i = 0; i < count; i++) {
+        struct auth_previous_secret *previous = &settings->previous[settings->previous_count++];
+        if (json_fields_read(json_at(earlier, i), previous_fields, previous, sentence) < 0)
+            return refuse(error, "earlier_user_token_secrets[%zu]: %s", i, sentence);
+    }
+    return 0;
+}
+
+static int read_previous(const struct settings_input *input, struct auth_settings *settings,
+                         char *error)
+{
     bool has_previous = input->previous_user_token_secret.len > 0;
     if (has_previous != (input->previous_user_token_secret_until > 0))
         return refuse(error,
                       "previous_user_token_secret and previous_user_token_secret_until: "
                       "both or none");
-    settings->verifiers = mem_zalloc((given + 2) * sizeof(struct auth_verifier));
+    if (has_previous)
+        settings->previous[settings->previous_count++] = (struct auth_previous_secret){
+            input->previous_user_token_secret, input->previous_user_token_secret_until};
+    return read_earlier(input->earlier_user_token_secrets, settings, error);
+}
+
+static int read_verifiers(const struct settings_input *input, bool lenient,
+                          struct auth_settings *settings, char *error)
+{
+    size_t given = input->verifiers != NULL ? json_length(input->verifiers) : 0;
+    settings->verifiers =
+        mem_zalloc((given + 1 + settings->previous_count) * sizeof(struct auth_verifier));
     add_user_token_secret(settings, input->user_token_secret, INT64_MAX);
-    add_user_token_secret(settings, input->previous_user_token_secret,
-                          input->previous_user_token_secret_until);
+    /* Those of before do not count: rotating is never refused for want of room. */
     if (given + settings->verifier_count > LIMIT_VERIFIERS)
         return refuse(error, "verifiers: more than %d", LIMIT_VERIFIERS);
+    for (size_t i = 0; i < settings->previous_count; i++)
+        add_user_token_secret(settings, settings->previous[i].secret, settings->previous[i].until);
     for (size_t i = 0; i < given; i++) {
         struct context context = {
             .lenient = lenient, .index = i, .error = error, .settings = settings};
@@ -409,6 +452,8 @@ static int read_settings(struct str text, bool lenient, struct auth_settings *se
     if (rc == 0)
         rc = check_origins(input.allowed_origins, error);
     if (rc == 0)
+        rc = read_previous(&input, settings, error);
+    if (rc == 0)
         rc = read_verifiers(&input, lenient, settings, error);
     if (rc < 0) {
         auth_settings_fini(settings);
@@ -419,7 +464,6 @@ static int read_settings(struct str text, bool lenient, struct auth_settings *se
     settings->legacy_socket = input.legacy_socket;
     settings->allowed_origins = input.allowed_origins;
     settings->user_token_secret = input.user_token_secret;
-    settings->previous_until = input.previous_user_token_secret_until;
     settings->webhook_secret = input.webhook_secret;
     return 0;
 }
@@ -513,6 +557,19 @@ int auth_settings_merge(struct str text, const struct json *changes, struct buf 
     return rc;
 }
 
+static void show_previous(const struct auth_settings *settings, struct buf *out)
+{
+    json_write_time(out, "previous_user_token_secret_until", settings->previous[0].until);
+    json_write_key(out, "earlier_user_token_secrets");
+    buf_append_byte(out, '[');
+    for (size_t i = 1; i < settings->previous_count; i++) {
+        buf_append_text(out, i > 1 ? ",{" : "{");
+        json_write_time(out, "until", settings->previous[i].until);
+        buf_append_byte(out, '}');
+    }
+    buf_append_byte(out, ']');
+}
+
 static void show_remote(const struct auth_verifier *verifier, struct buf *out)
 {
     json_write_text(out, "url", verifier->url);
@@ -563,8 +620,8 @@ void auth_settings_show(const struct auth_settings *settings, struct buf *out)
         json_dump(settings->allowed_origins, out);
     else
         buf_append_text(out, "null");
-    if (settings->previous_until > 0)
-        json_write_time(out, "previous_user_token_secret_until", settings->previous_until);
+    if (settings->previous_count > 0)
+        show_previous(settings, out);
     json_write_key(out, "webhook_allow_cidrs");
     if (cidrs != NULL)
         json_dump(cidrs, out);

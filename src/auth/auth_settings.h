@@ -13,7 +13,8 @@
  * `sub`, else `user_external_id`) and "require", an object of claims and the values they must have;
  * a claim that is an array must hold the value.
  * user_token_secret is a verifier (hs256) too, and so is previous_user_token_secret until
- * previous_user_token_secret_until.
+ * previous_user_token_secret_until. Who rotates again before that moves it to
+ * "earlier_user_token_secrets":[{"secret":"…","until":"…"}], where each serves until its own end.
  */
 #ifndef ORDERWIRE_AUTH_AUTH_SETTINGS_H
 #define ORDERWIRE_AUTH_AUTH_SETTINGS_H
@@ -37,6 +38,14 @@ struct auth_verifier {
     const struct json *require; /* an object, or NULL */
 };
 
+/* Of user_token_secret: four, as of a webhook's secret. */
+#define AUTH_PREVIOUS_MAX 4
+
+struct auth_previous_secret {
+    struct str secret;
+    int64_t until; /* wall ms */
+};
+
 struct auth_settings {
     struct json *document; /* owns the texts */
     struct str name;
@@ -44,8 +53,8 @@ struct auth_settings {
     bool legacy_socket;                 /* /sub/order/status tells anyone the status of an order */
     const struct json *allowed_origins; /* an array of origin.h's entries; NULL: any */
     struct str user_token_secret;
-    int64_t
-        previous_until; /* wall ms: how long the secret before it serves too; 0: there is none */
+    struct auth_previous_secret previous[AUTH_PREVIOUS_MAX]; /* that serve too; newest first */
+    size_t previous_count;
     struct str webhook_secret;
     struct address_network *networks; /* webhook_allow_cidrs */
     size_t network_count;

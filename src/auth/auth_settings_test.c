@@ -57,6 +57,11 @@ static void whole_settings_are_read(void **state)
     assert_int_equal(settings.verifier_count, 0);
 }
 
+#define PREVIOUS                                                                                   \
+    "\"previous_user_token_secret\":\"" SECRET                                                     \
+    "\",\"previous_user_token_secret_until\":\"2026-01-01T00:00:00Z\""
+#define EARLIER "{\"secret\":\"" SECRET "\",\"until\":\"2026-01-02T00:00:00Z\"}"
+
 struct text_row {
     const char *text;
     const char *sentence; /* a part of it; NULL: accepted */
@@ -119,6 +124,17 @@ static void mistakes_are_named(void **state)
         {"{\"previous_user_token_secret\":\"" SECRET
          "\",\"previous_user_token_secret_until\":\"2026-01-01T00:00:00Z\"}",
          NULL},
+        {"{" PREVIOUS ",\"earlier_user_token_secrets\":[" EARLIER "," EARLIER "," EARLIER "]}",
+         NULL},
+        {"{" PREVIOUS ",\"earlier_user_token_secrets\":[" EARLIER "," EARLIER "," EARLIER
+         "," EARLIER "]}",
+         "earlier_user_token_secrets: more than 3"},
+        {"{" PREVIOUS ",\"earlier_user_token_secrets\":[" EARLIER ",{\"secret\":\"" SECRET "\"}]}",
+         "earlier_user_token_secrets[1]: until: required"},
+        {"{" PREVIOUS ",\"earlier_user_token_secrets\":[3]}",
+         "earlier_user_token_secrets[0]: expected an object"},
+        {"{\"earlier_user_token_secrets\":[" EARLIER "]}",
+         "not without previous_user_token_secret"},
         {"{\"verifiers\":{}}", "verifiers: expected an array"},
         {"{\"verifiers\":[3]}", "verifiers[0]: expected an object"},
         {"{\"verifiers\":[{}]}", "verifiers[0]: type: required"},
@@ -286,7 +302,8 @@ static void settings_are_bounded(void **state)
 static void secrets_are_not_shown(void **state)
 {
     static const char text[] =
-        "{\"name\":\"My shop\",\"user_token_secret\":\"" SECRET "\",\"webhook_secret\":\"" SECRET
+        "{\"name\":\"My shop\"," PREVIOUS ",\"earlier_user_token_secrets\":[" EARLIER "," EARLIER
+        "],\"user_token_secret\":\"" SECRET "\",\"webhook_secret\":\"" SECRET
         "\",\"verifiers\":[{\"type\":\"hs256\",\"secret\":\"" SECRET
         "\"},{\"type\":\"jwks\","
         "\"keys\":[" KEY
@@ -294,7 +311,10 @@ static void secrets_are_not_shown(void **state)
         "{\"type\":\"jwks_url\",\"url\":\"https://login.example/\",\"ca\":\"-----BEGIN\"}]}";
     static const char shown[] =
         "{\"name\":\"My shop\",\"strict\":false,\"legacy_socket\":false,"
-        "\"allowed_origins\":null,\"webhook_allow_cidrs\":[],\"verifiers\":["
+        "\"allowed_origins\":null,"
+        "\"previous_user_token_secret_until\":\"2026-01-01T00:00:00.000Z\","
+        "\"earlier_user_token_secrets\":[{\"until\":\"2026-01-02T00:00:00.000Z\"},"
+        "{\"until\":\"2026-01-02T00:00:00.000Z\"}],\"webhook_allow_cidrs\":[],\"verifiers\":["
         "{\"type\":\"hs256\"},{\"type\":\"jwks\",\"user_claim\":\"uid\",\"require\":{\"iss\":\"x\"}"
         ","
         "\"key_count\":1},{\"type\":\"jwks_url\",\"url\":\"https://login.example/"

@@ -235,20 +235,43 @@ static int change(struct project_write *write, struct writer_transaction *transa
     return rc;
 }
 
+/*
+ * Those of before that are not over yet: nobody knows which of them who signs has, when rotating is
+ * repeated because its answer was lost.
+ */
+static void write_earlier(struct buf *out, const struct auth_settings *settings, int64_t now)
+{
+    int count = 0;
+    json_write_key(out, "earlier_user_token_secrets");
+    buf_append_byte(out, '[');
+    for (size_t i = 0; i < settings->previous_count && count < AUTH_PREVIOUS_MAX - 1; i++) {
+        if (settings->previous[i].until <= now)
+            continue;
+        buf_append_text(out, count++ > 0 ? ",{" : "{");
+        json_write_text(out, "secret", settings->previous[i].secret);
+        json_write_time(out, "until", settings->previous[i].until);
+        buf_append_byte(out, '}');
+    }
+    buf_append_byte(out, ']');
+}
+
 /* What rotating changes in the settings; the request has none of its own. */
-static void write_rotation(struct project_write *write, struct str old, int64_t until)
+static void write_rotation(struct project_write *write, const struct auth_settings *settings,
+                           int64_t now)
 {
     struct buf *out = &write->settings;
     buf_clear(out);
     buf_append_byte(out, '{');
     make_user_token_secret(out);
-    if (old.len > 0 && write->overlap > 0) {
-        json_write_text(out, "previous_user_token_secret", old);
-        json_write_time(out, "previous_user_token_secret_until", until);
+    if (settings->user_token_secret.len > 0 && write->overlap > 0) {
+        json_write_text(out, "previous_user_token_secret", settings->user_token_secret);
+        json_write_time(out, "previous_user_token_secret_until", now + write->overlap);
+        write_earlier(out, settings, now);
     } else {
         buf_append_text(out,
                         ",\"previous_user_token_secret\":null"
-                        ",\"previous_user_token_secret_until\":null");
+                        ",\"previous_user_token_secret_until\":null"
+                        ",\"earlier_user_token_secrets\":null");
     }
     buf_append_byte(out, '}');
 }
@@ -258,8 +281,8 @@ static void write_rotated(struct buf *out, const struct auth_settings *settings)
 {
     buf_append_byte(out, '{');
     json_write_text(out, "user_token_secret", settings->user_token_secret);
-    if (settings->previous_until > 0)
-        json_write_time(out, "previous_user_token_secret_until", settings->previous_until);
+    if (settings->previous_count > 0)
+        json_write_time(out, "previous_user_token_secret_until", settings->previous[0].until);
     buf_append_byte(out, '}');
 }
 
@@ -294,7 +317,7 @@ static int rotate(struct project_write *write, struct writer_transaction *transa
         rc = auth_settings_read_stored(project.settings, &settings);
     if (rc != 0)
         return rc;
-    write_rotation(write, settings.user_token_secret, transaction->now_wall + write->overlap);
+    write_rotation(write, &settings, transaction->now_wall);
     auth_settings_fini(&settings);
     return store_rotated(write, transaction, &project);
 }

@@ -26,7 +26,7 @@ struct project_write {
     int32_t merchant_id; /* create; 0: the same number as the project */
     bool merchant_wide;  /* add key */
     struct buf settings; /* create and change: a JSON object of members to set */
-    int64_t overlap;     /* rotate: ms; 0: the old one ends at once */
+    int64_t overlap;     /* rotate: ms; 0: all old ones end at once */
     char label[64];      /* add key */
     char key_id[16];     /* delete key; add key: the new one's */
     /* The answer. */

@@ -2,6 +2,8 @@
 /* Projects and keys: made, changed, shown without secrets, and known to auth at once. */
 #include "service/project_write.h"
 
+#include "auth/auth_settings.h"
+#include "base/clock.h"
 #include "base/err.h"
 #include "base/limits.h"
 #include "codec/base64.h"
@@ -104,6 +106,68 @@ static void a_new_project_tells_its_secrets_once(void **state)
     assert_null(strstr(shown.ptr, user_token_secret));
     assert_null(strstr(shown.ptr, webhook_secret));
     buf_fini(&shown);
+}
+
+static void rotate(struct service_fixture *fixture, int64_t overlap, char secret[100])
+{
+    struct project_write *write = project_write_new(&fixture->service, PROJECT_ROTATE, PROJECT);
+    write->overlap = overlap;
+    run(write);
+    assert_int_equal(write->error, API_ERROR_NONE);
+    copy_member(&write->answer, "user_token_secret", secret, 100);
+    project_write_free(&write);
+}
+
+static void read_stored(struct service_fixture *fixture, struct auth_settings *settings)
+{
+    struct store_project project;
+    assert_int_equal(store_project_get(fixture->service.reader, PROJECT, &project), 0);
+    assert_int_equal(auth_settings_read_stored(project.settings, settings), 0);
+}
+
+/* Who did not see the answer rotates again; those who sign still have the first secret. */
+static void each_secret_serves_until_its_own_end(void **state)
+{
+    struct service_fixture *fixture = *state;
+    struct auth_settings settings;
+    char secrets[AUTH_PREVIOUS_MAX + 3][100];
+    struct project_write *write = run_kind(fixture, PROJECT_CREATE, PROJECT, "");
+    copy_member(&write->answer, "user_token_secret", secrets[0], sizeof(secrets[0]));
+    project_write_free(&write);
+    for (int i = 1; i <= AUTH_PREVIOUS_MAX + 2; i++) {
+        rotate(fixture, (int64_t)(100 - i) * CLOCK_MINUTE, secrets[i]);
+        read_stored(fixture, &settings);
+        assert_true(str_equal_text(settings.user_token_secret, secrets[i]));
+        int kept = i < AUTH_PREVIOUS_MAX ? i : AUTH_PREVIOUS_MAX;
+        assert_int_equal(settings.previous_count, kept);
+        for (int j = 0; j < kept; j++) {
+            assert_true(str_equal_text(settings.previous[j].secret, secrets[i - 1 - j]));
+            assert_true(j == 0 || settings.previous[j].until > settings.previous[j - 1].until);
+        }
+        auth_settings_fini(&settings);
+    }
+    rotate(fixture, 0, secrets[0]);
+    read_stored(fixture, &settings);
+    assert_int_equal(settings.previous_count, 0);
+    auth_settings_fini(&settings);
+}
+
+/* One whose end has come is not carried on. */
+static void what_is_over_is_forgotten(void **state)
+{
+    struct service_fixture *fixture = *state;
+    struct auth_settings settings;
+    char secret[100];
+    struct project_write *write =
+        run_kind(fixture, PROJECT_CREATE, PROJECT,
+                 "{\"previous_user_token_secret\":\"0123456789abcdef\","
+                 "\"previous_user_token_secret_until\":\"2026-01-01T00:00:00Z\"}");
+    assert_int_equal(write->error, API_ERROR_NONE);
+    project_write_free(&write);
+    rotate(fixture, CLOCK_MINUTE, secret);
+    read_stored(fixture, &settings);
+    assert_int_equal(settings.previous_count, 1);
+    auth_settings_fini(&settings);
 }
 
 static void what_a_creation_refuses(void **state)
@@ -283,6 +347,10 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_new_project_tells_its_secrets_once, service_fixture_setup,
+                                        service_fixture_teardown),
+        cmocka_unit_test_setup_teardown(each_secret_serves_until_its_own_end, service_fixture_setup,
+                                        service_fixture_teardown),
+        cmocka_unit_test_setup_teardown(what_is_over_is_forgotten, service_fixture_setup,
                                         service_fixture_teardown),
         cmocka_unit_test_setup_teardown(what_a_creation_refuses, service_fixture_setup,
                                         service_fixture_teardown),
