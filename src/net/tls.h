@@ -44,6 +44,8 @@ struct tls_settings *tls_settings_hold(struct tls_settings *settings);
 void tls_settings_release(struct tls_settings **settings);
 /* Whether one of the files is not the one that was read: another time, size or inode. */
 bool tls_settings_are_stale(const struct tls_settings *settings);
+/* When the first of the certificates ends: wall seconds. */
+int64_t tls_settings_not_after(const struct tls_settings *settings);
 int64_t tls_settings_handshake_timeout(const struct tls_settings *settings);
 
 /* The server's end of a connection on `descriptor`, which stays the caller's. NULL: no memory. */

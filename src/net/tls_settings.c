@@ -3,6 +3,7 @@
  * Certificates and keys as OpenSSL keeps them, one context each. A set of them never changes: files
  * that were renewed make a new set, and connections keep the set they began with.
  */
+#include "base/clock.h"
 #include "base/err.h"
 #include "base/limits.h"
 #include "base/mem.h"
@@ -221,6 +222,26 @@ static int add_more(struct tls_settings *settings, struct str list, struct tls_t
         result = add_pair(settings, cert, str_trim(item), tickets, error);
     }
     return result;
+}
+
+/* Seconds between the epoch and a certificate's end, which OpenSSL has read already. */
+static int64_t not_after(const X509 *certificate)
+{
+    int days = 0, seconds = 0;
+    ASN1_TIME *epoch = ASN1_TIME_set(NULL, 0);
+    (void)!ASN1_TIME_diff(&days, &seconds, epoch, X509_get0_notAfter(certificate));
+    ASN1_TIME_free(epoch);
+    return (int64_t)days * (CLOCK_DAY / CLOCK_SECOND) + seconds;
+}
+
+int64_t tls_settings_not_after(const struct tls_settings *settings)
+{
+    int64_t first = INT64_MAX;
+    for (size_t i = 0; i < settings->count; i++) {
+        int64_t at = not_after(SSL_CTX_get0_certificate(settings->pairs[i].context));
+        first = at < first ? at : first;
+    }
+    return first;
 }
 
 struct tls_settings *tls_settings_new(const struct tls_options *options,

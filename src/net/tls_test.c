@@ -627,6 +627,17 @@ static void test_files_that_change(void **state)
     assert_true(shake_hands(world));
 }
 
+static void test_the_first_end(void **state)
+{
+    struct world *world = *state;
+    char error[TLS_ERROR_SIZE];
+    assert_int_equal(tls_settings_not_after(world->settings), 4733510400);
+    tls_settings_release(&world->settings);
+    write_file(world->other_cert, EXPIRED_PEM, 0644);
+    world->settings = tls_settings_new(&world->options, world->tickets, error);
+    assert_int_equal(tls_settings_not_after(world->settings), 1609459200);
+}
+
 static void test_files_that_cannot_be_used(void **state)
 {
     struct world *world = *state;
@@ -690,6 +701,7 @@ int main(void)
         TEST(test_resumption),
         TEST(test_tickets_get_old),
         TEST(test_files_that_change),
+        TEST(test_the_first_end),
         TEST(test_files_that_cannot_be_used),
         TEST(test_malformed_list),
     };

@@ -176,10 +176,12 @@ static int read_certificates(struct server *server, char *error)
     if (options->cert_file[0] == '\0')
         return 0;
     server->tls = tls_settings_new(options, server->tickets, cause);
-    if (server->tls != NULL)
-        return 0;
-    snprintf(error, SERVER_ERROR_SIZE, "%s", cause);
-    return ERR_INVALID;
+    if (server->tls == NULL) {
+        snprintf(error, SERVER_ERROR_SIZE, "%s", cause);
+        return ERR_INVALID;
+    }
+    metrics_set(METRIC_TLS_NOT_AFTER_SECONDS, tls_settings_not_after(server->tls));
+    return 0;
 }
 
 static int make_workers(struct server *server, char *error)

@@ -241,12 +241,15 @@ tlsTest('renewed certificates, and live connections', {}, async (server, authori
     await leave(other);
     return all;
   };
+  const endsIn = async (days) =>
+    assert.equal(Math.ceil(((await server.metric('tls_not_after_seconds')) - Date.now() / 1000) / 86400), days);
   const before = await names();
   await authority.files('server', ['DNS:renewed.example', 'IP:127.0.0.1']);
   server.reload();
   await until(async () => (await names()) !== before, 'the renewed certificate');
   const renewed = await names();
   assert.match(renewed, /renewed\.example/);
+  await endsIn(2);
   await project.set(order_id, 'paid');
   await hears('"paid"');
 
@@ -272,8 +275,9 @@ tlsTest('renewed certificates, and live connections', {}, async (server, authori
   assert.match(server.log, /server\.key: others may read this key/);
 
   /* The files are looked at without a signal as well. */
-  await authority.files('server', ['DNS:last.example', 'IP:127.0.0.1']);
+  await authority.files('server', ['DNS:last.example', 'IP:127.0.0.1'], { days: 9 });
   await until(async () => (await names()).includes('last.example'), 'the last certificate');
+  await endsIn(9);
   assert.equal(await server.metric('tls_renewals_total{result="done"}'), 2);
   await project.set(order_id, 'done');
   await hears('"done"');
