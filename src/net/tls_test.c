@@ -627,58 +627,6 @@ static void test_files_that_change(void **state)
     assert_true(shake_hands(world));
 }
 
-static void test_the_first_end(void **state)
-{
-    struct world *world = *state;
-    char error[TLS_ERROR_SIZE];
-    assert_int_equal(tls_settings_not_after(world->settings), 4733510400);
-    tls_settings_release(&world->settings);
-    write_file(world->other_cert, EXPIRED_PEM, 0644);
-    world->settings = tls_settings_new(&world->options, world->tickets, error);
-    assert_int_equal(tls_settings_not_after(world->settings), 1609459200);
-}
-
-static void test_files_that_cannot_be_used(void **state)
-{
-    struct world *world = *state;
-    static const struct {
-        const char *cert, *key;
-        mode_t mode;
-        const char *sentence;
-    } rows[] = {
-        {GOOD_PEM, KEY_PEM, 0604, "key.pem: others may read this key"},
-        {GOOD_PEM, LOCKED_KEY_PEM, 0600, "key.pem: is no private key in PEM without a password"},
-        {GOOD_PEM, "no key", 0600, "key.pem: is no private key in PEM"},
-        {"no certificate", KEY_PEM, 0600, "cert.pem: is no certificate in PEM"},
-        {CA_PEM, KEY_PEM, 0600, "key.pem: does not belong to the certificate"},
-        {"", KEY_PEM, 0600, "cert.pem: is no certificate in PEM"},
-    };
-    for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
-        char error[TLS_ERROR_SIZE] = "";
-        write_file(world->cert, rows[i].cert, 0644);
-        write_file(world->key, rows[i].key, rows[i].mode);
-        assert_null(tls_settings_new(&world->options, world->tickets, error));
-        if (strstr(error, rows[i].sentence) == NULL)
-            fail_msg("row %zu: %s", i, error);
-    }
-    char error[TLS_ERROR_SIZE] = "";
-    char missing[] = "/nonexistent/cert.pem";
-    world->options.cert_file = missing;
-    assert_null(tls_settings_new(&world->options, world->tickets, error));
-    assert_string_equal(error, "/nonexistent/cert.pem: No such file or directory");
-}
-
-static void test_malformed_list(void **state)
-{
-    struct world *world = *state;
-    char error[TLS_ERROR_SIZE] = "";
-    char alone[] = "/a.pem";
-    write_file(world->key, KEY_PEM, 0600);
-    world->options.more = alone;
-    assert_null(tls_settings_new(&world->options, world->tickets, error));
-    assert_string_equal(error, "tls.more: expected CERT KEY, CERT KEY");
-}
-
 #define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
 
 int main(void)
@@ -701,9 +649,6 @@ int main(void)
         TEST(test_resumption),
         TEST(test_tickets_get_old),
         TEST(test_files_that_change),
-        TEST(test_the_first_end),
-        TEST(test_files_that_cannot_be_used),
-        TEST(test_malformed_list),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
