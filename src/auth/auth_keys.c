@@ -43,8 +43,10 @@ struct auth_keys {
     struct auth_keys_turns turns;
     pthread_t thread;
     struct loop_message stop_message;
-    pthread_mutex_t lock; /* of `sets`, and of what the sets say is under it */
-    struct map sets;      /* by id; what was once in it is freed by the thread alone */
+    struct loop_timer listing; /* the next look at the projects, when one failed */
+    int32_t listed;            /* the last project that was looked at */
+    pthread_mutex_t lock;      /* of `sets`, and of what the sets say is under it */
+    struct map sets;           /* by id; what was once in it is freed by the thread alone */
 };
 
 struct auth_keys_set {
@@ -487,26 +489,18 @@ static void stop(struct loop_message *message)
     loop_stop(CONTAINER_OF(message, struct auth_keys, stop_message)->loop);
 }
 
-struct listing {
-    struct auth_keys *keys;
-    int32_t last;
-    int count;
-};
-
 static void begin_project(void *argument, const struct store_project *project)
 {
-    struct listing *listing = argument;
+    struct auth_keys *keys = argument;
     struct auth_settings settings;
-    listing->last = project->project_id;
-    listing->count++;
+    keys->listed = project->project_id;
     if (auth_settings_read_stored(project->settings, &settings) < 0)
         return;
     for (size_t i = 0; i < settings.verifier_count; i++) {
         const struct auth_verifier *verifier = &settings.verifiers[i];
         struct auth_keys_source source =
             auth_keys_source_of(project->project_id, &settings, verifier);
-        struct auth_keys_set *set =
-            verifier->url.len > 0 ? auth_keys_hold(listing->keys, &source) : NULL;
+        struct auth_keys_set *set = verifier->url.len > 0 ? auth_keys_hold(keys, &source) : NULL;
         auth_keys_release(&set);
     }
     auth_settings_fini(&settings);
@@ -516,22 +510,28 @@ static void begin_project(void *argument, const struct store_project *project)
  * All that projects name, before anybody asks: the first token to come must not be looked at by a file that is
  * weeks old.
  */
-static void begin_all(struct auth_keys *keys)
+static void begin_all(struct loop_timer *timer)
 {
-    struct listing listing = {.keys = keys, .count = PROJECTS_AT_ONCE};
-    while (keys->reader != NULL && listing.count == PROJECTS_AT_ONCE) {
-        listing.count = 0;
-        if (store_project_list(keys->reader, listing.last, PROJECTS_AT_ONCE, begin_project,
-                               &listing) < 0)
-            return;
-    }
+    struct auth_keys *keys = CONTAINER_OF(timer, struct auth_keys, listing);
+    int32_t after;
+    int rc;
+    do {
+        after = keys->listed;
+        rc = store_project_list(keys->reader, after, PROJECTS_AT_ONCE, begin_project, keys);
+    } while (rc == 0 && keys->listed != after);
+    if (rc == 0)
+        return;
+    log_warning("the projects cannot be listed: not all key sets are fetched yet",
+                LOG_TEXT("reason", err_text(rc)), LOG_INT("after", keys->listed));
+    loop_timer_set(timer, loop_now(keys->loop) + keys->interval);
 }
 
 static void *run_thread(void *argument)
 {
     struct auth_keys *keys = argument;
     auth_keys_file_clear(keys->directory, loop_wall(keys->loop) - FILES_KEPT_DAYS * CLOCK_DAY);
-    begin_all(keys);
+    if (keys->reader != NULL)
+        begin_all(&keys->listing);
     loop_run(keys->loop);
     return NULL;
 }
@@ -547,6 +547,7 @@ static void keys_free(struct auth_keys *keys)
 {
     map_each(&keys->sets, free_one, NULL);
     map_fini(&keys->sets);
+    loop_timer_cancel(&keys->listing);
     if (keys->sender != NULL)
         http_sender_free(&keys->sender);
     if (keys->loop != NULL)
@@ -568,6 +569,7 @@ struct auth_keys *auth_keys_start(const char *directory, int64_t interval, struc
     auth_keys_turn_init_all(&keys->turns, LIMIT_JWKS_FETCHES);
     pthread_mutex_init(&keys->lock, NULL);
     keys->loop = loop_new();
+    loop_timer_init(&keys->listing, keys->loop, begin_all);
     if (keys->loop != NULL)
         keys->sender = http_sender_new(keys->loop, LIMIT_JWKS_FETCHES);
     bool is_ready = keys->sender != NULL;

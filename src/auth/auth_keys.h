@@ -38,8 +38,9 @@ struct auth_keys_source auth_keys_source_of(int32_t project_id,
 
 /*
  * Starts the thread. `directory`, the data directory, is copied; `interval` is ms between two
- * requests for the same set, at least. `store`, which outlives it, has the projects, all of whose sets are
- * fetched from now on; NULL: whatever was held is. NULL when the system refuses; logged.
+ * requests for the same set, at least. `store`, which outlives it, has the projects: all sets that they name
+ * now are fetched from now on, before anybody holds them; those named later once a worker has met their project.
+ * NULL: whatever was held is. NULL when the system refuses; logged.
  */
 struct auth_keys *auth_keys_start(const char *directory, int64_t interval, struct store *store);
 /* All sets have been released. */

@@ -13,13 +13,14 @@
 #include "base/limits.h"
 #include "codec/jwt.h"
 #include "http/http_sender_receiver.h"
-#include "store/store.h"
+#include "store/store_driver.h"
 
 #include <dirent.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -235,12 +236,26 @@ static void a_worker_parses_them_once(void **state)
     auth_keys_stop(&keys);
 }
 
+static _Atomic int listings_that_fail;
+
+static int list_or_fail(struct store_connection *connection, int32_t after, int limit,
+                        void (*row)(void *argument, const struct store_project *project),
+                        void *argument)
+{
+    if (after > 0 && atomic_fetch_sub(&listings_that_fail, 1) > 0)
+        return ERR_IO;
+    return store_memory.project_list(connection, after, limit, row, argument);
+}
+
 static struct store *open_store(struct store_connection **writer)
 {
+    static struct store_driver driver;
     static const struct store_options options = {.directory = directory};
     char error[STORE_ERROR_SIZE];
     struct store *store;
-    assert_int_equal(store_open(&store_memory, &options, &store, error), 0);
+    driver = store_memory;
+    driver.project_list = list_or_fail;
+    assert_int_equal(store_open(&driver, &options, &store, error), 0);
     assert_int_equal(store_connect(store, STORE_WRITER, writer), 0);
     return store;
 }
@@ -275,7 +290,7 @@ static void fetch_again(struct auth_keys_set *set)
     await_later_fetch(set, before);
 }
 
-/* Also of projects that no token is shown for. */
+/* Also of projects that no token is shown for, and when the store fails in the middle of their list. */
 static void all_are_fetched_from_the_start(void **state)
 {
     enum { PROJECTS = 120 };
@@ -287,7 +302,8 @@ static void all_are_fetched_from_the_start(void **state)
     for (int32_t project_id = 1; project_id <= PROJECTS; project_id++)
         put_project(writer, project_id, url);
     receiver_reset_counts(receiver);
-    struct auth_keys *keys = auth_keys_start(directory, INTERVAL, store);
+    atomic_store(&listings_that_fail, 2);
+    struct auth_keys *keys = auth_keys_start(directory, 10, store);
     await_requests(PROJECTS);
     auth_keys_stop(&keys);
     store_disconnect(&writer);
