@@ -122,7 +122,7 @@ static void a_rolled_back_group_leaves_nothing(void **state)
 {
     struct world *world = *state;
     struct task holder = {.started = eventfd(0, EFD_CLOEXEC), .go = eventfd(0, EFD_CLOEXEC)};
-    struct task failing = {.started = -1};
+    struct task failing[] = {{.started = -1}, {.started = -1}};
     eventfd_t value;
     struct endpoint_write *endpoint =
         endpoint_fixture_new(&world->fixture, ENDPOINT_CREATE, 0, ENDPOINT_FIXTURE_URL "}");
@@ -135,9 +135,11 @@ static void a_rolled_back_group_leaves_nothing(void **state)
     eventfd_read(holder.started, &value);
     assert_int_equal(endpoint_write_submit(endpoint), 0);
     assert_int_equal(order_write_submit(order), 0);
-    submit_task(world, &failing);
+    submit_task(world, &failing[0]);
+    submit_task(world, &failing[1]);
     eventfd_write(holder.go, 1);
-    loop_run(world->fixture.service.loop);
+    while (!failing[1].is_done)
+        loop_run(world->fixture.service.loop);
     assert_true(holder.is_done);
     assert_int_equal(order->error, API_ERROR_STORE_UNAVAILABLE);
     assert_int_equal(endpoint->error, API_ERROR_STORE_UNAVAILABLE);

@@ -48,6 +48,7 @@ struct writer {
     struct delivery_targets *targets;
     struct pokes pokes;    /* of the group */
     int64_t maintain_mono; /* when the next step of clearing, or probe, is due */
+    int begin_error;       /* what store_begin gave last */
 
     pthread_mutex_t lock; /* of what follows */
     pthread_cond_t wake;
@@ -69,7 +70,8 @@ static void set_ready(struct writer *writer, int rc)
     metrics_set(METRIC_STORE_READY, rc == 0);
     if (was_ready && rc < 0) {
         log_error("the store refuses writes", LOG_TEXT("reason", err_text(rc)));
-        writer->maintain_mono = clock_mono_ms() + probe_interval(writer);
+        writer->maintain_mono =
+            0; /* The probe tells at once whether it was the job or the store. */
     } else if (!was_ready && rc == 0) {
         log_info("the store accepts writes again");
     }
@@ -84,7 +86,14 @@ static int end_transaction(struct writer *writer, int rc)
     return rc;
 }
 
-static int run_jobs(struct writer *writer, const struct list *group)
+static int begin(struct writer *writer)
+{
+    writer->begin_error = store_begin(writer->connection);
+    return writer->begin_error;
+}
+
+/* `*failed` is the job that failed, NULL when it was none. */
+static int run_jobs(struct writer *writer, const struct list *group, struct writer_job **failed)
 {
     struct writer_transaction transaction = {
         .connection = writer->connection,
@@ -92,11 +101,19 @@ static int run_jobs(struct writer *writer, const struct list *group)
         .targets = writer->targets,
         .writer = writer,
     };
-    int rc = store_begin(writer->connection);
+    /*
+     * A store that mends itself before it begins may copy its whole log for that, each time: while it
+     * fails, the probe alone tries, and jobs are refused at once.
+     */
+    int rc = writer->begin_error < 0 ? writer->begin_error : begin(writer);
+    *failed = NULL;
     LIST_EACH (group, node) {
         struct writer_job *job = LIST_ENTRY(node, struct writer_job, node);
-        if (rc == 0)
-            rc = job->run(job, &transaction);
+        if (rc < 0)
+            break;
+        rc = job->run(job, &transaction);
+        if (rc < 0)
+            *failed = job;
     }
     fault_point("writer_before_commit");
     rc = end_transaction(writer, rc);
@@ -145,10 +162,43 @@ static void answer(struct writer *writer, struct list *group, int result)
     metrics_add(METRIC_WRITER_QUEUE, -(int64_t)jobs);
 }
 
+/* What the group was to announce. */
+static void forget(struct writer *writer)
+{
+    hub_batch_release(&writer->batch);
+    writer->events = 0;
+    writer->projects_changed = false;
+    pokes_clear(&writer->pokes);
+}
+
+/*
+ * One job fails where its own rows are damaged, say, and is sent again and again: it goes back alone, and
+ * the others are run once more without it.
+ */
+static int run_others(struct writer *writer, struct list *group, struct writer_job *failed, int rc)
+{
+    struct list alone;
+    list_init(&alone);
+    list_append(&alone, &failed->node);
+    metrics_add(METRIC_COMMIT_FAILURES, 1);
+    set_ready(writer, rc);
+    forget(writer);
+    answer(writer, &alone, rc);
+    return run_jobs(writer, group, &failed);
+}
+
 static void run_group(struct writer *writer, struct list *group)
 {
     int64_t start = clock_mono_us();
-    int rc = run_jobs(writer, group);
+    struct writer_job *failed;
+    int rc = run_jobs(writer, group, &failed);
+    if (failed != NULL) {
+        list_remove(&failed->node);
+        if (list_is_empty(group))
+            list_append(group, &failed->node);
+        else
+            rc = run_others(writer, group, failed, rc);
+    }
     metrics_add(rc == 0 ? METRIC_COMMITS : METRIC_COMMIT_FAILURES, 1);
     if (rc == 0) {
         fault_point("writer_after_commit");
@@ -160,10 +210,7 @@ static void run_group(struct writer *writer, struct list *group)
         set_ready(writer, rc);
     else if (!atomic_load(&writer->is_ready))
         writer->maintain_mono = 0; /* It may have written nothing: the probe finds out, now. */
-    hub_batch_release(&writer->batch);
-    writer->events = 0;
-    writer->projects_changed = false;
-    pokes_clear(&writer->pokes);
+    forget(writer);
     answer(writer, group, rc);
 }
 
@@ -172,7 +219,7 @@ static int64_t prune(struct writer *writer, int64_t now_mono)
 {
     int deleted = 0;
     int64_t interval = writer->options->prune_interval;
-    int rc = store_begin(writer->connection);
+    int rc = begin(writer);
     if (rc == 0)
         rc = store_prune(writer->connection, clock_wall_ms(), PRUNE_ROWS, &deleted);
     rc = end_transaction(writer, rc);
@@ -197,7 +244,7 @@ static int64_t probe(struct writer *writer, int64_t now_mono)
         .key = STR_LIT("probe"),
         .answer = str_make(zeros, PROBE_SIZE),
     };
-    int rc = store_begin(writer->connection);
+    int rc = begin(writer);
     if (rc == 0)
         rc = store_idempotency_put(writer->connection, &record);
     rc = end_transaction(writer, rc);

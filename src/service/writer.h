@@ -5,8 +5,10 @@
  * job back to the worker it came from. While it commits, the next group gathers: load makes
  * groups larger instead of commits more frequent.
  *
- * If the store fails (disk full, I/O error) the transaction is rolled back and every job of the
- * group comes back with the error. The thread goes on, and so does service when the store recovers.
+ * If the store fails (disk full, I/O error) the transaction is rolled back. Was it at one job, that one comes
+ * back with the error and the others are run once more; else, or when that fails too, every job of the group
+ * comes back. The thread goes on, and so does service when the store recovers: while it does not even begin,
+ * jobs come back untried, and a probe, once a second, finds out.
  */
 #ifndef ORDERWIRE_SERVICE_WRITER_H
 #define ORDERWIRE_SERVICE_WRITER_H
@@ -43,7 +45,7 @@ struct writer_job {
     int result;
     /*
      * On the store thread. Returns 0, also when the request is refused by the rules (it has then
-     * written nothing); or the store's error, which fails the whole group. It may be run again for
+     * written nothing); or the store's error, which may fail the whole group. It may be run again for
      * the same job after a failure of another job, so it begins by resetting what it fills.
      */
     int (*run)(struct writer_job *job, struct writer_transaction *transaction);

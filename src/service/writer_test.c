@@ -5,11 +5,13 @@
  */
 #include "service/writer.h"
 
+#include "base/clock.h"
 #include "base/err.h"
 #include "base/limits.h"
 #include "base/mem.h"
 #include "base/metrics.h"
 #include "service/service_fixture.h"
+#include "store/store_driver.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -201,27 +203,71 @@ static void what_gathers_is_one_commit(void **state)
     }
 }
 
-static void a_failure_is_the_whole_groups(void **state)
+static void count_row(void *argument, const struct store_publication *publication)
+{
+    (void)publication;
+    ++*(int *)argument;
+}
+
+static int stream_length(struct world *world)
+{
+    struct store_connection *reader = world->fixture.service.reader;
+    struct store_user user;
+    int rows = 0;
+    assert_int_equal(store_user_get(reader, PROJECT, STR_LIT("u1"), &user), 0);
+    assert_int_equal(store_stream_read(reader, user.user_id, 0, 0, false, 100, count_row, &rows),
+                     0);
+    return rows;
+}
+
+static void submit_all(struct world *world, struct task *tasks, size_t count)
+{
+    struct task holder;
+    world->done = 0;
+    hold(world, &holder);
+    for (size_t i = 0; i < count; i++)
+        assert_int_equal(submit(world, &tasks[i]), 0);
+    signal_event(world->go);
+    run_until(world, count + 1);
+}
+
+/* What the others would have announced the first time is announced once. */
+static void one_failure_is_the_jobs_own(void **state)
+{
+    struct world *world = *state;
+    struct task tasks[] = {{.order_id = 1},
+                           {.failure = ERR_CORRUPT, .order_id = 2, .changes_project = true},
+                           {.order_id = 3}};
+    int64_t failures = metrics_value(METRIC_COMMIT_FAILURES);
+    int64_t events = metrics_value(METRIC_EVENTS);
+    submit_all(world, tasks, ARRAY_LENGTH(tasks));
+    assert_int_equal(tasks[0].job.result, 0);
+    assert_int_equal(tasks[1].job.result, ERR_CORRUPT);
+    assert_int_equal(tasks[2].job.result, 0);
+    assert_int_equal(metrics_value(METRIC_COMMIT_FAILURES) - failures, 1);
+    assert_int_equal(metrics_value(METRIC_EVENTS) - events, 2);
+    assert_int_equal(world->heard, 2);
+    assert_int_equal(tasks[2].generation, 0);
+    assert_int_equal(stream_length(world), 2);
+    wait_until_ready(world->fixture.service.writer);
+}
+
+static void a_second_failure_is_the_whole_groups(void **state)
 {
     struct world *world = *state;
     struct writer *writer = world->fixture.service.writer;
     struct store_order order;
-    struct task holder;
-    struct task tasks[] = {
-        {.order_id = 1, .changes_project = true}, {.failure = ERR_NO_SPACE}, {.order_id = 2}};
+    struct task tasks[] = {{.order_id = 1, .changes_project = true},
+                           {.failure = ERR_NO_SPACE},
+                           {.order_id = 2},
+                           {.failure = ERR_NO_SPACE}};
     struct task next = {.order_id = 1};
     int64_t failures = metrics_value(METRIC_COMMIT_FAILURES);
     assert_true(writer_is_ready(writer));
-    hold(world, &holder);
-    for (size_t i = 0; i < ARRAY_LENGTH(tasks); i++)
-        assert_int_equal(submit(world, &tasks[i]), 0);
-    signal_event(world->go);
-    run_until(world, 4);
+    submit_all(world, tasks, ARRAY_LENGTH(tasks));
     for (size_t i = 0; i < ARRAY_LENGTH(tasks); i++)
         assert_int_equal(tasks[i].job.result, ERR_NO_SPACE);
-    assert_false(writer_is_ready(writer));
-    assert_int_equal(metrics_value(METRIC_STORE_READY), 0);
-    assert_int_equal(metrics_value(METRIC_COMMIT_FAILURES) - failures, 1);
+    assert_int_equal(metrics_value(METRIC_COMMIT_FAILURES) - failures, 2);
     assert_int_equal(world->heard, 0);
     assert_int_equal(tasks[2].generation, 0);
     assert_int_equal(store_order_get(world->fixture.service.reader, PROJECT, 1, &order),
@@ -229,11 +275,49 @@ static void a_failure_is_the_whole_groups(void **state)
 
     /* The next job is tried like any other. */
     assert_int_equal(submit(world, &next), 0);
-    run_until(world, 5);
+    run_until(world, 6);
     assert_int_equal(next.job.result, 0);
     assert_int_equal(next.heard, 1);
     wait_until_ready(writer);
     assert_int_equal(metrics_value(METRIC_STORE_READY), 1);
+}
+
+static _Atomic bool begins;
+static _Atomic int begin_count;
+
+static int begin_or_fail(struct store_connection *connection)
+{
+    atomic_fetch_add(&begin_count, connection->role == STORE_WRITER);
+    return atomic_load(&begins) ? store_memory.begin(connection) : ERR_IO;
+}
+
+/* Each try may cost it much: jobs are refused without one, and the probe finds out. */
+static void a_store_that_does_not_begin_is_tried_seldom(void **state)
+{
+    enum { JOBS = 300, PAUSE = 50 };
+    struct store_driver driver = store_memory;
+    struct task task = {.order_id = 1};
+    size_t done = 0;
+    (void)state;
+    driver.begin = begin_or_fail;
+    atomic_store(&begins, false);
+    atomic_store(&begin_count, 0);
+    struct world *world = open_world(&driver, ".", PAUSE);
+    int64_t start = clock_mono_ms();
+    while (done < JOBS) {
+        assert_int_equal(submit(world, &task), 0);
+        run_until(world, ++done);
+        assert_int_equal(task.job.result, ERR_IO);
+    }
+    assert_false(writer_is_ready(world->fixture.service.writer));
+    /* The first one, the probe at once, and one a pause. */
+    assert_in_range(atomic_load(&begin_count), 1, 2 + (clock_mono_ms() - start) / PAUSE + 1);
+    atomic_store(&begins, true);
+    wait_until_ready(world->fixture.service.writer);
+    assert_int_equal(submit(world, &task), 0);
+    run_until(world, ++done);
+    assert_int_equal(task.job.result, 0);
+    close_world(world);
 }
 
 static void it_finds_out_alone_that_the_store_recovers(void **state)
@@ -298,23 +382,6 @@ static void stopping_runs_what_was_submitted(void **state)
     run_until(world, 4);
     for (int32_t id = 1; id <= 3; id++)
         assert_int_equal(store_order_get(world->fixture.service.reader, PROJECT, id, &order), 0);
-}
-
-static void count_row(void *argument, const struct store_publication *publication)
-{
-    (void)publication;
-    ++*(int *)argument;
-}
-
-static int stream_length(struct world *world)
-{
-    struct store_connection *reader = world->fixture.service.reader;
-    struct store_user user;
-    int rows = 0;
-    assert_int_equal(store_user_get(reader, PROJECT, STR_LIT("u1"), &user), 0);
-    assert_int_equal(store_stream_read(reader, user.user_id, 0, 0, false, 100, count_row, &rows),
-                     0);
-    return rows;
 }
 
 static void what_is_out_of_its_time_is_cleared(void **state)
@@ -410,7 +477,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(what_gathers_is_one_commit, setup, teardown),
-        cmocka_unit_test_setup_teardown(a_failure_is_the_whole_groups, setup, teardown),
+        cmocka_unit_test_setup_teardown(one_failure_is_the_jobs_own, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_second_failure_is_the_whole_groups, setup, teardown),
+        cmocka_unit_test(a_store_that_does_not_begin_is_tried_seldom),
         cmocka_unit_test(it_finds_out_alone_that_the_store_recovers),
         cmocka_unit_test_setup_teardown(projects_change_before_the_answer, setup, teardown),
         cmocka_unit_test_setup_teardown(the_queue_is_bounded, setup, teardown),
