@@ -26,9 +26,10 @@
 
 enum {
     PRUNE_ROWS = 200,
-    PRUNE_SOON = 20,        /* ms until the next step when one has found much to do */
-    PROBE_INTERVAL = 1000,  /* ms at most between attempts to write while the store refuses */
-    PROBE_SIZE = 64 * 1024, /* as much as one order may need */
+    PRUNE_SOON = 20,            /* ms until the next step when one has found much to do */
+    PRUNE_LATER = CLOCK_MINUTE, /* when one has failed on a damaged row */
+    PROBE_INTERVAL = 1000,      /* ms at most between attempts to write while the store refuses */
+    PROBE_SIZE = 64 * 1024,     /* as much as one order may need */
 };
 
 struct writer {
@@ -70,8 +71,7 @@ static void set_ready(struct writer *writer, int rc)
     metrics_set(METRIC_STORE_READY, rc == 0);
     if (was_ready && rc < 0) {
         log_error("the store refuses writes", LOG_TEXT("reason", err_text(rc)));
-        writer->maintain_mono =
-            0; /* The probe tells at once whether it was the job or the store. */
+        writer->maintain_mono = clock_mono_ms() + probe_interval(writer);
     } else if (!was_ready && rc == 0) {
         log_info("the store accepts writes again");
     }
@@ -90,6 +90,27 @@ static int begin(struct writer *writer)
 {
     writer->begin_error = store_begin(writer->connection);
     return writer->begin_error;
+}
+
+/*
+ * After a failure, and while the store refuses, a write of no meaning finds out whether it was the store
+ * or a damaged row, and when the store recovers: an answer for a project that cannot exist, expired already,
+ * so that clearing takes it away.
+ */
+static void probe(struct writer *writer)
+{
+    char *zeros = mem_zalloc(PROBE_SIZE);
+    struct store_idempotency record = {
+        .project_id = 0,
+        .key = STR_LIT("probe"),
+        .answer = str_make(zeros, PROBE_SIZE),
+    };
+    int rc = begin(writer);
+    if (rc == 0)
+        rc = store_idempotency_put(writer->connection, &record);
+    rc = end_transaction(writer, rc);
+    mem_free(zeros);
+    set_ready(writer, rc);
 }
 
 /* `*failed` is the job that failed, NULL when it was none. */
@@ -181,7 +202,6 @@ static int run_others(struct writer *writer, struct list *group, struct writer_j
     list_init(&alone);
     list_append(&alone, &failed->node);
     metrics_add(METRIC_COMMIT_FAILURES, 1);
-    set_ready(writer, rc);
     forget(writer);
     answer(writer, &alone, rc);
     return run_jobs(writer, group, &failed);
@@ -192,6 +212,7 @@ static void run_group(struct writer *writer, struct list *group)
     int64_t start = clock_mono_us();
     struct writer_job *failed;
     int rc = run_jobs(writer, group, &failed);
+    bool has_failed = rc < 0;
     if (failed != NULL) {
         list_remove(&failed->node);
         if (list_is_empty(group))
@@ -206,9 +227,9 @@ static void run_group(struct writer *writer, struct list *group)
         announce(writer);
         fault_point("writer_before_answer");
     }
-    if (rc < 0)
-        set_ready(writer, rc);
-    else if (!atomic_load(&writer->is_ready))
+    if (has_failed && atomic_load(&writer->is_ready))
+        probe(writer);
+    else if (rc == 0 && !atomic_load(&writer->is_ready))
         writer->maintain_mono = 0; /* It may have written nothing: the probe finds out, now. */
     forget(writer);
     answer(writer, group, rc);
@@ -225,32 +246,11 @@ static int64_t prune(struct writer *writer, int64_t now_mono)
     rc = end_transaction(writer, rc);
     if (rc < 0) {
         metrics_add(METRIC_COMMIT_FAILURES, 1);
-        set_ready(writer, rc);
-        return now_mono + probe_interval(writer);
+        probe(writer);
+        return now_mono + (atomic_load(&writer->is_ready) ? PRUNE_LATER : probe_interval(writer));
     }
     bool is_much = deleted >= PRUNE_ROWS / 2 && interval > PRUNE_SOON;
     return now_mono + (is_much ? PRUNE_SOON : interval);
-}
-
-/*
- * While the store refuses, a write of no meaning finds out when it recovers: an answer for a
- * project that cannot exist, expired already, so that clearing takes it away.
- */
-static int64_t probe(struct writer *writer, int64_t now_mono)
-{
-    char *zeros = mem_zalloc(PROBE_SIZE);
-    struct store_idempotency record = {
-        .project_id = 0,
-        .key = STR_LIT("probe"),
-        .answer = str_make(zeros, PROBE_SIZE),
-    };
-    int rc = begin(writer);
-    if (rc == 0)
-        rc = store_idempotency_put(writer->connection, &record);
-    rc = end_transaction(writer, rc);
-    mem_free(zeros);
-    set_ready(writer, rc);
-    return now_mono + probe_interval(writer);
 }
 
 static void maintain(struct writer *writer)
@@ -259,10 +259,12 @@ static void maintain(struct writer *writer)
     if (now_mono < writer->maintain_mono)
         return;
     log_audit_sync();
-    if (atomic_load(&writer->is_ready))
+    if (atomic_load(&writer->is_ready)) {
         writer->maintain_mono = prune(writer, now_mono);
-    else
-        writer->maintain_mono = probe(writer, now_mono);
+    } else {
+        probe(writer);
+        writer->maintain_mono = now_mono + probe_interval(writer);
+    }
 }
 
 static struct timespec deadline_of(int64_t mono)

@@ -85,7 +85,7 @@ void writer_project_changed(struct writer_transaction *transaction);
 void writer_poke(struct writer_transaction *transaction, int64_t endpoint_id);
 void writer_poke_replays(struct writer_transaction *transaction);
 
-/* From any thread: whether the store took the last write that it was asked for. */
+/* From any thread: false once the store has refused a write and a probe after it, until a probe goes well. */
 bool writer_is_ready(const struct writer *writer);
 
 #endif

@@ -249,7 +249,7 @@ static void one_failure_is_the_jobs_own(void **state)
     assert_int_equal(world->heard, 2);
     assert_int_equal(tasks[2].generation, 0);
     assert_int_equal(stream_length(world), 2);
-    wait_until_ready(world->fixture.service.writer);
+    assert_true(writer_is_ready(world->fixture.service.writer));
 }
 
 static void a_second_failure_is_the_whole_groups(void **state)
@@ -317,6 +317,41 @@ static void a_store_that_does_not_begin_is_tried_seldom(void **state)
     assert_int_equal(submit(world, &task), 0);
     run_until(world, ++done);
     assert_int_equal(task.job.result, 0);
+    close_world(world);
+}
+
+static _Atomic int prunes;
+
+static int fail_to_prune(struct store_connection *writer, int64_t now_wall, int rows, int *deleted)
+{
+    (void)writer;
+    (void)now_wall;
+    (void)rows;
+    *deleted = 0;
+    atomic_fetch_add(&prunes, 1);
+    return ERR_CORRUPT;
+}
+
+/* It is no reason to take no updates, and is not tried all the time. */
+static void clearing_that_fails_is_no_failure_of_writes(void **state)
+{
+    struct store_driver driver = store_memory;
+    struct task task = {.order_id = 1};
+    (void)state;
+    driver.prune = fail_to_prune;
+    atomic_store(&prunes, 0);
+    int64_t failures = metrics_value(METRIC_COMMIT_FAILURES);
+    struct world *world = open_world(&driver, ".", 1);
+    for (int i = 0; i < 5000 && metrics_value(METRIC_COMMIT_FAILURES) == failures; i++)
+        usleep(1000);
+    for (size_t done = 1; done <= 100; done++) {
+        task.order_id++;
+        assert_int_equal(submit(world, &task), 0);
+        run_until(world, done);
+        assert_int_equal(task.job.result, 0);
+        assert_true(writer_is_ready(world->fixture.service.writer));
+    }
+    assert_int_equal(atomic_load(&prunes), 1);
     close_world(world);
 }
 
@@ -480,6 +515,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(one_failure_is_the_jobs_own, setup, teardown),
         cmocka_unit_test_setup_teardown(a_second_failure_is_the_whole_groups, setup, teardown),
         cmocka_unit_test(a_store_that_does_not_begin_is_tried_seldom),
+        cmocka_unit_test(clearing_that_fails_is_no_failure_of_writes),
         cmocka_unit_test(it_finds_out_alone_that_the_store_recovers),
         cmocka_unit_test_setup_teardown(projects_change_before_the_answer, setup, teardown),
         cmocka_unit_test_setup_teardown(the_queue_is_bounded, setup, teardown),
