@@ -176,9 +176,13 @@ static int open_database(struct sqlite_connection *c)
 {
     const struct sqlite_store *store = (const struct sqlite_store *)c->base.store;
     bool writer = c->base.role == STORE_WRITER;
+    errno = 0;
     if (!sqlite_store_is_in_place(store)) {
-        log_failure(c, SQLITE_CANTOPEN, "the data directory, or its lock, was moved away", 0,
-                    "open");
+        int number = errno;
+        log_failure(c, SQLITE_CANTOPEN,
+                    number == EACCES ? "the data directory may not be entered"
+                                     : "the data directory, or its lock, was moved away",
+                    number, "open");
         return ERR_IO;
     }
     if (c->sync_failed && sqlite_log_rewrite(store->path) != 0) {
