@@ -85,6 +85,15 @@ bool str_split(struct str *rest, char separator, struct str *head)
     return true;
 }
 
+bool str_list_has(struct str list, struct str token)
+{
+    struct str element;
+    while (str_split(&list, ',', &element))
+        if (str_equal_ignoring_case(str_trim(element), token))
+            return true;
+    return false;
+}
+
 bool str_to_int64(struct str s, int64_t min, int64_t max, int64_t *out)
 {
     bool negative = s.len > 0 && s.ptr[0] == '-';

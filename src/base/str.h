@@ -43,6 +43,8 @@ struct str str_trim(struct str s);
  * False when there was nothing left (`rest->ptr` is NULL).
  */
 bool str_split(struct str *rest, char separator, struct str *head);
+/* Whether one of the elements between commas is `token`, in any case (RFC 9110 section 5.6.1). */
+bool str_list_has(struct str list, struct str token);
 
 /*
  * A whole decimal number: digits with an optional '-', no spaces, no '+', no leading zero but "0".

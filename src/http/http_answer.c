@@ -82,16 +82,6 @@ static const char *date_text(struct http_server *server)
     return server->date;
 }
 
-/* Whether header lines hold a field; `name` is in lower case. */
-static bool has_field(struct str lines, struct str name)
-{
-    struct str found, value;
-    while (http_head_next_field(&lines, &found, &value))
-        if (str_equal_ignoring_case(found, name))
-            return true;
-    return false;
-}
-
 static bool is_cors(const struct http_connection *connection)
 {
     return (connection->match.flags & HTTP_ROUTE_CORS) != 0;
@@ -145,7 +135,8 @@ static void append_status(struct http_connection *connection, int status, struct
 static void append_fields(const struct http_connection *connection, struct str headers,
                           bool keep_alive, struct buf *out)
 {
-    if (!has_field(headers, STR_LIT("cache-control")))
+    struct str lines = headers, value;
+    if (!http_head_find_field(&lines, STR_LIT("cache-control"), &value))
         buf_append_text(out, "Cache-Control: no-store\r\n");
     buf_append_text(out, "X-Content-Type-Options: nosniff\r\n");
     if (is_cors(connection))

@@ -67,6 +67,7 @@ static void release(struct http_connection *connection)
     buf_fini(&connection->reader.text);
     http_body_fini(&connection->body);
     buf_fini(&connection->decoded);
+    buf_fini(&connection->joined);
     buf_fini(&connection->rest);
     mem_free(connection);
 }
@@ -197,8 +198,7 @@ static void begin_body(struct http_connection *connection)
     }
     set_phase(connection, HTTP_PHASE_BODY);
     /* A failure is heard from the stream. */
-    if (connection->head.expects_continue && !connection->head.http_1_0 &&
-        connection->input.len == 0 &&
+    if (head->expects_continue && connection->input.len == 0 &&
         stream_write(connection->stream, STR_LIT("HTTP/1.1 100 Continue\r\n\r\n")) != 0)
         set_phase(connection, HTTP_PHASE_CLOSING);
 }
@@ -257,15 +257,11 @@ static void begin_request(struct http_connection *connection)
 static void find_client(struct http_connection *connection)
 {
     const struct forwarded_trust *trust = connection->server->trust;
-    struct str fields = connection->head.fields;
-    struct str name, value;
     struct forwarded_list forwarded;
     if (trust == NULL || !forwarded_trusts(trust, &connection->client))
         return;
     forwarded_begin(&forwarded, trust, &connection->client);
-    while (http_head_next_field(&fields, &name, &value))
-        if (str_equal_ignoring_case(name, str_from(trust->field)))
-            forwarded_add(&forwarded, value);
+    forwarded_add(&forwarded, http_request_header(&connection->request, trust->field));
     connection->client = forwarded_client(&forwarded);
 }
 
@@ -470,6 +466,7 @@ void http_connection_start(struct http_server *server, int descriptor, const str
     http_head_reader_init(&connection->reader);
     http_body_init(&connection->body);
     buf_init(&connection->decoded, LIMIT_HTTP_URL);
+    buf_init(&connection->joined, LIMIT_HTTP_HEADERS);
     buf_init(&connection->rest, STREAM_READ_SIZE);
     loop_timer_init(&connection->timer, server->loop, on_timer);
     list_append(&server->connections, &connection->node);
@@ -495,6 +492,7 @@ static void forget_request(struct http_connection *connection)
     connection->aborted = NULL;
     http_body_fini(&connection->body);
     buf_fini(&connection->decoded);
+    buf_fini(&connection->joined);
     if (connection->reader.text.capacity > KEPT_HEAD_MAX)
         buf_fini(&connection->reader.text);
     http_head_reader_reset(&connection->reader);
@@ -516,15 +514,39 @@ void http_connection_answered(struct http_connection *connection, bool keep_aliv
     settle(connection);
 }
 
+/* RFC 9110 section 5.3. `more` and what is left of `fields` come after `first`. */
+static struct str join_fields(struct http_connection *connection, struct str name, struct str first,
+                              struct str more, struct str fields)
+{
+    struct buf *joined = &connection->joined;
+    /* Room for all of them at the first, because the views must not move. */
+    if (joined->ptr == NULL)
+        buf_reserve(joined, connection->head.fields.len);
+    buf_append_str(joined, name);
+    buf_append_byte(joined, ':');
+    size_t start = joined->len;
+    buf_append_str(joined, first);
+    do {
+        buf_append_text(joined, ", ");
+        buf_append_str(joined, more);
+    } while (http_head_find_field(&fields, name, &more));
+    struct str value = str_make(joined->ptr + start, joined->len - start);
+    buf_append_text(joined, "\r\n");
+    return value;
+}
+
 struct str http_request_header(const struct http_request *request, const char *name)
 {
+    struct http_connection *connection = request->connection;
     struct str wanted = str_from(name);
-    struct str fields = request->connection->head.fields;
-    struct str found, value;
-    while (http_head_next_field(&fields, &found, &value))
-        if (str_equal_ignoring_case(found, wanted))
-            return value;
-    return (struct str){0};
+    struct str joined = buf_view(&connection->joined);
+    struct str fields = connection->head.fields;
+    struct str value = {0}, more;
+    if (http_head_find_field(&joined, wanted, &value) ||
+        !http_head_find_field(&fields, wanted, &value) ||
+        !http_head_find_field(&fields, wanted, &more))
+        return value;
+    return join_fields(connection, wanted, value, more, fields);
 }
 
 bool http_request_has_header(const struct http_request *request, const char *name)

@@ -100,6 +100,18 @@ bool http_head_next_field(struct str *fields, struct str *name, struct str *valu
     return true;
 }
 
+bool http_head_find_field(struct str *fields, struct str wanted, struct str *value)
+{
+    struct str name, found;
+    while (http_head_next_field(fields, &name, &found)) {
+        if (str_equal_ignoring_case(name, wanted)) {
+            *value = found;
+            return true;
+        }
+    }
+    return false;
+}
+
 /* Exactly "METHOD target HTTP/1.x"; a version of the right form but another number is 505. */
 static enum api_error split_request_line(struct str head, struct http_head *out,
                                          const char **detail)
@@ -121,18 +133,16 @@ static enum api_error split_request_line(struct str head, struct http_head *out,
 
 static int on_headers_complete(llhttp_t *parser)
 {
-    struct http_head *head = parser->data;
-    head->keep_alive = llhttp_should_keep_alive(parser) != 0;
+    (void)parser;
     return HPE_PAUSED;
 }
 
 /* No lenient flag is ever set. Without the pause llhttp would go on to the body. */
-static enum api_error check_grammar(struct str text, struct http_head *head, const char **detail)
+static enum api_error check_grammar(struct str text, const char **detail)
 {
     static const llhttp_settings_t settings = {.on_headers_complete = on_headers_complete};
     llhttp_t parser;
     llhttp_init(&parser, HTTP_REQUEST, &settings);
-    parser.data = head;
     if (llhttp_execute(&parser, text.ptr, text.len) == HPE_PAUSED)
         return API_ERROR_NONE;
     return refuse(detail, "The request line or a header field is malformed");
@@ -153,10 +163,11 @@ static bool is_token(struct str name)
 struct framing {
     unsigned hosts, lengths, codings;
     struct str host, length, coding;
+    bool closes, persists, expects_continue;
 };
 
-static void note_field(struct framing *framing, struct http_head *head, struct str name,
-                       struct str value)
+/* Of lists, which may be spread over several fields, one word counts wherever it stands. */
+static void note_field(struct framing *framing, struct str name, struct str value)
 {
     if (str_equal_ignoring_case(name, STR_LIT("host"))) {
         framing->hosts++;
@@ -167,8 +178,11 @@ static void note_field(struct framing *framing, struct http_head *head, struct s
     } else if (str_equal_ignoring_case(name, STR_LIT("transfer-encoding"))) {
         framing->codings++;
         framing->coding = value;
+    } else if (str_equal_ignoring_case(name, STR_LIT("connection"))) {
+        framing->closes |= str_list_has(value, STR_LIT("close"));
+        framing->persists |= str_list_has(value, STR_LIT("keep-alive"));
     } else if (str_equal_ignoring_case(name, STR_LIT("expect"))) {
-        head->expects_continue = str_equal_ignoring_case(value, STR_LIT("100-continue"));
+        framing->expects_continue |= str_list_has(value, STR_LIT("100-continue"));
     }
 }
 
@@ -226,11 +240,13 @@ static enum api_error check_framing(struct http_head *head, const char **detail)
     while (http_head_next_field(&fields, &name, &value)) {
         if (!is_token(name) || value.ptr == NULL)
             return refuse(detail, "The name of a header field is malformed");
-        note_field(&framing, head, name, value);
+        note_field(&framing, name, value);
     }
     enum api_error error = judge_framing(&framing, head->http_1_0, detail);
     head->content_length = saturated(framing.length);
     head->chunked = framing.codings == 1;
+    head->keep_alive = !framing.closes && (framing.persists || !head->http_1_0);
+    head->expects_continue = framing.expects_continue && !head->http_1_0;
     return error;
 }
 
@@ -240,7 +256,7 @@ enum api_error http_head_parse(struct str head, struct http_head *out, const cha
     *detail = NULL;
     enum api_error error = split_request_line(head, out, detail);
     if (error == API_ERROR_NONE)
-        error = check_grammar(head, out, detail);
+        error = check_grammar(head, detail);
     if (error == API_ERROR_NONE)
         error = check_framing(out, detail);
     return error;

@@ -210,13 +210,42 @@ static void test_keep_alive(void **state)
         {"GET / HTTP/1.1\r\nHost: a\r\n\r\n", true},
         {"GET / HTTP/1.1\r\nHost: a\r\nConnection: x, close\r\n\r\n", false},
         {"GET / HTTP/1.0\r\n\r\n", false},
+        {"GET / HTTP/1.1\r\nHost: a\r\nConnection: x\r\nConnection: close\t,\r\n\r\n", false},
+        {"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\nConnection: x\r\n\r\n", false},
+        {"GET / HTTP/1.1\r\nHost: a\r\nConnection: closed\r\n\r\n", true},
         {"GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n", true},
+        {"GET / HTTP/1.0\r\nConnection: x\r\nConnection: Keep-Alive\r\n\r\n", true},
+        {"GET / HTTP/1.0\r\nConnection: keep-alive, close\r\n\r\n", false},
     };
     for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
         struct http_head head;
         const char *detail;
         assert_int_equal(http_head_parse(str_from(cases[i].text), &head, &detail), 0);
         assert_int_equal(head.keep_alive, cases[i].keep_alive);
+    }
+}
+
+static void test_expect(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *fields;
+        bool expects_continue;
+    } cases[] = {
+        {"", false},
+        {"Expect: 100-continue\r\n", true},
+        {"Expect: x, 100-Continue\r\n", true},
+        {"Expect: 100-continue\r\nExpect: x\r\n", true},
+        {"Expect: 100-continued\r\n", false},
+    };
+    for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
+        char text[100];
+        struct http_head head;
+        const char *detail;
+        snprintf(text, sizeof(text), "POST / HTTP/1.1\r\n" HOST "%s\r\n", cases[i].fields);
+        assert_int_equal(http_head_parse(str_from(text), &head, &detail), 0);
+        if (head.expects_continue != cases[i].expects_continue)
+            fail_msg("row %zu", i);
     }
 }
 
@@ -282,8 +311,11 @@ static void test_limits(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_table),      cmocka_unit_test(test_understood),
-        cmocka_unit_test(test_keep_alive), cmocka_unit_test(test_huge_length_is_kept_huge),
+        cmocka_unit_test(test_table),
+        cmocka_unit_test(test_understood),
+        cmocka_unit_test(test_keep_alive),
+        cmocka_unit_test(test_expect),
+        cmocka_unit_test(test_huge_length_is_kept_huge),
         cmocka_unit_test(test_limits),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -43,6 +43,8 @@ struct http_head {
 enum api_error http_head_parse(struct str head, struct http_head *out, const char **detail);
 /* The next field of `*fields`, its value trimmed; false after the last. */
 bool http_head_next_field(struct str *fields, struct str *name, struct str *value);
+/* The next one with this name, in any case; false, and `*value` as before, after the last. */
+bool http_head_find_field(struct str *fields, struct str wanted, struct str *value);
 
 /* The body of one request, of a known length or chunked (RFC 9112 section 7.1). */
 struct http_body {
@@ -117,6 +119,7 @@ struct http_connection {
     struct http_match match;
     struct http_request request;
     struct buf decoded; /* of params */
+    struct buf joined;  /* lines of those fields that came in several, as they were asked for */
     struct str input;   /* received and not taken; valid while `proceeding` */
     struct buf rest;    /* kept until the present request is answered */
     size_t reserved;    /* bytes of the quota's stock for the present body and answer */

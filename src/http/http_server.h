@@ -154,7 +154,10 @@ void http_server_abort(struct http_server *server);
 /* Connections that are still HTTP; upgraded ones do not count. */
 size_t http_server_connections(const struct http_server *server);
 
-/* The value of a field (case-insensitive name), trimmed; empty when absent. Repeated fields: the first. */
+/*
+ * The value of a field (case-insensitive name), trimmed; empty when absent. One that came in several
+ * is joined by ", ": a list may be spread like that, and what is none does not make sense any more.
+ */
 struct str http_request_header(const struct http_request *request, const char *name);
 /* False when the field is absent: an empty field is present. */
 bool http_request_has_header(const struct http_request *request, const char *name);

@@ -39,6 +39,8 @@ static const struct {
     {"GET /show HTTP/1.1\r\n" HOST "Connection: close\r\n\r\n", 200, NULL, true},
     {"GET /show HTTP/1.0\r\n\r\n", 200, NULL, true},
     {"GET /show HTTP/1.0\r\nConnection: keep-alive\r\n\r\n", 200, NULL, false},
+    {"GET /show HTTP/1.1\r\n" HOST "Connection: keep-alive\r\nConnection: close\r\n\r\n", 200, NULL,
+     true},
     {"POST /echo HTTP/1.1\r\n" HOST "Content-Length: 5\r\n\r\nhello", 200, "hello", false},
     {"POST /echo HTTP/1.1\r\n" HOST "\r\n", 200, "", false},
     {"POST /echo HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\n\r\n"
@@ -61,7 +63,9 @@ static const struct {
     {"GET /show HTTP/1.1\r\n\r\n", 400, NULL, true},
     {"GET /show HTTP/1.1\n" HOST "\r\n", 400, NULL, true},
     {"GET /show HTTP/2.0\r\n" HOST "\r\n", 505, NULL, true},
-    {"GET /field HTTP/1.1\r\n" HOST "X-test: \t a b \r\nX-Test: c\r\n\r\n", 200, "a b", false},
+    {"GET /field HTTP/1.1\r\n" HOST "X-test: \t a b \r\n\r\n", 200, "a b", false},
+    {"GET /field HTTP/1.1\r\n" HOST "X-test: a\r\nX-Test2: b\r\nX-TEST: c,d\r\nX-Test:\r\n\r\n",
+     200, "a, c,d, ", false},
     {"GET /field HTTP/1.1\r\n" HOST "X-Test:\r\n\r\n", 200, "", false},
     {"GET /field HTTP/1.1\r\n" HOST "X-Test2: a\r\n\r\n", 404, "", false},
 };

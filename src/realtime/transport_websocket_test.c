@@ -283,6 +283,8 @@ static void test_subprotocols(void **state)
         {"centrifuge-protobuf,centrifuge-json", "Sec-WebSocket-Protocol: centrifuge-protobuf\r\n"},
         {"centrifuge-json, centrifuge-protobuf", "Sec-WebSocket-Protocol: centrifuge-json\r\n"},
         {"centrifuge-protobuf", "Sec-WebSocket-Protocol: centrifuge-protobuf\r\n"},
+        {"wss\r\nSec-WebSocket-Protocol: centrifuge-json",
+         "Sec-WebSocket-Protocol: centrifuge-json\r\n"},
         {"wss", ""},
         {"Centrifuge-JSON", ""},
         {"", ""},
@@ -304,6 +306,17 @@ static void test_subprotocols(void **state)
         if (i > 0)
             tear_down(&one);
     }
+}
+
+/* As some proxies write it. */
+static void test_lists_in_several_fields(void **state)
+{
+    struct world *world = *state;
+    say(world, STR_LIT("GET /connection/websocket HTTP/1.1\r\nHost: shop\r\n"
+                       "Connection: keep-alive\r\nUpgrade: h2c\r\nUpgrade: websocket\r\n"
+                       "Sec-WebSocket-Version: 13\r\nconnection: Upgrade\r\n"
+                       "Sec-WebSocket-Key: " KEY "\r\n\r\n"));
+    await_text(world, ACCEPT);
 }
 
 static void test_other_version(void **state)
@@ -504,6 +517,7 @@ int main(void)
         TEST(test_close_frame),
         TEST(test_client_that_goes),
         TEST(test_subprotocols),
+        TEST(test_lists_in_several_fields),
         TEST(test_other_version),
         TEST(test_no_upgrade),
         TEST(test_head),

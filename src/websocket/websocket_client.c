@@ -282,8 +282,8 @@ static bool answer_is_good(struct str head, struct str key)
     buf_init(&accept, 64);
     websocket_accept_key(key, &accept);
     bool good = str_starts_with(head, STR_LIT("HTTP/1.1 101 ")) &&
-                websocket_has_token(find_header(head, STR_LIT("Upgrade")), STR_LIT("websocket")) &&
-                websocket_has_token(find_header(head, STR_LIT("Connection")), STR_LIT("upgrade")) &&
+                str_list_has(find_header(head, STR_LIT("Upgrade")), STR_LIT("websocket")) &&
+                str_list_has(find_header(head, STR_LIT("Connection")), STR_LIT("upgrade")) &&
                 str_equal(find_header(head, STR_LIT("Sec-WebSocket-Accept")), buf_view(&accept));
     buf_fini(&accept);
     return good;

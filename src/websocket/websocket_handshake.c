@@ -11,16 +11,6 @@
 
 enum { KEY_BYTES = 16, KEY_TEXT_MAX = 24 };
 
-bool websocket_has_token(struct str list, struct str token)
-{
-    struct str item;
-    while (str_split(&list, ',', &item)) {
-        if (str_equal_ignoring_case(str_trim(item), token))
-            return true;
-    }
-    return false;
-}
-
 void websocket_accept_key(struct str key, struct buf *out)
 {
     char text[KEY_TEXT_MAX + 36];
@@ -44,8 +34,8 @@ static bool key_is_valid(struct str key)
 int websocket_accept(const struct websocket_handshake *handshake, struct str subprotocol,
                      struct buf *headers)
 {
-    if (!websocket_has_token(handshake->connection, STR_LIT("upgrade")) ||
-        !websocket_has_token(handshake->upgrade, STR_LIT("websocket")) ||
+    if (!str_list_has(handshake->connection, STR_LIT("upgrade")) ||
+        !str_list_has(handshake->upgrade, STR_LIT("websocket")) ||
         !str_equal_text(handshake->version, "13"))
         return ERR_UNSUPPORTED;
     if (!key_is_valid(handshake->key))

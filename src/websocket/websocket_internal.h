@@ -25,7 +25,5 @@ void websocket_frame_write_close(struct buf *out, uint16_t code, struct str reas
 
 /* Appends the Sec-WebSocket-Accept that answers `key` (RFC 6455 section 4.2.2). */
 void websocket_accept_key(struct str key, struct buf *out);
-/* Whether a comma-separated header field names `token`, in any case. */
-bool websocket_has_token(struct str list, struct str token);
 
 #endif
