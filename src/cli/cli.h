@@ -31,12 +31,11 @@ struct cli_flag {
 struct cli_arguments;
 
 struct cli_command {
-    const char *name;      /* "project create" */
-    const char *arguments; /* "ID", "[ORDER_ID]", "" */
+    const char *name; /* "project create" */
+    const char
+        *arguments; /* "ID", "[ORDER_ID]", "": one word each, in brackets what may be left out */
     const char *sentence;
     const struct cli_flag *flags;
-    int arguments_min;
-    int arguments_max;
     int (*run)(const struct cli_arguments *arguments);
 };
 

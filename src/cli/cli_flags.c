@@ -129,11 +129,24 @@ static int read_flag(struct cli_arguments *arguments, int argc, char **argv, int
     return 0;
 }
 
+static void count_arguments(const struct cli_command *command, int *min, int *max)
+{
+    struct str rest = str_from(command->arguments);
+    struct str word;
+    *min = *max = 0;
+    while (str_split(&rest, ' ', &word) && word.len > 0) {
+        *min += word.ptr[0] != '[';
+        (*max)++;
+    }
+}
+
 int cli_read(struct cli_arguments *arguments, const struct cli_command *command, int argc,
              char **argv)
 {
     bool only_positional = false;
+    int min, max;
     arguments->command = command;
+    count_arguments(command, &min, &max);
     for (int i = 0; i < argc; i++) {
         const char *word = argv[i];
         if (!only_positional && strcmp(word, "--") == 0) {
@@ -145,7 +158,7 @@ int cli_read(struct cli_arguments *arguments, const struct cli_command *command,
             int result = read_flag(arguments, argc, argv, &i);
             if (result != 0)
                 return result;
-        } else if (arguments->positional_count == command->arguments_max) {
+        } else if (arguments->positional_count == max) {
             return cli_usage(arguments, "%.80s: one word too many", word);
         } else if (!names_file(command->arguments) && !str_is_utf8(str_from(word))) {
             return cli_usage(arguments, "%s: expected UTF-8", command->arguments);
@@ -153,7 +166,7 @@ int cli_read(struct cli_arguments *arguments, const struct cli_command *command,
             arguments->positional[arguments->positional_count++] = word;
         }
     }
-    if (arguments->positional_count < command->arguments_min)
+    if (arguments->positional_count < min)
         return cli_usage(arguments, "expected: orderwire %s %s", command->name, command->arguments);
     return 0;
 }

@@ -20,8 +20,6 @@ static const struct cli_command command = {
     .arguments = "ID [STATUS]",
     .sentence = "Probe",
     .flags = flags,
-    .arguments_min = 1,
-    .arguments_max = 2,
 };
 
 static const struct {

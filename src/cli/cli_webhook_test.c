@@ -19,7 +19,7 @@ static const struct cli_flag flags[] = {
 };
 
 static const struct cli_command command = {
-    .name = "probe", .arguments = "", .sentence = "", .flags = flags, .arguments_max = 1};
+    .name = "probe", .arguments = "[ID]", .sentence = "", .flags = flags};
 
 static int read_words(const char *text, struct cli_words *words, struct cli_arguments *arguments)
 {

@@ -88,7 +88,5 @@ const struct cli_command command_backup = {
     .arguments = "FILE",
     .sentence = "Copy the database to a new file, also while the server runs",
     .flags = flags,
-    .arguments_min = 1,
-    .arguments_max = 1,
     .run = run,
 };

@@ -46,7 +46,5 @@ const struct cli_command command_order_get = {
     .arguments = "ORDER_ID",
     .sentence = "Show an order, its events and their webhooks",
     .flags = flags,
-    .arguments_min = 1,
-    .arguments_max = 1,
     .run = run,
 };

@@ -80,7 +80,5 @@ const struct cli_command command_order_set = {
     .arguments = "ORDER_ID STATUS",
     .sentence = "Move an order to a status",
     .flags = flags,
-    .arguments_min = 2,
-    .arguments_max = 2,
     .run = run,
 };

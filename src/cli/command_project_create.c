@@ -55,7 +55,5 @@ const struct cli_command command_project_create = {
     .arguments = "ID",
     .sentence = "Make a project with its first API key and its secrets",
     .flags = flags,
-    .arguments_min = 1,
-    .arguments_max = 1,
     .run = run,
 };

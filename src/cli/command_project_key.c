@@ -95,7 +95,5 @@ const struct cli_command command_project_key = {
     .arguments = "ID",
     .sentence = "Make an API key, list or delete keys",
     .flags = flags,
-    .arguments_min = 1,
-    .arguments_max = 1,
     .run = run,
 };

@@ -43,7 +43,5 @@ const struct cli_command command_project_rotate = {
     .arguments = "ID",
     .sentence = "Give a project a new secret for users' tokens",
     .flags = flags,
-    .arguments_min = 1,
-    .arguments_max = 1,
     .run = run,
 };

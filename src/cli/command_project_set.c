@@ -35,7 +35,5 @@ const struct cli_command command_project_set = {
     .arguments = "ID",
     .sentence = "Change a project's settings",
     .flags = flags,
-    .arguments_min = 1,
-    .arguments_max = 1,
     .run = run,
 };

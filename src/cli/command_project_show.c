@@ -24,7 +24,5 @@ const struct cli_command command_project_show = {
     .arguments = "ID",
     .sentence = "Show a project's settings",
     .flags = flags,
-    .arguments_min = 1,
-    .arguments_max = 1,
     .run = run,
 };

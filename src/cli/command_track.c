@@ -175,7 +175,5 @@ const struct cli_command command_track = {
     .arguments = "ORDER_ID",
     .sentence = "Follow an order until it is done (exit 0) or canceled (exit 2)",
     .flags = flags,
-    .arguments_min = 1,
-    .arguments_max = 1,
     .run = run,
 };

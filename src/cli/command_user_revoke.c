@@ -55,7 +55,5 @@ const struct cli_command command_user_revoke = {
     .arguments = "[USER]",
     .sentence = "End a user's connections and refuse the tokens made so far",
     .flags = flags,
-    .arguments_min = 0,
-    .arguments_max = 1,
     .run = run,
 };

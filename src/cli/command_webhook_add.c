@@ -46,7 +46,5 @@ const struct cli_command command_webhook_add = {
     .arguments = "URL",
     .sentence = "Send a project's webhooks to a URL",
     .flags = flags,
-    .arguments_min = 1,
-    .arguments_max = 1,
     .run = run,
 };

@@ -90,7 +90,6 @@ const struct cli_command command_webhook_deliveries = {
     .arguments = "[DELIVERY_ID]",
     .sentence = "List deliveries, newest first, or show one with its attempts",
     .flags = deliveries_flags,
-    .arguments_max = 1,
     .run = run_deliveries,
 };
 
@@ -99,7 +98,5 @@ const struct cli_command command_webhook_retry = {
     .arguments = "DELIVERY_ID",
     .sentence = "Send a delivery again that was delivered, is dead or was superseded",
     .flags = retry_flags,
-    .arguments_min = 1,
-    .arguments_max = 1,
     .run = run_retry,
 };

@@ -68,7 +68,5 @@ const struct cli_command command_webhook_show = {
     .arguments = "ID",
     .sentence = "Show a webhook's settings and its state",
     .flags = show_flags,
-    .arguments_min = 1,
-    .arguments_max = 1,
     .run = run_show,
 };

@@ -70,7 +70,5 @@ const struct cli_command command_webhook_replay = {
     .arguments = "ID",
     .sentence = "Send all that a webhook did not take since a time again",
     .flags = flags,
-    .arguments_min = 1,
-    .arguments_max = 1,
     .run = run,
 };

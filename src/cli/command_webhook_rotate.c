@@ -52,7 +52,5 @@ const struct cli_command command_webhook_rotate = {
     .arguments = "ID",
     .sentence = "Give a webhook a new secret",
     .flags = flags,
-    .arguments_min = 1,
-    .arguments_max = 1,
     .run = run,
 };

@@ -51,7 +51,5 @@ const struct cli_command command_webhook_set = {
     .arguments = "ID",
     .sentence = "Change a webhook's settings; an empty value removes one",
     .flags = flags,
-    .arguments_min = 1,
-    .arguments_max = 1,
     .run = run,
 };

@@ -46,8 +46,6 @@ const struct cli_command command_webhook_pause = {
     .arguments = "ID",
     .sentence = "Hold a webhook's deliveries until it is resumed",
     .flags = flags,
-    .arguments_min = 1,
-    .arguments_max = 1,
     .run = run_pause,
 };
 
@@ -56,8 +54,6 @@ const struct cli_command command_webhook_resume = {
     .arguments = "ID",
     .sentence = "Go on with a webhook that is paused or disabled",
     .flags = flags,
-    .arguments_min = 1,
-    .arguments_max = 1,
     .run = run_resume,
 };
 
@@ -66,7 +62,5 @@ const struct cli_command command_webhook_delete = {
     .arguments = "ID",
     .sentence = "Delete a webhook; what was delivered stays in the record",
     .flags = flags,
-    .arguments_min = 1,
-    .arguments_max = 1,
     .run = run_delete,
 };

@@ -126,7 +126,5 @@ const struct cli_command command_webhook_test = {
     .arguments = "ID",
     .sentence = "Send an example to a webhook and show the answer; exit code 0 when it was taken",
     .flags = flags,
-    .arguments_min = 1,
-    .arguments_max = 1,
     .run = run,
 };
