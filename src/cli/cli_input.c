@@ -40,6 +40,13 @@ int cli_read_text(const struct cli_arguments *arguments, const char *flag, const
     return CLI_OK;
 }
 
+void cli_write_text(const struct cli_arguments *arguments, const char *flag, struct buf *object)
+{
+    const char *text = cli_value(arguments, flag);
+    if (text != NULL)
+        json_write_text(object, cli_field(arguments, flag), str_from(text));
+}
+
 int cli_read_project(const struct cli_arguments *arguments, int32_t *project_id)
 {
     const char *text;
@@ -224,14 +231,8 @@ int cli_read_json_settings(const struct cli_arguments *arguments, struct buf *ob
 
 int cli_read_settings(const struct cli_arguments *arguments, struct buf *object)
 {
-    const char *name = cli_value(arguments, "name");
-    int result = CLI_OK;
-    if (name != NULL)
-        result = cli_read_text(arguments, "name", &name);
-    if (name != NULL && result == CLI_OK)
-        json_write_text(object, "name", str_from(name));
-    if (result == CLI_OK)
-        result = read_bool(arguments, "strict", object);
+    cli_write_text(arguments, "name", object);
+    int result = read_bool(arguments, "strict", object);
     if (result == CLI_OK)
         result = read_bool(arguments, "legacy-socket", object);
     if (result == CLI_OK)

@@ -17,6 +17,8 @@ NODISCARD int cli_read_project(const struct cli_arguments *arguments, int32_t *p
 /* A flag that must be there: CLI_USAGE when it is not. */
 NODISCARD int cli_read_text(const struct cli_arguments *arguments, const char *flag,
                             const char **text);
+/* Appends a flag as a text to an open object; nothing when it is absent. */
+void cli_write_text(const struct cli_arguments *arguments, const char *flag, struct buf *object);
 /* A duration such as "24h" of a flag; `*ms` stays when it is absent. */
 NODISCARD int cli_read_duration(const struct cli_arguments *arguments, const char *flag,
                                 int64_t *ms);

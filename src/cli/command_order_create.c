@@ -25,18 +25,12 @@ static int write_ids(const struct cli_arguments *arguments, struct buf *body)
 
 static int write_rest(const struct cli_arguments *arguments, struct buf *body)
 {
-    const char *status = cli_value(arguments, "status");
     const char *content = cli_value(arguments, "content");
-    int result = CLI_OK;
-    if (status != NULL)
-        result = cli_read_text(arguments, "status", &status);
-    if (status != NULL && result == CLI_OK)
-        json_write_text(body, "status", str_from(status));
-    if (content != NULL && result == CLI_OK) {
-        json_write_key(body, "content");
-        result = cli_read_json(arguments, "content", content, body);
-    }
-    return result;
+    cli_write_text(arguments, "status", body);
+    if (content == NULL)
+        return CLI_OK;
+    json_write_key(body, "content");
+    return cli_read_json(arguments, "content", content, body);
 }
 
 static int run(const struct cli_arguments *arguments)

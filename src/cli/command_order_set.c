@@ -27,20 +27,13 @@ static void show(const struct json *document)
 
 static int write_body(const struct cli_arguments *arguments, struct buf *body)
 {
-    const char *status = cli_argument(arguments, 1);
-    const char *reason = cli_value(arguments, "cancel-reason");
     const char *content = cli_value(arguments, "content");
-    int result = CLI_OK;
-    json_write_text(body, "status", str_from(status));
-    if (reason != NULL)
-        result = cli_read_text(arguments, "cancel-reason", &reason);
-    if (reason != NULL && result == CLI_OK)
-        json_write_text(body, "cancel_reason", str_from(reason));
-    if (content != NULL && result == CLI_OK) {
-        json_write_key(body, "content");
-        result = cli_read_json(arguments, "content", content, body);
-    }
-    return result;
+    json_write_text(body, "status", str_from(cli_argument(arguments, 1)));
+    cli_write_text(arguments, "cancel-reason", body);
+    if (content == NULL)
+        return CLI_OK;
+    json_write_key(body, "content");
+    return cli_read_json(arguments, "content", content, body);
 }
 
 static int run(const struct cli_arguments *arguments)

@@ -29,18 +29,12 @@ static void show_deleted(const struct json *document)
 static int add(const struct cli_arguments *arguments, const char *path)
 {
     struct buf body;
-    const char *label = cli_value(arguments, "label");
-    int result = CLI_OK;
     buf_init(&body, LIMIT_HTTP_BODY);
     buf_append_byte(&body, '{');
-    if (label != NULL)
-        result = cli_read_text(arguments, "label", &label);
-    if (label != NULL && result == CLI_OK)
-        json_write_text(&body, "label", str_from(label));
+    cli_write_text(arguments, "label", &body);
     json_write_bool(&body, "merchant_wide", cli_has(arguments, "merchant-wide"));
     buf_append_byte(&body, '}');
-    if (result == CLI_OK)
-        result = cli_client_run(arguments, "POST", path, buf_view(&body), show_key);
+    int result = cli_client_run(arguments, "POST", path, buf_view(&body), show_key);
     buf_fini(&body);
     return result;
 }

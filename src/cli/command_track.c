@@ -55,9 +55,7 @@ static int find_token(const struct cli_arguments *arguments, struct cli_client *
     }
     if (user == NULL)
         return cli_usage(arguments, "--token or --user is missing");
-    int result = cli_read_text(arguments, "user", &user);
-    if (result == CLI_OK)
-        result = cli_client_token(client, project_id, user, CLOCK_DAY, STR_LIT(""), &answer);
+    int result = cli_client_token(client, project_id, user, CLOCK_DAY, STR_LIT(""), &answer);
     if (result != CLI_OK)
         return result;
     if (json_as_string(json_get(answer.document, "token"), &text))

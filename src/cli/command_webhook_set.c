@@ -8,15 +8,9 @@
 
 static int write_body(const struct cli_arguments *arguments, struct buf *body)
 {
-    const char *url = cli_value(arguments, "url");
-    int result = CLI_OK;
     buf_append_byte(body, '{');
-    if (url != NULL)
-        result = cli_read_text(arguments, "url", &url);
-    if (url != NULL && result == CLI_OK)
-        json_write_text(body, "url", str_from(url));
-    if (result == CLI_OK)
-        result = cli_webhook_settings(arguments, body);
+    cli_write_text(arguments, "url", body);
+    int result = cli_webhook_settings(arguments, body);
     buf_append_byte(body, '}');
     if (result == CLI_OK && body->len == 2)
         result = cli_usage(arguments, "nothing to set");

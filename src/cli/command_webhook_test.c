@@ -42,16 +42,12 @@ static int start(const struct cli_arguments *arguments, struct cli_client *clien
     char path[CLI_WEBHOOK_PATH_SIZE];
     struct buf body;
     struct cli_answer answer = {0};
-    const char *status = cli_value(arguments, "status");
     int result = cli_webhook_path(arguments, "/test", path);
-    if (result == CLI_OK && status != NULL)
-        result = cli_read_text(arguments, "status", &status);
     if (result != CLI_OK)
         return result;
     buf_init(&body, LIMIT_HTTP_BODY);
     buf_append_byte(&body, '{');
-    if (status != NULL)
-        json_write_text(&body, "status", str_from(status));
+    cli_write_text(arguments, "status", &body);
     buf_append_byte(&body, '}');
     result = cli_client_call(client, "POST", path, buf_view(&body), &answer);
     buf_fini(&body);
