@@ -296,3 +296,20 @@ int cli_client_run(const struct cli_arguments *arguments, const char *method, co
     cli_answer_fini(&answer);
     return CLI_OK;
 }
+
+int cli_client_send(const struct cli_arguments *arguments, const char *method, const char *path,
+                    int (*fill)(const struct cli_arguments *arguments, struct buf *object),
+                    void (*show)(const struct json *document))
+{
+    struct buf body;
+    buf_init(&body, LIMIT_HTTP_BODY);
+    buf_append_byte(&body, '{');
+    int result = fill(arguments, &body);
+    buf_append_byte(&body, '}');
+    if (result == CLI_OK && body.overflow)
+        result = cli_fail("what is to be sent is too large");
+    if (result == CLI_OK)
+        result = cli_client_run(arguments, method, path, buf_view(&body), show);
+    buf_wipe(&body);
+    return result;
+}

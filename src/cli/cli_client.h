@@ -55,5 +55,10 @@ NODISCARD int cli_client_token(struct cli_client *client, int32_t project_id, co
 NODISCARD int cli_client_run(const struct cli_arguments *arguments, const char *method,
                              const char *path, struct str body,
                              void (*show)(const struct json *document));
+/* The same with an object for a body, to which `fill` appends the members; what that returns but CLI_OK is the end. */
+NODISCARD int
+cli_client_send(const struct cli_arguments *arguments, const char *method, const char *path,
+                int (*fill)(const struct cli_arguments *arguments, struct buf *object),
+                void (*show)(const struct json *document));
 
 #endif

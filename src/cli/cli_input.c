@@ -241,7 +241,5 @@ int cli_read_settings(const struct cli_arguments *arguments, struct buf *object)
         result = read_list(arguments, "allow-origin", object);
     if (result == CLI_OK)
         result = cli_read_json_settings(arguments, object);
-    if (result == CLI_OK && object->overflow)
-        result = cli_fail("the settings are too large");
     return result;
 }

@@ -185,9 +185,5 @@ int cli_webhook_settings(const struct cli_arguments *arguments, struct buf *obje
         if (value != NULL)
             result = write_setting(arguments, i, value, object);
     }
-    if (result == CLI_OK)
-        result = cli_read_json_settings(arguments, object);
-    if (result == CLI_OK && object->overflow)
-        result = cli_fail("the settings are too large");
-    return result;
+    return result == CLI_OK ? cli_read_json_settings(arguments, object) : result;
 }

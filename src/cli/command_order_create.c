@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A new order. The token that comes back lets its buyer follow it. */
-#include "base/limits.h"
 #include "cli/cli_client.h"
 #include "cli/cli_input.h"
 #include "cli/cli_print.h"
@@ -23,9 +22,12 @@ static int write_ids(const struct cli_arguments *arguments, struct buf *body)
     return result;
 }
 
-static int write_rest(const struct cli_arguments *arguments, struct buf *body)
+static int write_body(const struct cli_arguments *arguments, struct buf *body)
 {
     const char *content = cli_value(arguments, "content");
+    int result = write_ids(arguments, body);
+    if (result != CLI_OK)
+        return result;
     cli_write_text(arguments, "status", body);
     if (content == NULL)
         return CLI_OK;
@@ -36,24 +38,12 @@ static int write_rest(const struct cli_arguments *arguments, struct buf *body)
 static int run(const struct cli_arguments *arguments)
 {
     char path[64];
-    struct buf body;
     int32_t project_id;
     int result = cli_read_project(arguments, &project_id);
     if (result != CLI_OK)
         return result;
     snprintf(path, sizeof(path), "/server/v1/project/%d/orders", project_id);
-    buf_init(&body, LIMIT_HTTP_BODY);
-    buf_append_byte(&body, '{');
-    result = write_ids(arguments, &body);
-    if (result == CLI_OK)
-        result = write_rest(arguments, &body);
-    buf_append_byte(&body, '}');
-    if (result == CLI_OK && body.overflow)
-        result = cli_fail("the order is too large");
-    if (result == CLI_OK)
-        result = cli_client_run(arguments, "POST", path, buf_view(&body), cli_print_object);
-    buf_fini(&body);
-    return result;
+    return cli_client_send(arguments, "POST", path, write_body, cli_print_object);
 }
 
 static const struct cli_flag flags[] = {

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* An order moved to another status. */
-#include "base/limits.h"
 #include "cli/cli_client.h"
 #include "cli/cli_input.h"
 
@@ -39,7 +38,6 @@ static int write_body(const struct cli_arguments *arguments, struct buf *body)
 static int run(const struct cli_arguments *arguments)
 {
     char path[80];
-    struct buf body;
     int32_t project_id;
     int32_t order_id;
     int result = cli_read_project(arguments, &project_id);
@@ -48,16 +46,7 @@ static int run(const struct cli_arguments *arguments)
     if (result != CLI_OK)
         return result;
     snprintf(path, sizeof(path), "/server/v1/project/%d/orders/%d", project_id, order_id);
-    buf_init(&body, LIMIT_HTTP_BODY);
-    buf_append_byte(&body, '{');
-    result = write_body(arguments, &body);
-    buf_append_byte(&body, '}');
-    if (result == CLI_OK && body.overflow)
-        result = cli_fail("the content is too large");
-    if (result == CLI_OK)
-        result = cli_client_run(arguments, "PATCH", path, buf_view(&body), show);
-    buf_fini(&body);
-    return result;
+    return cli_client_send(arguments, "PATCH", path, write_body, show);
 }
 
 static const struct cli_flag flags[] = {

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A new project. Its key and secrets are printed here and can never be read again. */
-#include "base/limits.h"
 #include "cli/cli_client.h"
 #include "cli/cli_input.h"
 #include "cli/cli_print.h"
@@ -20,27 +19,17 @@ static int write_body(const struct cli_arguments *arguments, struct buf *body)
     int result = cli_read_id(arguments, "ID", cli_argument(arguments, 0), &id);
     if (result != CLI_OK)
         return result;
-    buf_append_byte(body, '{');
     json_write_int(body, "project_id", id);
     if (merchant != NULL) {
         result = cli_read_id(arguments, "--merchant", merchant, &id);
         json_write_int(body, "merchant_id", id);
     }
-    if (result == CLI_OK)
-        result = cli_read_settings(arguments, body);
-    buf_append_byte(body, '}');
-    return result;
+    return result == CLI_OK ? cli_read_settings(arguments, body) : result;
 }
 
 static int run(const struct cli_arguments *arguments)
 {
-    struct buf body;
-    buf_init(&body, LIMIT_SETTINGS);
-    int result = write_body(arguments, &body);
-    if (result == CLI_OK)
-        result = cli_client_run(arguments, "POST", "/admin/v1/projects", buf_view(&body), show);
-    buf_fini(&body);
-    return result;
+    return cli_client_send(arguments, "POST", "/admin/v1/projects", write_body, show);
 }
 
 static const struct cli_flag flags[] = {

@@ -26,17 +26,11 @@ static void show_deleted(const struct json *document)
     printf("The key is deleted.\n");
 }
 
-static int add(const struct cli_arguments *arguments, const char *path)
+static int write_body(const struct cli_arguments *arguments, struct buf *body)
 {
-    struct buf body;
-    buf_init(&body, LIMIT_HTTP_BODY);
-    buf_append_byte(&body, '{');
-    cli_write_text(arguments, "label", &body);
-    json_write_bool(&body, "merchant_wide", cli_has(arguments, "merchant-wide"));
-    buf_append_byte(&body, '}');
-    int result = cli_client_run(arguments, "POST", path, buf_view(&body), show_key);
-    buf_fini(&body);
-    return result;
+    cli_write_text(arguments, "label", body);
+    json_write_bool(body, "merchant_wide", cli_has(arguments, "merchant-wide"));
+    return CLI_OK;
 }
 
 static int remove_key(const struct cli_arguments *arguments, const char *path)
@@ -72,7 +66,8 @@ static int run(const struct cli_arguments *arguments)
     snprintf(path, sizeof(path), "/admin/v1/projects/%d/keys", id);
     if (lists)
         return cli_client_run(arguments, "GET", path, STR_LIT(""), show_list);
-    return deletes ? remove_key(arguments, path) : add(arguments, path);
+    return deletes ? remove_key(arguments, path)
+                   : cli_client_send(arguments, "POST", path, write_body, show_key);
 }
 
 static const struct cli_flag flags[] = {

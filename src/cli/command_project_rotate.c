@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A new secret for users' tokens, while the old one goes on serving for a time. */
-#include "base/limits.h"
 #include "cli/cli_client.h"
 #include "cli/cli_input.h"
 #include "cli/cli_print.h"
@@ -16,20 +15,12 @@ static void show(const struct json *document)
 static int run(const struct cli_arguments *arguments)
 {
     char path[64];
-    struct buf body;
     int32_t id;
     int result = cli_read_id(arguments, "ID", cli_argument(arguments, 0), &id);
     if (result != CLI_OK)
         return result;
     snprintf(path, sizeof(path), "/admin/v1/projects/%d/rotate", id);
-    buf_init(&body, LIMIT_HTTP_BODY);
-    buf_append_byte(&body, '{');
-    result = cli_read_overlap(arguments, &body);
-    buf_append_byte(&body, '}');
-    if (result == CLI_OK)
-        result = cli_client_run(arguments, "POST", path, buf_view(&body), show);
-    buf_fini(&body);
-    return result;
+    return cli_client_send(arguments, "POST", path, cli_read_overlap, show);
 }
 
 static const struct cli_flag flags[] = {

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Tokens of a user, or of all users of a project, refused from now on. */
-#include "base/limits.h"
 #include "cli/cli_client.h"
 #include "cli/cli_input.h"
 #include "cli/cli_print.h"
@@ -13,7 +12,6 @@ static int write_body(const struct cli_arguments *arguments, struct buf *body)
     int64_t before = 0;
     if ((user != NULL) == cli_has(arguments, "all"))
         return cli_usage(arguments, "a USER or --all: one of them");
-    buf_append_byte(body, '{');
     if (user != NULL)
         json_write_text(body, "user_external_id", str_from(user));
     else
@@ -21,25 +19,18 @@ static int write_body(const struct cli_arguments *arguments, struct buf *body)
     int result = cli_read_moment(arguments, "before", &before);
     if (cli_has(arguments, "before"))
         json_write_time(body, "before", before);
-    buf_append_byte(body, '}');
     return result;
 }
 
 static int run(const struct cli_arguments *arguments)
 {
     char path[64];
-    struct buf body;
     int32_t project_id;
     int result = cli_read_project(arguments, &project_id);
     if (result != CLI_OK)
         return result;
     snprintf(path, sizeof(path), "/server/v1/project/%d/revoke", project_id);
-    buf_init(&body, LIMIT_HTTP_BODY);
-    result = write_body(arguments, &body);
-    if (result == CLI_OK)
-        result = cli_client_run(arguments, "POST", path, buf_view(&body), cli_print_object);
-    buf_fini(&body);
-    return result;
+    return cli_client_send(arguments, "POST", path, write_body, cli_print_object);
 }
 
 static const struct cli_flag flags[] = {

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A new endpoint; its secret is told here and never again. */
-#include "base/limits.h"
 #include "cli/cli_client.h"
 #include "cli/cli_print.h"
 #include "cli/cli_webhook.h"
@@ -13,24 +12,18 @@ static void show(const struct json *document)
     printf("Keep the secret: it is not shown again.\n");
 }
 
+static int write_body(const struct cli_arguments *arguments, struct buf *body)
+{
+    json_write_text(body, "url", str_from(cli_argument(arguments, 0)));
+    int result = cli_webhook_settings(arguments, body);
+    return result == CLI_OK ? cli_webhook_secret(arguments, body) : result;
+}
+
 static int run(const struct cli_arguments *arguments)
 {
     char path[CLI_WEBHOOK_PATH_SIZE];
-    struct buf body;
     int result = cli_webhook_list_path(arguments, path);
-    if (result != CLI_OK)
-        return result;
-    buf_init(&body, LIMIT_SETTINGS);
-    buf_append_byte(&body, '{');
-    json_write_text(&body, "url", str_from(cli_argument(arguments, 0)));
-    result = cli_webhook_settings(arguments, &body);
-    if (result == CLI_OK)
-        result = cli_webhook_secret(arguments, &body);
-    buf_append_byte(&body, '}');
-    if (result == CLI_OK)
-        result = cli_client_run(arguments, "POST", path, buf_view(&body), show);
-    buf_fini(&body);
-    return result;
+    return result == CLI_OK ? cli_client_send(arguments, "POST", path, write_body, show) : result;
 }
 
 static const struct cli_flag flags[] = {

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* All that failed since a time sent again: asked for, and looked after. */
-#include "base/limits.h"
 #include "cli/cli_client.h"
 #include "cli/cli_input.h"
 #include "cli/cli_print.h"
@@ -30,23 +29,20 @@ static int show_one(const struct cli_arguments *arguments)
                             : result;
 }
 
+static int write_since(const struct cli_arguments *arguments, struct buf *body)
+{
+    int64_t at = 0;
+    int result = cli_read_moment(arguments, "since", &at);
+    json_write_time(body, "since", at > 0 ? at : 0);
+    return result;
+}
+
 static int start(const struct cli_arguments *arguments)
 {
     char path[CLI_WEBHOOK_PATH_SIZE];
-    struct buf body;
-    int64_t at = 0;
     int result = cli_webhook_path(arguments, "/replay", path);
-    if (result == CLI_OK)
-        result = cli_read_moment(arguments, "since", &at);
-    if (result != CLI_OK)
-        return result;
-    buf_init(&body, LIMIT_HTTP_BODY);
-    buf_append_byte(&body, '{');
-    json_write_time(&body, "since", at > 0 ? at : 0);
-    buf_append_byte(&body, '}');
-    result = cli_client_run(arguments, "POST", path, buf_view(&body), show_started);
-    buf_fini(&body);
-    return result;
+    return result == CLI_OK ? cli_client_send(arguments, "POST", path, write_since, show_started)
+                            : result;
 }
 
 static int run(const struct cli_arguments *arguments)

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A new secret, while the old one goes on signing for a time. */
-#include "base/limits.h"
 #include "cli/cli_client.h"
 #include "cli/cli_input.h"
 #include "cli/cli_print.h"
@@ -16,27 +15,15 @@ static void show(const struct json *document)
 
 static int write_body(const struct cli_arguments *arguments, struct buf *body)
 {
-    buf_append_byte(body, '{');
     int result = cli_webhook_secret(arguments, body);
-    if (result == CLI_OK)
-        result = cli_read_overlap(arguments, body);
-    buf_append_byte(body, '}');
-    return result;
+    return result == CLI_OK ? cli_read_overlap(arguments, body) : result;
 }
 
 static int run(const struct cli_arguments *arguments)
 {
     char path[CLI_WEBHOOK_PATH_SIZE];
-    struct buf body;
     int result = cli_webhook_path(arguments, "/rotate", path);
-    if (result != CLI_OK)
-        return result;
-    buf_init(&body, LIMIT_HTTP_BODY);
-    result = write_body(arguments, &body);
-    if (result == CLI_OK)
-        result = cli_client_run(arguments, "POST", path, buf_view(&body), show);
-    buf_fini(&body);
-    return result;
+    return result == CLI_OK ? cli_client_send(arguments, "POST", path, write_body, show) : result;
 }
 
 static const struct cli_flag flags[] = {

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* An endpoint's settings changed; those that are not named stay. */
-#include "base/limits.h"
 #include "cli/cli_client.h"
 #include "cli/cli_input.h"
 #include "cli/cli_print.h"
@@ -8,28 +7,18 @@
 
 static int write_body(const struct cli_arguments *arguments, struct buf *body)
 {
-    buf_append_byte(body, '{');
     cli_write_text(arguments, "url", body);
     int result = cli_webhook_settings(arguments, body);
-    buf_append_byte(body, '}');
-    if (result == CLI_OK && body->len == 2)
-        result = cli_usage(arguments, "nothing to set");
-    return result;
+    return result == CLI_OK && body->len == 1 ? cli_usage(arguments, "nothing to set") : result;
 }
 
 static int run(const struct cli_arguments *arguments)
 {
     char path[CLI_WEBHOOK_PATH_SIZE];
-    struct buf body;
     int result = cli_webhook_path(arguments, "", path);
-    if (result != CLI_OK)
-        return result;
-    buf_init(&body, LIMIT_SETTINGS);
-    result = write_body(arguments, &body);
-    if (result == CLI_OK)
-        result = cli_client_run(arguments, "PATCH", path, buf_view(&body), cli_print_object);
-    buf_fini(&body);
-    return result;
+    return result == CLI_OK
+               ? cli_client_send(arguments, "PATCH", path, write_body, cli_print_object)
+               : result;
 }
 
 static const struct cli_flag flags[] = {
