@@ -2,21 +2,17 @@
 /* One delivery: where it stands, and what each attempt met. */
 #include "cli/cli_delivery.h"
 
-#include "cli/cli_input.h"
 #include "cli/cli_print.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 
 int cli_delivery_path(const struct cli_arguments *arguments, int64_t delivery_id, const char *rest,
-                      char path[CLI_DELIVERY_PATH_SIZE])
+                      char path[CLI_PATH_SIZE])
 {
-    int32_t project_id = 0;
-    int result = cli_read_project(arguments, &project_id);
-    if (result == CLI_OK)
-        snprintf(path, CLI_DELIVERY_PATH_SIZE, "/server/v1/project/%d/deliveries/%" PRId64 "%s",
-                 project_id, delivery_id, rest);
-    return result;
+    char place[CLI_PATH_SIZE];
+    snprintf(place, sizeof(place), "/deliveries/%" PRId64 "%s", delivery_id, rest);
+    return cli_read_project_path(arguments, place, path);
 }
 
 static const char *why_untried(const struct json *state)

@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -52,6 +53,35 @@ int cli_read_project(const struct cli_arguments *arguments, int32_t *project_id)
     const char *text;
     int result = cli_read_text(arguments, "project", &text);
     return result == CLI_OK ? cli_read_id(arguments, "--project", text, project_id) : result;
+}
+
+int cli_read_project_path(const struct cli_arguments *arguments, const char *rest,
+                          char path[CLI_PATH_SIZE])
+{
+    int32_t id = 0;
+    int result = cli_read_project(arguments, &id);
+    snprintf(path, CLI_PATH_SIZE, "/server/v1/project/%d%s", id, rest);
+    return result;
+}
+
+int cli_read_order_path(const struct cli_arguments *arguments, char path[CLI_PATH_SIZE])
+{
+    int32_t id = 0;
+    int result = cli_read_project_path(arguments, "/orders/", path);
+    if (result == CLI_OK)
+        result = cli_read_id(arguments, "ORDER_ID", cli_argument(arguments, 0), &id);
+    size_t length = strlen(path);
+    snprintf(path + length, CLI_PATH_SIZE - length, "%d", id);
+    return result;
+}
+
+int cli_read_admin_path(const struct cli_arguments *arguments, const char *rest,
+                        char path[CLI_PATH_SIZE])
+{
+    int32_t id = 0;
+    int result = cli_read_id(arguments, "ID", cli_argument(arguments, 0), &id);
+    snprintf(path, CLI_PATH_SIZE, "/admin/v1/projects/%d%s", id, rest);
+    return result;
 }
 
 int cli_read_duration(const struct cli_arguments *arguments, const char *flag, int64_t *ms)

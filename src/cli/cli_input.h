@@ -14,6 +14,17 @@ NODISCARD int cli_read_long_id(const struct cli_arguments *arguments, const char
                                const char *text, int64_t *id);
 /* The flag --project. */
 NODISCARD int cli_read_project(const struct cli_arguments *arguments, int32_t *project_id);
+
+#define CLI_PATH_SIZE 128
+/* "/server/v1/project/{--project}" and `rest` behind it. CLI_OK or CLI_USAGE. */
+NODISCARD int cli_read_project_path(const struct cli_arguments *arguments, const char *rest,
+                                    char path[CLI_PATH_SIZE]);
+/* The same of the order that the first argument names. */
+NODISCARD int cli_read_order_path(const struct cli_arguments *arguments, char path[CLI_PATH_SIZE]);
+/* "/admin/v1/projects/{the first argument}" and `rest` behind it. CLI_OK or CLI_USAGE. */
+NODISCARD int cli_read_admin_path(const struct cli_arguments *arguments, const char *rest,
+                                  char path[CLI_PATH_SIZE]);
+
 /* A flag that must be there: CLI_USAGE when it is not. */
 NODISCARD int cli_read_text(const struct cli_arguments *arguments, const char *flag,
                             const char **text);

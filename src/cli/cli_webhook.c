@@ -7,7 +7,6 @@
 
 #include "base/clock.h"
 #include "base/limits.h"
-#include "cli/cli_input.h"
 #include "codec/json.h"
 #include "config/config.h"
 
@@ -15,27 +14,16 @@
 #include <stdio.h>
 #include <string.h>
 
-int cli_webhook_list_path(const struct cli_arguments *arguments, char path[CLI_WEBHOOK_PATH_SIZE])
-{
-    int32_t project_id = 0;
-    int result = cli_read_project(arguments, &project_id);
-    if (result == CLI_OK)
-        snprintf(path, CLI_WEBHOOK_PATH_SIZE, "/server/v1/project/%d/webhooks", project_id);
-    return result;
-}
-
 int cli_webhook_path(const struct cli_arguments *arguments, const char *rest,
-                     char path[CLI_WEBHOOK_PATH_SIZE])
+                     char path[CLI_PATH_SIZE])
 {
     int64_t id = 0;
-    int result = cli_webhook_list_path(arguments, path);
+    int result = cli_read_project_path(arguments, "/webhooks/", path);
     if (result == CLI_OK)
         result = cli_read_long_id(arguments, "ID", cli_argument(arguments, 0), &id);
-    if (result != CLI_OK)
-        return result;
     size_t length = strlen(path);
-    snprintf(path + length, CLI_WEBHOOK_PATH_SIZE - length, "/%" PRId64 "%s", id, rest);
-    return CLI_OK;
+    snprintf(path + length, CLI_PATH_SIZE - length, "%" PRId64 "%s", id, rest);
+    return result;
 }
 
 static int write_file(const struct cli_arguments *arguments, const char *flag, const char *name,

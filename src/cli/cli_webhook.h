@@ -3,20 +3,14 @@
 #ifndef ORDERWIRE_CLI_CLI_WEBHOOK_H
 #define ORDERWIRE_CLI_CLI_WEBHOOK_H
 
-#include "base/buf.h"
-#include "cli/cli.h"
+#include "cli/cli_input.h"
 
-#define CLI_WEBHOOK_PATH_SIZE 128
-
-/* "/server/v1/project/{--project}/webhooks". CLI_OK or CLI_USAGE. */
-NODISCARD int cli_webhook_list_path(const struct cli_arguments *arguments,
-                                    char path[CLI_WEBHOOK_PATH_SIZE]);
 /*
  * The path of the webhook that the first argument names, and `rest` behind it: "" or "/pause".
  * CLI_OK or CLI_USAGE.
  */
 NODISCARD int cli_webhook_path(const struct cli_arguments *arguments, const char *rest,
-                               char path[CLI_WEBHOOK_PATH_SIZE]);
+                               char path[CLI_PATH_SIZE]);
 
 /* The flag --secret: a text, or @FILE. Appends nothing when it is absent. */
 NODISCARD int cli_webhook_secret(const struct cli_arguments *arguments, struct buf *object);

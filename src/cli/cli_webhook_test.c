@@ -146,7 +146,7 @@ static void test_paths(void **state)
     for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
         struct cli_arguments arguments;
         struct cli_words words;
-        char path[CLI_WEBHOOK_PATH_SIZE];
+        char path[CLI_PATH_SIZE];
         assert_int_equal(read_words(rows[i].words, &words, &arguments), CLI_OK);
         assert_int_equal(cli_webhook_path(&arguments, "/pause", path), rows[i].result);
         if (rows[i].path != NULL)

@@ -23,16 +23,9 @@ static void show(const struct json *document)
 
 static int run(const struct cli_arguments *arguments)
 {
-    char path[80];
-    int32_t project_id;
-    int32_t order_id;
-    int result = cli_read_project(arguments, &project_id);
-    if (result == CLI_OK)
-        result = cli_read_id(arguments, "ORDER_ID", cli_argument(arguments, 0), &order_id);
-    if (result != CLI_OK)
-        return result;
-    snprintf(path, sizeof(path), "/server/v1/project/%d/orders/%d", project_id, order_id);
-    return cli_client_run(arguments, "GET", path, STR_LIT(""), show);
+    char path[CLI_PATH_SIZE];
+    int result = cli_read_order_path(arguments, path);
+    return result == CLI_OK ? cli_client_run(arguments, "GET", path, STR_LIT(""), show) : result;
 }
 
 static const struct cli_flag flags[] = {

@@ -53,17 +53,15 @@ static int remove_key(const struct cli_arguments *arguments, const char *path)
 
 static int run(const struct cli_arguments *arguments)
 {
-    char path[64];
-    int32_t id;
+    char path[CLI_PATH_SIZE];
     bool lists = cli_has(arguments, "list");
     bool deletes = cli_has(arguments, "delete");
     bool adds = cli_has(arguments, "label") || cli_has(arguments, "merchant-wide");
-    int result = cli_read_id(arguments, "ID", cli_argument(arguments, 0), &id);
+    int result = cli_read_admin_path(arguments, "/keys", path);
     if (result != CLI_OK)
         return result;
     if (lists + deletes + adds > 1)
         return cli_usage(arguments, "a new key, --list or --delete: one at a time");
-    snprintf(path, sizeof(path), "/admin/v1/projects/%d/keys", id);
     if (lists)
         return cli_client_run(arguments, "GET", path, STR_LIT(""), show_list);
     return deletes ? remove_key(arguments, path)

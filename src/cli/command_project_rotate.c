@@ -14,13 +14,10 @@ static void show(const struct json *document)
 
 static int run(const struct cli_arguments *arguments)
 {
-    char path[64];
-    int32_t id;
-    int result = cli_read_id(arguments, "ID", cli_argument(arguments, 0), &id);
-    if (result != CLI_OK)
-        return result;
-    snprintf(path, sizeof(path), "/admin/v1/projects/%d/rotate", id);
-    return cli_client_send(arguments, "POST", path, cli_read_overlap, show);
+    char path[CLI_PATH_SIZE];
+    int result = cli_read_admin_path(arguments, "/rotate", path);
+    return result == CLI_OK ? cli_client_send(arguments, "POST", path, cli_read_overlap, show)
+                            : result;
 }
 
 static const struct cli_flag flags[] = {

@@ -4,8 +4,6 @@
 #include "cli/cli_input.h"
 #include "cli/cli_print.h"
 
-#include <stdio.h>
-
 static int write_body(const struct cli_arguments *arguments, struct buf *body)
 {
     int result = cli_read_settings(arguments, body);
@@ -14,13 +12,11 @@ static int write_body(const struct cli_arguments *arguments, struct buf *body)
 
 static int run(const struct cli_arguments *arguments)
 {
-    char path[64];
-    int32_t id;
-    int result = cli_read_id(arguments, "ID", cli_argument(arguments, 0), &id);
-    if (result != CLI_OK)
-        return result;
-    snprintf(path, sizeof(path), "/admin/v1/projects/%d", id);
-    return cli_client_send(arguments, "PATCH", path, write_body, cli_print_object);
+    char path[CLI_PATH_SIZE];
+    int result = cli_read_admin_path(arguments, "", path);
+    return result == CLI_OK
+               ? cli_client_send(arguments, "PATCH", path, write_body, cli_print_object)
+               : result;
 }
 
 static const struct cli_flag flags[] = {CLI_CLIENT_FLAGS, CLI_SETTINGS_FLAGS, {NULL}};

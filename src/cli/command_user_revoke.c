@@ -4,8 +4,6 @@
 #include "cli/cli_input.h"
 #include "cli/cli_print.h"
 
-#include <stdio.h>
-
 static int write_body(const struct cli_arguments *arguments, struct buf *body)
 {
     const char *user = cli_argument(arguments, 0);
@@ -24,13 +22,10 @@ static int write_body(const struct cli_arguments *arguments, struct buf *body)
 
 static int run(const struct cli_arguments *arguments)
 {
-    char path[64];
-    int32_t project_id;
-    int result = cli_read_project(arguments, &project_id);
-    if (result != CLI_OK)
-        return result;
-    snprintf(path, sizeof(path), "/server/v1/project/%d/revoke", project_id);
-    return cli_client_send(arguments, "POST", path, write_body, cli_print_object);
+    char path[CLI_PATH_SIZE];
+    int result = cli_read_project_path(arguments, "/revoke", path);
+    return result == CLI_OK ? cli_client_send(arguments, "POST", path, write_body, cli_print_object)
+                            : result;
 }
 
 static const struct cli_flag flags[] = {

@@ -21,8 +21,8 @@ static int write_body(const struct cli_arguments *arguments, struct buf *body)
 
 static int run(const struct cli_arguments *arguments)
 {
-    char path[CLI_WEBHOOK_PATH_SIZE];
-    int result = cli_webhook_list_path(arguments, path);
+    char path[CLI_PATH_SIZE];
+    int result = cli_read_project_path(arguments, "/webhooks", path);
     return result == CLI_OK ? cli_client_send(arguments, "POST", path, write_body, show) : result;
 }
 

@@ -3,7 +3,6 @@
 #include "base/limits.h"
 #include "cli/cli_client.h"
 #include "cli/cli_delivery.h"
-#include "cli/cli_input.h"
 #include "cli/cli_print.h"
 
 #include <stdio.h>
@@ -41,7 +40,7 @@ static int list(const struct cli_arguments *arguments)
 static int ask(const struct cli_arguments *arguments, const char *method, const char *rest,
                void (*show)(const struct json *document))
 {
-    char path[CLI_DELIVERY_PATH_SIZE];
+    char path[CLI_PATH_SIZE];
     int64_t id = 0;
     int result = cli_read_long_id(arguments, "DELIVERY_ID", cli_argument(arguments, 0), &id);
     if (result == CLI_OK)

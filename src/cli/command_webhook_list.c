@@ -2,7 +2,6 @@
 /* A project's endpoints, and one of them. */
 #include "base/limits.h"
 #include "cli/cli_client.h"
-#include "cli/cli_input.h"
 #include "cli/cli_print.h"
 #include "cli/cli_webhook.h"
 
@@ -20,9 +19,9 @@ static void show_list(const struct json *document)
 static int run_list(const struct cli_arguments *arguments)
 {
     static const char *const filters[] = {"cursor", NULL};
-    char base[CLI_WEBHOOK_PATH_SIZE];
+    char base[CLI_PATH_SIZE];
     struct buf path;
-    int result = cli_webhook_list_path(arguments, base);
+    int result = cli_read_project_path(arguments, "/webhooks", base);
     if (result != CLI_OK)
         return result;
     buf_init(&path, LIMIT_HTTP_URL);
@@ -36,7 +35,7 @@ static int run_list(const struct cli_arguments *arguments)
 
 static int run_show(const struct cli_arguments *arguments)
 {
-    char path[CLI_WEBHOOK_PATH_SIZE];
+    char path[CLI_PATH_SIZE];
     int result = cli_webhook_path(arguments, "", path);
     return result == CLI_OK ? cli_client_run(arguments, "GET", path, STR_LIT(""), cli_print_object)
                             : result;

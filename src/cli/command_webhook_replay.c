@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* All that failed since a time sent again: asked for, and looked after. */
 #include "cli/cli_client.h"
-#include "cli/cli_input.h"
 #include "cli/cli_print.h"
 #include "cli/cli_webhook.h"
 
@@ -18,7 +17,7 @@ static void show_started(const struct json *document)
 static int show_one(const struct cli_arguments *arguments)
 {
     char rest[48];
-    char path[CLI_WEBHOOK_PATH_SIZE];
+    char path[CLI_PATH_SIZE];
     int64_t id = 0;
     int result = cli_read_long_id(arguments, "--show", cli_value(arguments, "show"), &id);
     if (result != CLI_OK)
@@ -39,7 +38,7 @@ static int write_since(const struct cli_arguments *arguments, struct buf *body)
 
 static int start(const struct cli_arguments *arguments)
 {
-    char path[CLI_WEBHOOK_PATH_SIZE];
+    char path[CLI_PATH_SIZE];
     int result = cli_webhook_path(arguments, "/replay", path);
     return result == CLI_OK ? cli_client_send(arguments, "POST", path, write_since, show_started)
                             : result;

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* An endpoint's settings changed; those that are not named stay. */
 #include "cli/cli_client.h"
-#include "cli/cli_input.h"
 #include "cli/cli_print.h"
 #include "cli/cli_webhook.h"
 
@@ -14,7 +13,7 @@ static int write_body(const struct cli_arguments *arguments, struct buf *body)
 
 static int run(const struct cli_arguments *arguments)
 {
-    char path[CLI_WEBHOOK_PATH_SIZE];
+    char path[CLI_PATH_SIZE];
     int result = cli_webhook_path(arguments, "", path);
     return result == CLI_OK
                ? cli_client_send(arguments, "PATCH", path, write_body, cli_print_object)

@@ -15,7 +15,7 @@ static void show_deleted(const struct json *document)
 static int ask(const struct cli_arguments *arguments, const char *method, const char *rest,
                void (*show)(const struct json *document))
 {
-    char path[CLI_WEBHOOK_PATH_SIZE];
+    char path[CLI_PATH_SIZE];
     int result = cli_webhook_path(arguments, rest, path);
     return result == CLI_OK ? cli_client_run(arguments, method, path, STR_LIT(""), show) : result;
 }

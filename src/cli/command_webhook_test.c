@@ -7,7 +7,6 @@
 #include "base/limits.h"
 #include "cli/cli_client.h"
 #include "cli/cli_delivery.h"
-#include "cli/cli_input.h"
 #include "cli/cli_webhook.h"
 
 #include <stdio.h>
@@ -19,7 +18,7 @@
 /* What is paused or disabled would keep the example, and the command waiting for it. */
 static int check_state(const struct cli_arguments *arguments, struct cli_client *client)
 {
-    char path[CLI_WEBHOOK_PATH_SIZE];
+    char path[CLI_PATH_SIZE];
     struct cli_answer answer = {0};
     struct str state = STR_LIT("active");
     int result = cli_webhook_path(arguments, "", path);
@@ -39,7 +38,7 @@ static int check_state(const struct cli_arguments *arguments, struct cli_client 
 static int start(const struct cli_arguments *arguments, struct cli_client *client,
                  int64_t *delivery_id)
 {
-    char path[CLI_WEBHOOK_PATH_SIZE];
+    char path[CLI_PATH_SIZE];
     struct buf body;
     struct cli_answer answer = {0};
     int result = cli_webhook_path(arguments, "/test", path);
@@ -65,7 +64,7 @@ static int wait_for_attempt(const struct cli_arguments *arguments, struct cli_cl
 {
     static const struct timespec tick = {.tv_nsec = TICK_NS};
     int64_t deadline = clock_mono_ms() + PATIENCE_MS;
-    char path[CLI_DELIVERY_PATH_SIZE];
+    char path[CLI_PATH_SIZE];
     int result = cli_delivery_path(arguments, delivery_id, "", path);
     while (result == CLI_OK) {
         int64_t attempts = 0;
