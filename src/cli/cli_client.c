@@ -5,6 +5,7 @@
 #include "base/err.h"
 #include "base/limits.h"
 #include "base/mem.h"
+#include "cli/cli_input.h"
 #include "codec/api_error.h"
 #include "codec/url.h"
 #include "http/http_client.h"
@@ -295,6 +296,23 @@ int cli_client_run(const struct cli_arguments *arguments, const char *method, co
         printf("{\"ok\":true}\n");
     cli_answer_fini(&answer);
     return CLI_OK;
+}
+
+int cli_client_page(const struct cli_arguments *arguments, const char *what,
+                    const char *const *filters, void (*show)(const struct json *document))
+{
+    char path[CLI_PATH_SIZE];
+    struct buf page;
+    int result = cli_read_project_path(arguments, what, path);
+    if (result != CLI_OK)
+        return result;
+    buf_init(&page, LIMIT_HTTP_URL);
+    buf_append_text(&page, path);
+    result = cli_read_query(arguments, filters, &page);
+    if (result == CLI_OK)
+        result = cli_client_run(arguments, "GET", page.ptr, STR_LIT(""), show);
+    buf_fini(&page);
+    return result;
 }
 
 int cli_client_send(const struct cli_arguments *arguments, const char *method, const char *path,

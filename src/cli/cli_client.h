@@ -55,6 +55,13 @@ NODISCARD int cli_client_token(struct cli_client *client, int32_t project_id, co
 NODISCARD int cli_client_run(const struct cli_arguments *arguments, const char *method,
                              const char *path, struct str body,
                              void (*show)(const struct json *document));
+/*
+ * The same for a page of what a project has: "/orders" of --project, by those of the filters (flags, NULL ends them)
+ * that are given.
+ */
+NODISCARD int cli_client_page(const struct cli_arguments *arguments, const char *what,
+                              const char *const *filters,
+                              void (*show)(const struct json *document));
 /* The same with an object for a body, to which `fill` appends the members; what that returns but CLI_OK is the end. */
 NODISCARD int
 cli_client_send(const struct cli_arguments *arguments, const char *method, const char *path,

@@ -74,6 +74,12 @@ void cli_print_object(const struct json *object)
     cli_print_object_without(object, "");
 }
 
+void cli_print_secret(const struct json *object)
+{
+    cli_print_object(object);
+    printf("Keep the secret: it is not shown again.\n");
+}
+
 void cli_print_object_without(const struct json *object, const char *table)
 {
     void *iterator = NULL;
@@ -144,6 +150,15 @@ static void write_note(const struct json *row, const char *note, struct buf *out
 void cli_print_table(const struct json *rows, const char *const *members, const char *empty)
 {
     cli_print_table_noted(rows, members, NULL, empty);
+}
+
+void cli_print_page(const struct json *document, const char *name, const char *const *members,
+                    const char *empty)
+{
+    struct str cursor;
+    cli_print_table(json_get(document, name), members, empty);
+    if (json_as_string(json_get(document, "next_cursor"), &cursor))
+        printf("More: --cursor %.*s\n", STR_ARG(cursor));
 }
 
 void cli_print_table_noted(const struct json *rows, const char *const *members, const char *note,

@@ -17,8 +17,13 @@ void cli_print_object_without(const struct json *object, const char *table);
  * names the columns. `empty` is what is printed instead of an empty table.
  */
 void cli_print_table(const struct json *rows, const char *const *members, const char *empty);
+/* The same of a document's array `name`, and how to see the page after this one. */
+void cli_print_page(const struct json *document, const char *name, const char *const *members,
+                    const char *empty);
+/* An object with a secret in it, and that it is not shown again. */
+void cli_print_secret(const struct json *object);
 /*
- * The same, and below each row one line with the beginning of its text `note`, where it has one;
+ * The same as cli_print_table, and below each row one line with the beginning of its text `note`, where it has one;
  * what could act upon a terminal is escaped.
  */
 void cli_print_table_noted(const struct json *rows, const char *const *members, const char *note,

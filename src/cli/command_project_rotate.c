@@ -4,20 +4,13 @@
 #include "cli/cli_input.h"
 #include "cli/cli_print.h"
 
-#include <stdio.h>
-
-static void show(const struct json *document)
-{
-    cli_print_object(document);
-    printf("Keep the secret: it is not shown again.\n");
-}
-
 static int run(const struct cli_arguments *arguments)
 {
     char path[CLI_PATH_SIZE];
     int result = cli_read_admin_path(arguments, "/rotate", path);
-    return result == CLI_OK ? cli_client_send(arguments, "POST", path, cli_read_overlap, show)
-                            : result;
+    return result == CLI_OK
+               ? cli_client_send(arguments, "POST", path, cli_read_overlap, cli_print_secret)
+               : result;
 }
 
 static const struct cli_flag flags[] = {

@@ -4,14 +4,6 @@
 #include "cli/cli_print.h"
 #include "cli/cli_webhook.h"
 
-#include <stdio.h>
-
-static void show(const struct json *document)
-{
-    cli_print_object(document);
-    printf("Keep the secret: it is not shown again.\n");
-}
-
 static int write_body(const struct cli_arguments *arguments, struct buf *body)
 {
     json_write_text(body, "url", str_from(cli_argument(arguments, 0)));
@@ -23,7 +15,8 @@ static int run(const struct cli_arguments *arguments)
 {
     char path[CLI_PATH_SIZE];
     int result = cli_read_project_path(arguments, "/webhooks", path);
-    return result == CLI_OK ? cli_client_send(arguments, "POST", path, write_body, show) : result;
+    return result == CLI_OK ? cli_client_send(arguments, "POST", path, write_body, cli_print_secret)
+                            : result;
 }
 
 static const struct cli_flag flags[] = {

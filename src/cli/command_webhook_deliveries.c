@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The record of a project's deliveries: a page, or one with its attempts; one of them again. */
-#include "base/limits.h"
 #include "cli/cli_client.h"
 #include "cli/cli_delivery.h"
 #include "cli/cli_print.h"
@@ -12,28 +11,14 @@ static void show_page(const struct json *document)
     static const char *const members[] = {"id",       "created_at", "endpoint_id", "type",
                                           "order_id", "seq",        "state",       "attempt_count",
                                           "next_at",  NULL};
-    struct str cursor;
-    cli_print_table(json_get(document, "deliveries"), members, "No deliveries.");
-    if (json_as_string(json_get(document, "next_cursor"), &cursor))
-        printf("More: --cursor %.*s\n", STR_ARG(cursor));
+    cli_print_page(document, "deliveries", members, "No deliveries.");
 }
 
 static int list(const struct cli_arguments *arguments)
 {
     static const char *const filters[] = {"webhook", "order", "state",  "from",
                                           "until",   "limit", "cursor", NULL};
-    struct buf path;
-    int32_t project_id = 0;
-    int result = cli_read_project(arguments, &project_id);
-    if (result != CLI_OK)
-        return result;
-    buf_init(&path, LIMIT_HTTP_URL);
-    buf_printf(&path, "/server/v1/project/%d/deliveries", project_id);
-    result = cli_read_query(arguments, filters, &path);
-    if (result == CLI_OK)
-        result = cli_client_run(arguments, "GET", path.ptr, STR_LIT(""), show_page);
-    buf_fini(&path);
-    return result;
+    return cli_client_page(arguments, "/deliveries", filters, show_page);
 }
 
 /* A request about the delivery that the first argument names. */

@@ -1,36 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A project's endpoints, and one of them. */
-#include "base/limits.h"
 #include "cli/cli_client.h"
 #include "cli/cli_print.h"
 #include "cli/cli_webhook.h"
 
-#include <stdio.h>
-
 static void show_list(const struct json *document)
 {
     static const char *const members[] = {"id", "state", "preset", "statuses", "url", NULL};
-    struct str cursor;
-    cli_print_table(json_get(document, "webhooks"), members, "There is no webhook.");
-    if (json_as_string(json_get(document, "next_cursor"), &cursor))
-        printf("More: --cursor %.*s\n", STR_ARG(cursor));
+    cli_print_page(document, "webhooks", members, "There is no webhook.");
 }
 
 static int run_list(const struct cli_arguments *arguments)
 {
     static const char *const filters[] = {"cursor", NULL};
-    char base[CLI_PATH_SIZE];
-    struct buf path;
-    int result = cli_read_project_path(arguments, "/webhooks", base);
-    if (result != CLI_OK)
-        return result;
-    buf_init(&path, LIMIT_HTTP_URL);
-    buf_append_text(&path, base);
-    result = cli_read_query(arguments, filters, &path);
-    if (result == CLI_OK)
-        result = cli_client_run(arguments, "GET", path.ptr, STR_LIT(""), show_list);
-    buf_fini(&path);
-    return result;
+    return cli_client_page(arguments, "/webhooks", filters, show_list);
 }
 
 static int run_show(const struct cli_arguments *arguments)
