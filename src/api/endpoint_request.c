@@ -3,7 +3,6 @@
 #include "api/endpoint_request.h"
 
 #include "api/merchant.h"
-#include "service/service.h"
 
 #include <stdio.h>
 

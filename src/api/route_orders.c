@@ -4,13 +4,10 @@
 
 #include "api/merchant.h"
 #include "api/query.h"
-#include "base/err.h"
 #include "service/order_read.h"
-#include "service/service.h"
 
 #include <limits.h>
 #include <stdio.h>
-#include <string.h>
 
 #define ETAG_HEADER_SIZE 80
 

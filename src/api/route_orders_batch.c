@@ -6,9 +6,6 @@
 #include "api/merchant.h"
 #include "api/routes.h"
 #include "base/mem.h"
-#include "service/service.h"
-
-#include <string.h>
 
 static size_t count_lines(struct str body)
 {

@@ -6,7 +6,6 @@
 #include "api/endpoint_request.h"
 #include "api/merchant.h"
 #include "api/routes.h"
-#include "base/clock.h"
 #include "base/mem.h"
 #include "codec/json_fields.h"
 #include "service/revocation_write.h"

@@ -9,14 +9,12 @@
 
 #include "base/crypto_key.h"
 #include "base/err.h"
-#include "base/mem.h"
 #include "codec/base64.h"
 #include "codec/payment_token.h"
 #include "store/store.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
-#include <string.h>
 
 #include <cmocka.h>
 #include <valgrind/memcheck.h>

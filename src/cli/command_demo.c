@@ -4,7 +4,6 @@
  * project, an order walked to its end, and on a terminal a page with a live order until Ctrl-C.
  */
 #include "base/clock.h"
-#include "base/limits.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/metrics.h"
@@ -17,7 +16,6 @@
 #include "server/server.h"
 
 #include <dirent.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -10,8 +10,6 @@
 #include "base/limits.h"
 #include "codec/base64.h"
 
-#include <string.h>
-
 /* The last second of the year 9999. */
 #define TIME_CLAIM_MAX 253402300799
 

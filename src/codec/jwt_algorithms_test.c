@@ -5,15 +5,12 @@
  */
 #include "codec/jwt.h"
 
-#include "base/crypto_key.h"
 #include "base/err.h"
-#include "base/limits.h"
 #include "codec/base64.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <string.h>
 
 #include <cmocka.h>
 

@@ -11,7 +11,6 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 /* The longest value of an option. */
 #define PRINTED_MAX 65536

@@ -3,7 +3,6 @@
 #include "http/http_client.h"
 
 #include "base/err.h"
-#include "base/limits.h"
 #include "net/tls_certificates_fixture.h"
 #include "net/tls_relay_fixture.h"
 
@@ -11,7 +10,6 @@
 #include <netinet/in.h>
 #include <pthread.h>
 #include <setjmp.h>
-#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -8,7 +8,6 @@
  */
 #include "http/http_internal.h"
 
-#include "base/err.h"
 #include "base/mem.h"
 #include "base/quota.h"
 #include "codec/url.h"

@@ -2,7 +2,6 @@
 /* One connection over time: pipelines, slow and absent peers, upgrades, and the end of the server. */
 #include "http/http_fixture.h"
 
-#include "base/clock.h"
 #include "net/stream.h"
 
 #include <setjmp.h>

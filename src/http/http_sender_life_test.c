@@ -2,15 +2,12 @@
 /* The life of connections and requests: kept, shared, bounded, cancelled. */
 #include "http/http_sender_fixture.h"
 
-#include "base/limits.h"
-#include "base/mem.h"
 #include "loop/loop.h"
 
 #include <arpa/inet.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>

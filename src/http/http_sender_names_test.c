@@ -5,7 +5,6 @@
  */
 #include "http/http_sender_fixture.h"
 
-#include "base/clock.h"
 #include "base/mem.h"
 #include "loop/loop.h"
 

@@ -7,8 +7,6 @@
 #include "http/http_sender_fixture.h"
 #include "net/tls_certificates_fixture.h"
 
-#include "base/mem.h"
-
 #include <fcntl.h>
 #include <setjmp.h>
 #include <signal.h>

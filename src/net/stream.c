@@ -17,7 +17,6 @@
 #include "net/tls.h"
 
 #include <errno.h>
-#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 

@@ -9,8 +9,6 @@
 #include "base/metrics.h"
 #include "base/quota.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <string.h>

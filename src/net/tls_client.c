@@ -3,7 +3,6 @@
  * A client sends keys and tokens, so it asks who is there before: the server's certificate is for
  * the host that was meant and by an authority that is trusted, or the handshake fails.
  */
-#include "base/err.h"
 #include "net/tls_internal.h"
 
 #include <openssl/err.h>

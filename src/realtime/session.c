@@ -18,8 +18,6 @@
 #include "service/buyer_stream.h"
 #include "service/service.h"
 
-#include <string.h>
-
 enum { CHANNEL_MAX = sizeof("order:2147483647:orders:2147483647#") + LIMIT_USER_EXTERNAL_ID };
 
 static enum metric close_metric(enum close_code code)

@@ -13,7 +13,6 @@
 #include "codec/json.h"
 #include "codec/url.h"
 #include "net/stream.h"
-#include "service/service.h"
 
 #include <string.h>
 

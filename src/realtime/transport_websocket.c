@@ -7,7 +7,6 @@
 
 #include "base/mem.h"
 #include "codec/url.h"
-#include "service/service.h"
 #include "websocket/websocket.h"
 
 enum { OPCODE_TEXT = 1, OPCODE_BINARY = 2 };

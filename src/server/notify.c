@@ -5,7 +5,6 @@
 #include "base/err.h"
 #include "base/log.h"
 
-#include <errno.h>
 #include <inttypes.h>
 #include <stddef.h>
 #include <stdio.h>

@@ -11,7 +11,6 @@
 #include "auth/auth.h"
 #include "auth/auth_keys.h"
 #include "base/clock.h"
-#include "base/crypto.h"
 #include "base/err.h"
 #include "base/log.h"
 #include "base/mem.h"

@@ -9,7 +9,6 @@
 #include "api/api.h"
 #include "api/listen.h"
 #include "auth/auth.h"
-#include "base/clock.h"
 #include "base/err.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -19,7 +18,6 @@
 
 #include <pthread.h>
 #include <string.h>
-#include <unistd.h>
 
 #define DRAIN_POLL_MS 20
 /* Closing handshakes may take this much longer than the drain time. */

@@ -10,8 +10,6 @@
 #include "base/mem.h"
 #include "service/service.h"
 
-#include <string.h>
-
 /* The view being filled: room for `capacity` publications. */
 struct collector {
     struct buyer_stream_view *view;

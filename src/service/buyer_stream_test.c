@@ -7,8 +7,6 @@
 #include "base/limits.h"
 #include "service/service_fixture.h"
 
-#include <string.h>
-
 #define PROJECT SERVICE_FIXTURE_PROJECT
 #define USER STR_LIT("u1")
 

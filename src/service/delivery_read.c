@@ -15,7 +15,6 @@
 #include "webhook/webhook_message.h"
 
 #include <stdio.h>
-#include <string.h>
 
 enum {
     TYPE_SIZE = 64,

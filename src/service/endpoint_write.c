@@ -16,7 +16,6 @@
 #include "webhook/webhook_endpoint.h"
 
 #include <stdio.h>
-#include <string.h>
 
 enum { ANSWER_MAX = LIMIT_WEBHOOK_SETTINGS + 4096 };
 

@@ -11,7 +11,6 @@
 
 #include <stdarg.h>
 #include <stdio.h>
-#include <string.h>
 
 enum { WORD_MAX = 255, AMOUNT_MAX = 32, PATH_SIZE = 64 };
 

@@ -8,8 +8,6 @@
 #include "service/list_cursor.h"
 #include "service/service_fixture.h"
 
-#include <string.h>
-
 #define PROJECT SERVICE_FIXTURE_PROJECT
 #define CONTENT "{\"price\":null,\"virtual_price\":null,\"is_free\":false,\"items\":[],\"n\":1}"
 

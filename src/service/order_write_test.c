@@ -8,7 +8,6 @@
 #include "service/order_answers.h"
 #include "service/service_fixture.h"
 
-#include <stdio.h>
 #include <string.h>
 
 #define PROJECT SERVICE_FIXTURE_PROJECT

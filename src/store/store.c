@@ -7,7 +7,6 @@
 #include "store/store.h"
 
 #include "base/crypto.h"
-#include "base/err.h"
 #include "store/store_internal.h"
 
 struct str store_keep(struct store_connection *connection, const void *bytes, size_t length)

@@ -4,11 +4,9 @@
 
 #include "base/clock.h"
 #include "base/err.h"
-#include "base/mem.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
-#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>

@@ -7,7 +7,6 @@
  */
 #include "webhook/webhook_internal.h"
 
-#include "base/clock.h"
 #include "base/err.h"
 #include "base/fault.h"
 #include "base/log.h"
@@ -16,8 +15,6 @@
 #include "codec/url.h"
 #include "http/http_sender.h"
 #include "webhook/webhook_message.h"
-
-#include <inttypes.h>
 
 static void record(struct webhook_sending *sending);
 

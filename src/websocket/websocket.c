@@ -6,7 +6,6 @@
  */
 #include "websocket/websocket.h"
 
-#include "base/clock.h"
 #include "base/err.h"
 #include "base/mem.h"
 #include "base/metrics.h"

@@ -17,7 +17,6 @@
 #include "websocket/websocket_reader.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>

@@ -3,7 +3,6 @@
  * The client against websocket.c on a real loop in a thread, and against servers that answer with
  * fixed bytes: those that refuse, that break the protocol, that say nothing.
  */
-#include "base/clock.h"
 #include "base/err.h"
 #include "base/mem.h"
 #include "net/stream.h"

@@ -4,7 +4,6 @@
  * clock, so nothing waits and every order of events can be played.
  */
 #include "base/err.h"
-#include "base/mem.h"
 #include "base/metrics.h"
 #include "net/stream.h"
 #include "websocket/websocket.h"

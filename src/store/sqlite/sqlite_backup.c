@@ -6,14 +6,12 @@
  * this process holds (fcntl(2), F_SETLK).
  */
 #include "base/err.h"
-#include "base/mem.h"
 #include "store/sqlite/sqlite_internal.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 

@@ -3,7 +3,6 @@
  * Deliveries of the SQLite driver: added with an order's update, found and listed. Adding is part
  * of every update's transaction, so it takes one look-up and one short row.
  */
-#include "base/err.h"
 #include "store/sqlite/sqlite_webhooks.h"
 
 /* What a delivery takes from its order's row. */

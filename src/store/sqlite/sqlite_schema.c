@@ -6,7 +6,6 @@
  */
 #include "store/sqlite/sqlite_internal.h"
 
-#include "base/crypto.h"
 #include "base/err.h"
 #include "base/mem.h"
 

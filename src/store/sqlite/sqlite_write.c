@@ -7,8 +7,6 @@
 #include "base/err.h"
 #include "store/sqlite/sqlite_webhooks.h"
 
-#include <string.h>
-
 /* A long stream is cut while it grows, a few rows at a time, without waiting for the sweep. */
 enum { TRIM_EVERY = 64, TRIM_ROWS = 256 };
 
