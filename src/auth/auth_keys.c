@@ -548,12 +548,9 @@ static void keys_free(struct auth_keys *keys)
     map_each(&keys->sets, free_one, NULL);
     map_fini(&keys->sets);
     loop_timer_cancel(&keys->listing);
-    if (keys->sender != NULL)
-        http_sender_free(&keys->sender);
-    if (keys->loop != NULL)
-        loop_free(&keys->loop);
-    if (keys->reader != NULL)
-        store_disconnect(&keys->reader);
+    http_sender_free(&keys->sender);
+    loop_free(&keys->loop);
+    store_disconnect(&keys->reader);
     pthread_mutex_destroy(&keys->lock);
     mem_free(keys->directory);
     mem_free(keys);

@@ -472,10 +472,8 @@ void server_stop(struct server **owner, int64_t drain_time)
     drain_all(server, drain_time);
     for (int port = 0; port < SERVER_PORTS; port++)
         listener_remove(server->urls[port]);
-    if (server->writer != NULL)
-        writer_stop(&server->writer);
-    if (server->webhook != NULL)
-        webhook_stop(&server->webhook);
+    writer_stop(&server->writer);
+    webhook_stop(&server->webhook);
     delivery_recorder_free(&server->recorder);
     for (int i = 0; i < server->worker_count; i++)
         worker_free(&server->workers[i]);
@@ -484,8 +482,7 @@ void server_stop(struct server **owner, int64_t drain_time)
     quota_free(&server->quota);
     tls_settings_release(&server->tls);
     tls_tickets_free(&server->tickets);
-    if (server->store != NULL)
-        store_close(&server->store);
+    store_close(&server->store);
     pthread_cond_destroy(&server->changed);
     pthread_mutex_destroy(&server->mutex);
     mem_wipe(&server->secrets_key, sizeof(server->secrets_key));

@@ -307,21 +307,14 @@ void worker_free(struct worker **owner)
         pthread_join(worker->thread, NULL);
     }
     close_ports(worker);
-    if (worker->realtime != NULL)
-        realtime_free(&worker->realtime);
-    if (worker->listen != NULL)
-        listen_free(&worker->listen);
-    if (worker->http != NULL)
-        http_server_free(&worker->http);
+    realtime_free(&worker->realtime);
+    listen_free(&worker->listen);
+    http_server_free(&worker->http);
     tls_settings_release(&worker->tls);
-    if (worker->feed != NULL)
-        hub_feed_free(&worker->feed);
+    hub_feed_free(&worker->feed);
     auth_free(&worker->service.auth);
-    if (worker->service.hub != NULL)
-        hub_free(&worker->service.hub);
-    if (worker->service.reader != NULL)
-        store_disconnect(&worker->service.reader);
-    if (worker->service.loop != NULL)
-        loop_free(&worker->service.loop);
+    hub_free(&worker->service.hub);
+    store_disconnect(&worker->service.reader);
+    loop_free(&worker->service.loop);
     mem_free(worker);
 }
