@@ -177,12 +177,7 @@ static void split_members(const struct json *object, struct buf *ids, struct buf
     buf_append_byte(settings, '{');
     while (json_next(object, &iterator, &key, &value)) {
         bool is_id = str_equal_text(key, "project_id") || str_equal_text(key, "merchant_id");
-        struct buf *out = is_id ? ids : settings;
-        if (out->len > 1)
-            buf_append_byte(out, ',');
-        json_write_string(out, key);
-        buf_append_byte(out, ':');
-        json_dump(value, out);
+        json_write_member(is_id ? ids : settings, key, value);
     }
     buf_append_byte(ids, '}');
     buf_append_byte(settings, '}');

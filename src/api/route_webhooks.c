@@ -28,11 +28,7 @@ static bool split_members(const struct json *object, struct endpoint_write *writ
                 return false;
             continue;
         }
-        if (write->settings.len > 1)
-            buf_append_byte(&write->settings, ',');
-        json_write_string(&write->settings, key);
-        buf_append_byte(&write->settings, ':');
-        json_dump(value, &write->settings);
+        json_write_member(&write->settings, key, value);
     }
     buf_append_byte(&write->settings, '}');
     return true;

@@ -495,15 +495,6 @@ void auth_settings_fini(struct auth_settings *settings)
     *settings = (struct auth_settings){0};
 }
 
-static void write_member(struct buf *out, struct str key, const struct json *value)
-{
-    if (out->len > 0 && out->ptr[out->len - 1] != '{')
-        buf_append_byte(out, ',');
-    json_write_string(out, key);
-    buf_append_byte(out, ':');
-    json_dump(value, out);
-}
-
 /* The members of `from` that are not in `but_not`; nulls are left out. */
 static void write_members(struct buf *out, const struct json *from, const struct json *but_not)
 {
@@ -514,7 +505,7 @@ static void write_members(struct buf *out, const struct json *from, const struct
         bool is_left_out = json_kind(value) == JSON_KIND_NULL ||
                            (but_not != NULL && json_get(but_not, key.ptr) != NULL);
         if (!is_left_out)
-            write_member(out, key, value);
+            json_write_member(out, key, value);
     }
 }
 

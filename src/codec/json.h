@@ -74,6 +74,8 @@ void json_dump(const struct json *value, struct buf *out);
 void json_write_string(struct buf *out, struct str text);
 /* Appends `"key":`, with a comma before it unless an object was just opened. */
 void json_write_key(struct buf *out, const char *key);
+/* A member as another object has it, with a comma in the same way. */
+void json_write_member(struct buf *out, struct str key, const struct json *value);
 /* Key and value at once. */
 void json_write_text(struct buf *out, const char *key, struct str text);
 void json_write_int(struct buf *out, const char *key, int64_t value);

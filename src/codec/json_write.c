@@ -35,12 +35,23 @@ void json_write_string(struct buf *out, struct str text)
     buf_append_byte(out, '"');
 }
 
-void json_write_key(struct buf *out, const char *key)
+static void write_name(struct buf *out, struct str name)
 {
     if (out->len > 0 && out->ptr[out->len - 1] != '{')
         buf_append_byte(out, ',');
-    json_write_string(out, str_from(key));
+    json_write_string(out, name);
     buf_append_byte(out, ':');
+}
+
+void json_write_key(struct buf *out, const char *key)
+{
+    write_name(out, str_from(key));
+}
+
+void json_write_member(struct buf *out, struct str key, const struct json *value)
+{
+    write_name(out, key);
+    json_dump(value, out);
 }
 
 void json_write_text(struct buf *out, const char *key, struct str text)

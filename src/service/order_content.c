@@ -125,12 +125,8 @@ static void write_others(const struct context *context, const struct json *objec
         const char *const *name = known;
         while (*name != NULL && !str_equal_text(key, *name))
             name++;
-        if (*name != NULL)
-            continue;
-        buf_append_byte(context->out, ',');
-        json_write_string(context->out, key);
-        buf_append_byte(context->out, ':');
-        json_dump(value, context->out);
+        if (*name == NULL)
+            json_write_member(context->out, key, value);
     }
 }
 

@@ -275,11 +275,7 @@ static void write_members(struct buf *out, const struct json *from, const struct
         if (json_kind(value) == JSON_KIND_NULL || str_equal_text(key, "client_key") ||
             (but_not != NULL && json_get(but_not, key.ptr) != NULL))
             continue;
-        if (out->len > 0 && out->ptr[out->len - 1] != '{')
-            buf_append_byte(out, ',');
-        json_write_string(out, key);
-        buf_append_byte(out, ':');
-        json_dump(value, out);
+        json_write_member(out, key, value);
     }
 }
 
