@@ -81,10 +81,7 @@ int secrets_reseal(struct store *store, const struct secrets_key *key,
     rc = store_begin(writer);
     while (rc == 0)
         rc = reseal_next(writer, key, &after, resealed);
-    if (rc == ERR_NOT_FOUND)
-        rc = store_commit(writer);
-    if (rc != 0)
-        store_rollback(writer);
+    rc = store_end(writer, rc == ERR_NOT_FOUND ? 0 : rc);
     store_disconnect(&writer);
     return rc;
 }

@@ -174,12 +174,9 @@ static int read_open(struct service *service, const struct buyer_stream_query *q
 /* Ends the read transaction; a view that could not be filled is emptied. */
 static int finish(struct service *service, struct buyer_stream_view *view, int rc)
 {
-    if (rc == 0)
-        rc = store_commit(service->reader);
-    if (rc < 0) {
-        store_rollback(service->reader);
+    rc = store_end(service->reader, rc);
+    if (rc < 0)
         buyer_stream_view_fini(view);
-    }
     return rc;
 }
 

@@ -184,11 +184,7 @@ static int end_read(struct service *service, const struct buf *out, int rc)
 {
     if (rc == 0 && out->overflow)
         rc = ERR_TOO_LARGE;
-    if (rc == 0)
-        rc = store_commit(service->reader);
-    if (rc < 0)
-        store_rollback(service->reader);
-    return rc;
+    return store_end(service->reader, rc);
 }
 
 static int read_one(struct service *service, int32_t project_id, int64_t delivery_id,

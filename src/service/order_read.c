@@ -111,11 +111,7 @@ int order_read_for_merchant(struct service *service, int32_t project_id, int32_t
     int rc = store_begin(service->reader);
     if (rc == 0)
         rc = write_whole(service, project_id, order_id, out, seq);
-    if (rc == 0)
-        rc = store_commit(service->reader);
-    if (rc < 0)
-        store_rollback(service->reader);
-    return rc;
+    return store_end(service->reader, rc);
 }
 
 struct page {

@@ -77,15 +77,6 @@ static void set_ready(struct writer *writer, int rc)
     }
 }
 
-static int end_transaction(struct writer *writer, int rc)
-{
-    if (rc == 0)
-        rc = store_commit(writer->connection);
-    if (rc < 0)
-        store_rollback(writer->connection);
-    return rc;
-}
-
 static int begin(struct writer *writer)
 {
     writer->begin_error = store_begin(writer->connection);
@@ -108,7 +99,7 @@ static void probe(struct writer *writer)
     int rc = begin(writer);
     if (rc == 0)
         rc = store_idempotency_put(writer->connection, &record);
-    rc = end_transaction(writer, rc);
+    rc = store_end(writer->connection, rc);
     mem_free(zeros);
     set_ready(writer, rc);
 }
@@ -137,7 +128,7 @@ static int run_jobs(struct writer *writer, const struct list *group, struct writ
             *failed = job;
     }
     fault_point("writer_before_commit");
-    rc = end_transaction(writer, rc);
+    rc = store_end(writer->connection, rc);
     if (rc < 0)
         delivery_targets_forget(writer->targets, 0);
     return rc;
@@ -243,7 +234,7 @@ static int64_t prune(struct writer *writer, int64_t now_mono)
     int rc = begin(writer);
     if (rc == 0)
         rc = store_prune(writer->connection, clock_wall_ms(), PRUNE_ROWS, &deleted);
-    rc = end_transaction(writer, rc);
+    rc = store_end(writer->connection, rc);
     if (rc < 0) {
         metrics_add(METRIC_COMMIT_FAILURES, 1);
         probe(writer);

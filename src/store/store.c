@@ -136,6 +136,14 @@ void store_rollback(struct store_connection *connection)
     connection->in_transaction = false;
 }
 
+int store_end(struct store_connection *connection, int result)
+{
+    if (result == 0)
+        result = store_commit(connection);
+    store_rollback(connection);
+    return result;
+}
+
 void store_share_reading(struct store_connection *reader, void (*began)(void *argument),
                          void *argument)
 {
@@ -161,12 +169,7 @@ int store_change_begin(struct store_connection *writer, bool *alone)
 
 int store_change_end(struct store_connection *writer, bool alone, int result)
 {
-    if (!alone)
-        return result;
-    if (result == 0)
-        result = store_commit(writer);
-    store_rollback(writer);
-    return result;
+    return alone ? store_end(writer, result) : result;
 }
 
 int store_project_get(struct store_connection *connection, int32_t project_id,

@@ -76,14 +76,16 @@ void store_disconnect(struct store_connection **connection);
 
 /*
  * A transaction. On the writer it makes changes atomic and durable: store_commit returns 0 only
- * when they are on disk. On a reader it makes several look-ups see one state; it ends with
- * store_commit too. Look-ups outside of one are each their own.
+ * when they are on disk. On a reader it makes several look-ups see one state; it ends in the same way. Look-ups
+ * outside of one are each their own.
  */
 NODISCARD int store_begin(struct store_connection *connection);
 NODISCARD int store_commit(struct store_connection *connection);
 /* Also harmless outside of a transaction. After an I/O error it makes the connection usable again.
  */
 void store_rollback(struct store_connection *connection);
+/* One of both, as `result` is 0 or an error: that, or the commit's. */
+NODISCARD int store_end(struct store_connection *connection, int result);
 
 /*
  * Look-ups of a reader outside of a transaction share one from now on, until store_end_reading: one

@@ -356,10 +356,7 @@ static void take_turn(struct webhook_target *target)
     int rc = store_begin(reader);
     if (rc == 0)
         rc = look(target);
-    if (rc == 0)
-        rc = store_commit(reader);
-    if (rc < 0)
-        store_rollback(reader);
+    rc = store_end(reader, rc);
     if (rc == ERR_NOT_FOUND)
         target_remove(target);
     else if (rc < 0)
