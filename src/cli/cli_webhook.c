@@ -71,14 +71,6 @@ int cli_webhook_secret(const struct cli_arguments *arguments, struct buf *object
     return result;
 }
 
-/* Milliseconds as JSON has them: seconds with as much of a fraction as there is. */
-static void write_seconds(int64_t ms, struct buf *out)
-{
-    buf_append_int(out, ms / CLOCK_SECOND);
-    if (ms % CLOCK_SECOND != 0)
-        buf_printf(out, ".%03" PRId64, ms % CLOCK_SECOND);
-}
-
 static int write_durations(const struct cli_arguments *arguments, struct str text,
                            struct buf *object)
 {
@@ -91,7 +83,7 @@ static int write_durations(const struct cli_arguments *arguments, struct str tex
             return cli_usage(arguments, "--schedule: expected durations such as 5s,5m,30m");
         if (!first)
             buf_append_byte(object, ',');
-        write_seconds(ms, object);
+        json_write_seconds(object, ms);
     }
     buf_append_byte(object, ']');
     return CLI_OK;
@@ -134,7 +126,7 @@ static int write_setting(const struct cli_arguments *arguments, size_t index, co
         if (!config_parse_duration(str_from(value), &number))
             return cli_usage(arguments, "--%s: expected a duration such as 15s", flag);
         json_write_key(object, name);
-        write_seconds(number, object);
+        json_write_seconds(object, number);
         return CLI_OK;
     case DURATIONS:
         return write_durations(arguments, str_from(value), object);

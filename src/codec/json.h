@@ -82,6 +82,8 @@ void json_write_int(struct buf *out, const char *key, int64_t value);
 void json_write_bool(struct buf *out, const char *key, bool value);
 /* Key and a value that is JSON already; an empty `raw` writes null. */
 void json_write_raw(struct buf *out, const char *key, struct str raw);
+/* A number: so many ms as seconds, with as much of a fraction as there is. */
+void json_write_seconds(struct buf *out, int64_t ms);
 /* Key and a time as an RFC 3339 string. */
 void json_write_time(struct buf *out, const char *key, int64_t wall_ms);
 

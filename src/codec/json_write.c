@@ -4,6 +4,8 @@
 
 #include "base/clock.h"
 
+#include <inttypes.h>
+
 static void write_escape(struct buf *out, unsigned char byte)
 {
     static const char short_forms[] = {
@@ -76,6 +78,13 @@ void json_write_raw(struct buf *out, const char *key, struct str raw)
 {
     json_write_key(out, key);
     buf_append_str(out, raw.len > 0 ? raw : STR_LIT("null"));
+}
+
+void json_write_seconds(struct buf *out, int64_t ms)
+{
+    buf_append_int(out, ms / CLOCK_SECOND);
+    if (ms % CLOCK_SECOND != 0)
+        buf_printf(out, ".%03" PRId64, ms % CLOCK_SECOND);
 }
 
 void json_write_time(struct buf *out, const char *key, int64_t wall_ms)

@@ -14,7 +14,6 @@
 #include "codec/url_callable.h"
 #include "webhook/webhook_policy.h"
 
-#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 
@@ -406,14 +405,6 @@ void webhook_endpoint_seal(struct str secret, struct str previous, int64_t previ
     buf_wipe(&plain);
 }
 
-/* Whole seconds without a fraction. */
-static void write_seconds(struct buf *out, int64_t ms)
-{
-    buf_append_int(out, ms / CLOCK_SECOND);
-    if (ms % CLOCK_SECOND != 0)
-        buf_printf(out, ".%03" PRId64, ms % CLOCK_SECOND);
-}
-
 static void show_lists(const struct webhook_endpoint *endpoint, struct buf *out)
 {
     const char *comma = "";
@@ -431,7 +422,7 @@ static void show_lists(const struct webhook_endpoint *endpoint, struct buf *out)
     for (int i = 0; i < endpoint->schedule_length; i++) {
         if (i > 0)
             buf_append_byte(out, ',');
-        write_seconds(out, endpoint->schedule[i]);
+        json_write_seconds(out, endpoint->schedule[i]);
     }
     buf_append_byte(out, ']');
 }
@@ -448,9 +439,9 @@ static void show_settings(const struct webhook_endpoint *endpoint, struct buf *o
     json_write_int(out, "concurrency", endpoint->concurrency);
     json_write_int(out, "rate", endpoint->rate);
     json_write_key(out, "max_age");
-    write_seconds(out, endpoint->max_age);
+    json_write_seconds(out, endpoint->max_age);
     json_write_key(out, "timeout");
-    write_seconds(out, endpoint->timeout);
+    json_write_seconds(out, endpoint->timeout);
     if (endpoint->ca.len > 0)
         json_write_text(out, "ca", endpoint->ca);
     if (endpoint->client_cert.len > 0)
