@@ -16,6 +16,9 @@ enum order_status {
 
 #define ORDER_STATUS_COUNT 4
 
+/* What an order without content reads as. */
+#define ORDER_CONTENT_NONE "{\"price\":null,\"virtual_price\":null,\"is_free\":false,\"items\":[]}"
+
 /* The word on the wire. */
 const char *order_status_word(enum order_status status);
 /* Exact, lower case. */

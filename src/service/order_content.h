@@ -8,9 +8,6 @@
 
 #include "codec/json.h"
 
-/* What an order without content reads as. */
-#define ORDER_CONTENT_NONE "{\"price\":null,\"virtual_price\":null,\"is_free\":false,\"items\":[]}"
-
 #define ORDER_CONTENT_ERROR_SIZE 200
 
 /*

@@ -4,6 +4,7 @@
 
 #include "base/err.h"
 #include "base/limits.h"
+#include "order/order.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

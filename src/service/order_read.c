@@ -7,7 +7,6 @@
 #include "codec/json.h"
 #include "service/delivery.h"
 #include "service/list_cursor.h"
-#include "service/order_content.h"
 #include "service/service.h"
 
 static struct str content_of(const struct store_order *order)

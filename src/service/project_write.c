@@ -8,16 +8,14 @@
 #include "base/crypto.h"
 #include "base/err.h"
 #include "base/mem.h"
-#include "codec/base64.h"
 #include "service/service.h"
-#include "store/store_webhooks.h"
+#include "webhook/webhook_endpoint.h"
 
 #include <stdio.h>
 #include <string.h>
 
 enum {
     USER_TOKEN_SECRET_LENGTH = 40,
-    WEBHOOK_SECRET_SIZE = 32,
     ANSWER_MAX = LIMIT_SETTINGS + 4096,
     PROJECTS_PAGE = 100,
 };
@@ -99,15 +97,12 @@ static void make_user_token_secret(struct buf *out)
 
 static void make_settings(struct buf *out)
 {
-    char random[WEBHOOK_SECRET_SIZE];
-    crypto_random(random, sizeof(random));
     buf_append_byte(out, '{');
     make_user_token_secret(out);
     json_write_key(out, "webhook_secret");
-    buf_append_text(out, "\"whsec_");
-    base64_encode(str_make(random, sizeof(random)), out);
+    buf_append_byte(out, '"');
+    webhook_endpoint_make_secret(WEBHOOK_STANDARD, out);
     buf_append_text(out, "\"}");
-    mem_wipe(random, sizeof(random));
 }
 
 /* The only time that secrets are told. */

@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/crypto.h"
 #include "base/err.h"
+#include "base/mem.h"
 #include "codec/base64.h"
 #include "codec/json_fields.h"
 #include "codec/url_callable.h"
@@ -381,6 +382,7 @@ void webhook_endpoint_make_secret(enum webhook_preset preset, struct buf *out)
     crypto_random(bytes, sizeof(bytes));
     buf_append_text(out, SECRET_PREFIX);
     base64_encode(str_make(bytes, sizeof(bytes)), out);
+    mem_wipe(bytes, sizeof(bytes));
 }
 
 void webhook_endpoint_seal(struct str secret, struct str previous, int64_t previous_until,

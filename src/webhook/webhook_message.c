@@ -7,16 +7,12 @@
 
 #include "base/crypto.h"
 #include "base/err.h"
-#include "base/mem.h"
 #include "codec/base64.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 
 enum { SECRET_BYTES_MAX = 128 };
-
-/* How Get order shows an order without content. */
-#define NO_CONTENT "{\"price\":null,\"virtual_price\":null,\"is_free\":false,\"items\":[]}"
 
 static struct str or_else(struct str text, struct str fallback)
 {
@@ -35,7 +31,7 @@ static void write_standard(const struct store_delivery_payload *payload, struct 
     buf_append_byte(out, '{');
     json_write_int(out, "order_id", payload->delivery.order_id);
     json_write_text(out, "status", str_from(status));
-    json_write_raw(out, "content", or_else(payload->content, STR_LIT(NO_CONTENT)));
+    json_write_raw(out, "content", or_else(payload->content, STR_LIT(ORDER_CONTENT_NONE)));
     json_write_text(out, "user_external_id", payload->user_external_id);
     json_write_int(out, "seq", event->seq);
     json_write_text(out, "previous_status", str_from(order_status_word(event->previous)));
@@ -172,7 +168,7 @@ static void write_user_member(struct buf *out, const char *name, const struct js
 static void write_xsolla(const struct store_delivery_payload *payload, struct buf *out)
 {
     bool is_paid = payload->event.status == ORDER_PAID;
-    struct json *content = json_parse(or_else(payload->content, STR_LIT(NO_CONTENT)), NULL);
+    struct json *content = json_parse(or_else(payload->content, STR_LIT(ORDER_CONTENT_NONE)), NULL);
     struct json *custom = json_parse(or_else(payload->custom_parameters, STR_LIT("{}")), NULL);
     buf_append_byte(out, '{');
     write_items(out, content);
@@ -302,10 +298,7 @@ static void add_xsolla(struct str secret, struct str body, struct webhook_header
     buf_append_str(&text, body);
     buf_append_str(&text, secret);
     crypto_sha1(buf_view(&text), digest);
-    if (text.ptr != NULL)
-        mem_wipe(text.ptr, text.capacity);
-    buf_clear(&text);
-    buf_fini(&text);
+    buf_wipe(&text);
     buf_init(&text, sizeof(headers->lines[0]));
     buf_append_text(&text, "Signature ");
     base64_encode_hex(str_make((const char *)digest, sizeof(digest)), &text);
