@@ -25,7 +25,7 @@ static int read_flags(const struct cli_arguments *arguments, struct config *conf
     return CLI_OK;
 }
 
-void cli_config_log(const struct config *config)
+static void set_up_log(const struct config *config)
 {
     static const char *const levels[] = {"debug", "info", "warning", "error"};
     enum log_format format =
@@ -48,7 +48,7 @@ int cli_config_load(const struct cli_arguments *arguments, struct config *config
         config_load_environment(config, error) != 0 ||
         read_flags(arguments, config, error) != CLI_OK || config_check(config, error) != 0)
         return CLI_USAGE;
-    cli_config_log(config);
+    set_up_log(config);
     return CLI_OK;
 }
 

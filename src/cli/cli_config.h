@@ -25,7 +25,5 @@ NODISCARD int cli_config_read(const struct cli_arguments *arguments, struct conf
 /* The same, with the sentence in `error`, which has CONFIG_ERROR_SIZE bytes. */
 NODISCARD int cli_config_load(const struct cli_arguments *arguments, struct config *config,
                               char *error);
-/* Sets format and level of the log. */
-void cli_config_log(const struct config *config);
 
 #endif

@@ -28,11 +28,6 @@ int api_error_code(enum api_error error)
     return rows[error].code;
 }
 
-const char *api_error_sentence(enum api_error error)
-{
-    return rows[error].sentence;
-}
-
 void api_error_write(struct buf *out, enum api_error error, const char *detail,
                      struct str transaction_id)
 {

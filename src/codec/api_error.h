@@ -13,7 +13,6 @@ enum api_error {
 
 int api_error_http_status(enum api_error error);
 int api_error_code(enum api_error error);
-const char *api_error_sentence(enum api_error error);
 
 /*
  * Appends {"statusCode","errorCode","errorMessage":"[0401-NNNN]: …","transactionId"}. `detail`

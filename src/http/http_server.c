@@ -97,11 +97,6 @@ const struct address *http_request_address(const struct http_request *request)
     return &request->connection->client;
 }
 
-struct loop *http_request_loop(const struct http_request *request)
-{
-    return request->connection->server->loop;
-}
-
 bool http_request_is_draining(const struct http_request *request)
 {
     return request->connection->server->draining;

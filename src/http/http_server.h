@@ -168,7 +168,6 @@ bool http_request_has_header(const struct http_request *request, const char *nam
  * long as the request, also when the client has gone.
  */
 const struct address *http_request_address(const struct http_request *request);
-struct loop *http_request_loop(const struct http_request *request);
 /* The server drains: a held request should be answered. */
 bool http_request_is_draining(const struct http_request *request);
 

@@ -79,7 +79,6 @@ size_t hub_subscriber_count(const struct hub *hub);
 struct hub_batch *hub_batch_new(void);
 /* The event and its text are copied. */
 void hub_batch_add(struct hub_batch *batch, const struct hub_event *event);
-size_t hub_batch_count(const struct hub_batch *batch);
 /* Drops one reference; hub_batch_new gives the first. Any thread. */
 void hub_batch_release(struct hub_batch **batch);
 

@@ -87,11 +87,6 @@ void hub_batch_add(struct hub_batch *batch, const struct hub_event *event)
     entry->event.user_external_id.ptr = NULL;
 }
 
-size_t hub_batch_count(const struct hub_batch *batch)
-{
-    return batch->count;
-}
-
 void hub_batch_release(struct hub_batch **owner)
 {
     struct hub_batch *batch = *owner;

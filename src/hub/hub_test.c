@@ -303,7 +303,6 @@ static void a_batch_goes_to_all_feeds(void **state)
         hub_batch_add(batch, &stranger);
     }
     memset(user, 'x', sizeof(user));
-    assert_int_equal(hub_batch_count(batch), 6);
     for (size_t i = 0; i < ARRAY_LENGTH(feeds); i++)
         hub_feed_post(feeds[i], batch);
     hub_batch_release(&batch);

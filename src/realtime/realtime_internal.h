@@ -114,11 +114,6 @@ void session_drain(struct session *session, int64_t drain_mono);
  */
 NODISCARD int session_subscribe(struct session *session, int32_t project_id,
                                 struct str user_external_id);
-/*
- * `duration` less a random part of up to `share`, both in ms, so that what begins in one burst does
- * not come back in one.
- */
-int64_t session_spread(int64_t duration, int64_t share);
 /* The user's stream stands at `position`; the session lives for max_lifetime, until `ends_mono` at most. */
 void session_connect(struct session *session, int32_t position, int64_t ends_mono);
 /* The session is connected, and `channel` is the one it was told of. */

@@ -307,7 +307,11 @@ void session_drain(struct session *session, int64_t drain_mono)
 
 /* Commands. */
 
-int64_t session_spread(int64_t duration, int64_t share)
+/*
+ * `duration` less a random part of up to `share`, both in ms, so that what begins in one burst does
+ * not come back in one.
+ */
+static int64_t spread(int64_t duration, int64_t share)
 {
     return duration - crypto_random_below((uint32_t)clock_earlier(share, UINT32_MAX - 1) + 1);
 }
@@ -317,15 +321,15 @@ static int64_t end_of_life(const struct session *session)
     int64_t lifetime = session->realtime->options->max_lifetime;
     if (lifetime == 0)
         return INT64_MAX;
-    return session_deadline(session->opened_mono, session_spread(lifetime, lifetime / 10));
+    return session_deadline(session->opened_mono, spread(lifetime, lifetime / 10));
 }
 
 void session_connect(struct session *session, int32_t position, int64_t ends_mono)
 {
     const struct realtime_options *options = session->realtime->options;
     int64_t now = loop_now(session->realtime->service->loop);
-    int64_t ping = session_spread(options->ping_interval, options->ping_interval / 2);
-    int64_t check = session_spread(options->position_interval, options->position_interval / 2);
+    int64_t ping = spread(options->ping_interval, options->ping_interval / 2);
+    int64_t check = spread(options->position_interval, options->position_interval / 2);
     session->position = position;
     session->ends_mono = clock_earlier(end_of_life(session), ends_mono);
     session->ping_mono = session_deadline(now, ping);

@@ -141,8 +141,6 @@ void webhook_queue_released(struct webhook_target *target, bool look_later);
 /* What an attempt says of the endpoint. */
 void webhook_queue_note(struct webhook_target *target, const struct webhook_config *config,
                         enum webhook_health health);
-/* Counted in the metrics. */
-void webhook_queue_set_state(struct webhook_target *target, enum store_endpoint_state state);
 struct webhook_config *webhook_queue_hold(struct webhook_config *config);
 void webhook_queue_release(struct webhook_config **config);
 /* Frees all targets. */

@@ -73,7 +73,7 @@ static void reset_breaker(struct webhook_target *target)
     target->breaker = (struct webhook_breaker){0};
 }
 
-void webhook_queue_set_state(struct webhook_target *target, enum store_endpoint_state state)
+static void set_state(struct webhook_target *target, enum store_endpoint_state state)
 {
     int was_disabled = target->state == STORE_ENDPOINT_DISABLED;
     int is_disabled = state == STORE_ENDPOINT_DISABLED;
@@ -88,7 +88,7 @@ static void target_free(struct webhook_target *target)
 {
     list_remove(&target->ready);
     loop_timer_cancel(&target->timer);
-    webhook_queue_set_state(target, STORE_ENDPOINT_ACTIVE);
+    set_state(target, STORE_ENDPOINT_ACTIVE);
     reset_breaker(target);
     webhook_queue_release(&target->config);
     mem_free(target);
@@ -165,7 +165,7 @@ static int refresh(struct webhook_target *target)
     if (rc < 0)
         return rc;
     int32_t project_id = stored.project_id;
-    webhook_queue_set_state(target, stored.state);
+    set_state(target, stored.state);
     if (take_settings(target, &stored) == 0)
         rc = take_networks(target, project_id);
     if (rc == 0) {

@@ -276,11 +276,6 @@ bool websocket_is_closing(const struct websocket *ws)
     return ws->state != OPEN;
 }
 
-size_t websocket_queued(const struct websocket *ws)
-{
-    return ws->stream != NULL ? stream_queued(ws->stream) : 0;
-}
-
 const struct address *websocket_peer(const struct websocket *ws)
 {
     return ws->stream != NULL ? stream_peer(ws->stream) : NULL;

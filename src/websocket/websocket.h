@@ -81,7 +81,6 @@ void websocket_close(struct websocket *websocket, uint16_t code, const char *rea
 void websocket_abort(struct websocket **websocket);
 
 bool websocket_is_closing(const struct websocket *websocket);
-size_t websocket_queued(const struct websocket *websocket);
 /* NULL when the stream is gone. */
 const struct address *websocket_peer(const struct websocket *websocket);
 
