@@ -14,7 +14,7 @@ struct endpoint_write *endpoint_request_begin(struct http_request *http,
         return NULL;
     struct endpoint_write *write = endpoint_write_new(http->context, kind, project->project_id);
     write->argument = http;
-    if (!merchant_idempotency(http, &write->idempotency_key, write->request_hash))
+    if (!merchant_idempotency(http, &write->idempotency))
         endpoint_write_free(&write);
     return write;
 }

@@ -11,7 +11,6 @@
 #include "service/service.h"
 
 #include <limits.h>
-#include <string.h>
 
 static enum api_error error_of(int result, enum api_error not_found)
 {
@@ -127,26 +126,25 @@ static bool is_good_key(struct str key)
            !str_has_control(key);
 }
 
-bool merchant_idempotency(struct http_request *http, struct str *key, uint8_t hash[32])
+bool merchant_idempotency(struct http_request *http, struct idempotency *idempotency)
 {
-    *key = http_request_header(http, "idempotency-key");
+    idempotency->key = http_request_header(http, "idempotency-key");
     if (!http_request_has_header(http, "idempotency-key"))
         return true;
-    if (!is_good_key(*key)) {
+    if (!is_good_key(idempotency->key)) {
         http_respond_error(http, API_ERROR_INVALID_FIELD,
                            "Idempotency-Key: expected 1 to 255 bytes of text");
         return false;
     }
-    hash_request(http, hash);
+    hash_request(http, idempotency->hash);
     return true;
 }
 
 struct merchant_write *merchant_write_new(struct http_request *http,
                                           const struct auth_project *project, size_t count)
 {
-    uint8_t hash[32] = {0};
-    struct str key;
-    if (!merchant_idempotency(http, &key, hash))
+    struct idempotency idempotency = {0};
+    if (!merchant_idempotency(http, &idempotency))
         return NULL;
     struct merchant_write *write = mem_zalloc(sizeof(*write));
     write->http = http;
@@ -155,8 +153,8 @@ struct merchant_write *merchant_write_new(struct http_request *http,
     write->orders->strict = project->settings.strict;
     write->orders->argument = write;
     write->orders->job.bytes = sizeof(*write) + http->body.len;
-    write->orders->idempotency_key = arena_copy(&write->texts, key);
-    memcpy(write->orders->request_hash, hash, sizeof(hash));
+    write->orders->idempotency = idempotency;
+    write->orders->idempotency.key = arena_copy(&write->texts, idempotency.key);
     return write;
 }
 

@@ -32,7 +32,7 @@ int64_t merchant_id_at(struct http_request *http, size_t place, enum api_error n
  * The Idempotency-Key, a view that is empty when there is none, and the hash of the request that it
  * stands for. False after an error answer has been sent.
  */
-NODISCARD bool merchant_idempotency(struct http_request *http, struct str *key, uint8_t hash[32]);
+NODISCARD bool merchant_idempotency(struct http_request *http, struct idempotency *idempotency);
 
 /* For `count` orders, with the Idempotency-Key; NULL after an error answer has been sent. */
 struct merchant_write *merchant_write_new(struct http_request *http,

@@ -11,7 +11,6 @@
 #include "base/limits.h"
 #include "base/mem.h"
 #include "service/endpoint_write_internal.h"
-#include "service/idempotency.h"
 #include "service/service.h"
 #include "webhook/webhook_endpoint.h"
 
@@ -94,21 +93,11 @@ static int run_kind(struct endpoint_write *write, struct writer_transaction *tra
     return rc;
 }
 
-static struct idempotency key_of(const struct endpoint_write *write)
-{
-    return (struct idempotency){
-        .project_id = write->project_id,
-        .key = write->idempotency_key,
-        .hash = write->request_hash,
-    };
-}
-
 /* ERR_NOT_FOUND: there is no answer yet. 0: the request is answered. */
 static int replay_answer(struct endpoint_write *write, const struct writer_transaction *transaction)
 {
-    struct idempotency key = key_of(write);
     struct str sealed;
-    int rc = idempotency_find(transaction, &key, &sealed);
+    int rc = idempotency_find(transaction, write->project_id, &write->idempotency, &sealed);
     if (rc == 0 && crypto_open(write->service->webhook_key, sealed, &write->answer) == 0)
         write->replayed = true;
     else if (rc == 0 || rc == ERR_EXISTS)
@@ -119,14 +108,13 @@ static int replay_answer(struct endpoint_write *write, const struct writer_trans
 static int keep_answer(const struct endpoint_write *write,
                        const struct writer_transaction *transaction)
 {
-    struct idempotency key = key_of(write);
     struct buf sealed;
-    if (key.key.len == 0)
+    if (write->idempotency.key.len == 0)
         return 0;
     buf_init(&sealed, ANSWER_MAX + CRYPTO_SEAL_SIZE);
     crypto_seal(write->service->webhook_key, buf_view(&write->answer), &sealed);
-    int rc = idempotency_keep(transaction, &key, buf_view(&sealed),
-                              write->service->options->idempotency_ttl);
+    int rc = idempotency_keep(transaction, write->project_id, &write->idempotency,
+                              buf_view(&sealed), write->service->options->idempotency_ttl);
     buf_fini(&sealed);
     return rc;
 }

@@ -11,6 +11,7 @@
 
 #include "base/buf.h"
 #include "codec/api_error.h"
+#include "service/idempotency.h"
 #include "service/writer.h"
 #include "store/store_webhooks.h"
 
@@ -41,8 +42,7 @@ struct endpoint_write {
     int64_t overlap;          /* rotate: ms */
     enum order_status status; /* example */
     int64_t since;            /* replay: wall ms */
-    struct str idempotency_key; /* a view; empty: none */
-    uint8_t request_hash[32];   /* SHA-256 over method, path and body */
+    struct idempotency idempotency;
     /* The answer. */
     bool replayed;        /* it is that of an earlier request */
     enum api_error error; /* NONE: done */

@@ -344,8 +344,8 @@ static void the_old_secret_signs_for_a_while(void **state)
 static struct endpoint_write *create_with_key(struct service_fixture *fixture, uint8_t hash)
 {
     struct endpoint_write *write = endpoint_fixture_new(fixture, ENDPOINT_CREATE, 0, URL "}");
-    write->idempotency_key = STR_LIT("key-1");
-    write->request_hash[0] = hash;
+    write->idempotency.key = STR_LIT("key-1");
+    write->idempotency.hash[0] = hash;
     endpoint_fixture_run(write);
     return write;
 }
@@ -385,7 +385,7 @@ static void an_order_and_a_webhook_share_keys(void **state)
     struct endpoint_write *first = create_with_key(fixture, 1);
     struct order_write *order = order_write_new(&fixture->service, PROJECT, 1);
     order->inputs[0].user_external_id = STR_LIT("u1");
-    order->idempotency_key = STR_LIT("key-1");
+    order->idempotency.key = STR_LIT("key-1");
     service_fixture_run(order);
     assert_int_equal(order->error, API_ERROR_IDEMPOTENCY_OTHER);
     order_write_free(&order);
@@ -396,11 +396,11 @@ static void a_refusal_is_not_kept(void **state)
 {
     struct service_fixture *fixture = *state;
     struct endpoint_write *write = endpoint_fixture_new(fixture, ENDPOINT_PAUSE, 1, "");
-    write->idempotency_key = STR_LIT("key-2");
+    write->idempotency.key = STR_LIT("key-2");
     endpoint_fixture_refused(write, API_ERROR_WEBHOOK_NOT_FOUND, "");
     assert_int_equal(add(fixture, URL "}"), 1);
     write = endpoint_fixture_new(fixture, ENDPOINT_PAUSE, 1, "");
-    write->idempotency_key = STR_LIT("key-2");
+    write->idempotency.key = STR_LIT("key-2");
     endpoint_fixture_run(write);
     assert_int_equal(write->error, API_ERROR_NONE);
     assert_false(write->replayed);

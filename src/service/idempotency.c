@@ -8,14 +8,13 @@
 
 #include <string.h>
 
-int idempotency_find(const struct writer_transaction *transaction,
+int idempotency_find(const struct writer_transaction *transaction, int32_t project_id,
                      const struct idempotency *request, struct str *answer)
 {
     struct store_idempotency record;
     if (request->key.len == 0)
         return ERR_NOT_FOUND;
-    int rc =
-        store_idempotency_get(transaction->connection, request->project_id, request->key, &record);
+    int rc = store_idempotency_get(transaction->connection, project_id, request->key, &record);
     if (rc < 0)
         return rc;
     if (record.expires_at <= transaction->now_wall)
@@ -26,11 +25,11 @@ int idempotency_find(const struct writer_transaction *transaction,
     return 0;
 }
 
-int idempotency_keep(const struct writer_transaction *transaction,
+int idempotency_keep(const struct writer_transaction *transaction, int32_t project_id,
                      const struct idempotency *request, struct str answer, int64_t ttl)
 {
     struct store_idempotency record = {
-        .project_id = request->project_id,
+        .project_id = project_id,
         .key = request->key,
         .answer = answer,
         .expires_at = transaction->now_wall + ttl,

@@ -14,7 +14,6 @@
 #include "codec/payment_token.h"
 #include "hub/hub.h"
 #include "service/delivery.h"
-#include "service/idempotency.h"
 #include "service/order_answers.h"
 #include "service/service.h"
 #include "store/store.h"
@@ -326,21 +325,11 @@ static int apply_all(struct order_write *write, struct writer_transaction *trans
     return rc;
 }
 
-static struct idempotency key_of(const struct order_write *write)
-{
-    return (struct idempotency){
-        .project_id = write->project_id,
-        .key = write->idempotency_key,
-        .hash = write->request_hash,
-    };
-}
-
 /* ERR_NOT_FOUND: there is no answer yet. 0: the request is answered. */
 static int replay(struct order_write *write, const struct writer_transaction *transaction)
 {
-    struct idempotency key = key_of(write);
     struct str answer;
-    int rc = idempotency_find(transaction, &key, &answer);
+    int rc = idempotency_find(transaction, write->project_id, &write->idempotency, &answer);
     if (rc == 0 && order_answers_decode(answer, write->answers, write->count))
         write->replayed = true;
     else if (rc == 0 || rc == ERR_EXISTS)
@@ -351,11 +340,10 @@ static int replay(struct order_write *write, const struct writer_transaction *tr
 static int keep_answers(const struct order_write *write,
                         const struct writer_transaction *transaction)
 {
-    struct idempotency key = key_of(write);
     struct buf text;
     buf_init(&text, order_answers_size(write->count));
     order_answers_encode(write->answers, write->count, &text);
-    int rc = idempotency_keep(transaction, &key, buf_view(&text),
+    int rc = idempotency_keep(transaction, write->project_id, &write->idempotency, buf_view(&text),
                               write->service->options->idempotency_ttl);
     buf_fini(&text);
     return rc;

@@ -10,6 +10,7 @@
 #include "base/buf.h"
 #include "codec/api_error.h"
 #include "order/order.h"
+#include "service/idempotency.h"
 #include "service/writer.h"
 
 /* Opaque types. */
@@ -53,10 +54,9 @@ struct order_write {
     struct order_input *inputs;   /* mem_alloc'ed, freed by order_write_free */
     struct order_answer *answers; /* as many */
     size_t count;
-    struct str idempotency_key; /* empty: none */
-    uint8_t request_hash[32];   /* SHA-256 over method, path and body */
-    bool replayed;              /* the answers are those of an earlier request */
-    enum api_error error;       /* IDEMPOTENCY_OTHER, STORE_UNAVAILABLE: there are no answers */
+    struct idempotency idempotency;
+    bool replayed;        /* the answers are those of an earlier request */
+    enum api_error error; /* IDEMPOTENCY_OTHER, STORE_UNAVAILABLE: there are no answers */
     int64_t submitted_mono;
     /* On the worker's thread, once. It calls order_write_free. */
     void (*done)(struct order_write *write);

@@ -267,8 +267,8 @@ static struct order_write *run_keyed(struct world *world, char hash, int32_t ord
     struct order_write *write = new_write(world, 2);
     write->inputs[0] = input_of(order_id, "u1", status);
     write->inputs[1] = (struct order_input){.error = API_ERROR_INVALID_FIELD, .expected_seq = -1};
-    write->idempotency_key = STR_LIT("key-1");
-    memset(write->request_hash, hash, sizeof(write->request_hash));
+    write->idempotency.key = STR_LIT("key-1");
+    memset(write->idempotency.hash, hash, sizeof(write->idempotency.hash));
     service_fixture_run(write);
     return write;
 }
@@ -382,8 +382,8 @@ static void a_refusal_is_not_kept(void **state)
         write->inputs[0] = input_of(7, "", ORDER_PAID);
         write->inputs[0].mode = ORDER_WRITE_PATCH;
         write->inputs[0].expected_seq = round == 1 ? 5 : 1;
-        write->idempotency_key = STR_LIT("key-1");
-        memset(write->request_hash, 'a', sizeof(write->request_hash));
+        write->idempotency.key = STR_LIT("key-1");
+        memset(write->idempotency.hash, 'a', sizeof(write->idempotency.hash));
         service_fixture_run(write);
         static const enum api_error errors[] = {API_ERROR_ORDER_NOT_FOUND,
                                                 API_ERROR_PRECONDITION_FAILED, API_ERROR_NONE};
