@@ -28,12 +28,13 @@
      ORDER_EVENTS_MAX)
 
 /*
- * A head, input that came after it, a body and an answer. What passes LIMIT_LARGE_BODY comes out of
- * the stock, whatever the options let a body be; a smaller body may be one of settings.
+ * A head, those of its fields that came in several and are joined, input that came after it, a body
+ * and an answer. What passes LIMIT_LARGE_BODY comes out of the stock, whatever the options let a body
+ * be; a smaller body may be one of settings.
  */
 static int64_t http_bytes(const struct http_options *options)
 {
-    return LIMIT_HTTP_URL + options->header_bytes + STREAM_READ_SIZE + 2 * LIMIT_LARGE_BODY;
+    return LIMIT_HTTP_URL + 2 * options->header_bytes + STREAM_READ_SIZE + 2 * LIMIT_LARGE_BODY;
 }
 
 static int64_t realtime_bytes(const struct realtime_options *options)
