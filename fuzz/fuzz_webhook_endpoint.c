@@ -95,7 +95,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (document == NULL)
         return 0;
     try_settings(document);
-    try_content(text);
+    if (json_depth(document) <= LIMIT_CONTENT_DEPTH)
+        try_content(text);
     json_free(&document);
     return 0;
 }

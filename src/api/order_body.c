@@ -48,6 +48,11 @@ static enum api_error refuse(char *error, const char *sentence)
     return API_ERROR_INVALID_FIELD;
 }
 
+static bool is_too_deep(const struct json *object)
+{
+    return object != NULL && json_depth(object) > LIMIT_CONTENT_DEPTH;
+}
+
 static enum api_error take_json(const struct body *body, struct arena *texts,
                                 struct order_input *input, char *error)
 {
@@ -68,6 +73,10 @@ static enum api_error take_json(const struct body *body, struct arena *texts,
         input->custom_parameters = arena_copy(texts, buf_view(&text));
     }
     buf_fini(&text);
+    if (is_too_deep(body->content))
+        result = refuse(error, "content: nested deeper than 24 levels");
+    if (is_too_deep(body->custom_parameters))
+        result = refuse(error, "custom_parameters: nested deeper than 24 levels");
     return result;
 }
 

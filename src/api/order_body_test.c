@@ -14,7 +14,16 @@ struct row {
     const char *sentence; /* a part of it; for accepted bodies unused */
 };
 
+/* 23 arrays in an object: all that may be. */
+#define DEEPEST "{\"x\":[[[[[[[[[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]]]]]]]]]}"
+#define DEEPER "{\"x\":[" DEEPEST "]}"
+
 static const struct row rows[] = {
+    {ORDER_BODY_PATCH, "{\"content\":" DEEPEST ",\"custom_parameters\":" DEEPEST "}",
+     API_ERROR_NONE, ""},
+    {ORDER_BODY_PATCH, "{\"content\":" DEEPER "}", API_ERROR_INVALID_FIELD, "content: nested"},
+    {ORDER_BODY_PATCH, "{\"custom_parameters\":" DEEPER "}", API_ERROR_INVALID_FIELD,
+     "custom_parameters: nested"},
     {ORDER_BODY_CREATE, "{\"user_external_id\":\"u1\"}", API_ERROR_NONE, ""},
     {ORDER_BODY_CREATE, "{\"user_external_id\":\"u1\",\"order_id\":2147483647,\"status\":\"paid\"}",
      API_ERROR_NONE, ""},

@@ -132,6 +132,20 @@ static bool arrays_equal(const struct json *a, const struct json *b)
 }
 
 /* Both have as many members, and no key twice. */
+/* Recursion is bounded: no document is deeper than LIMIT_JSON_DEPTH. */
+size_t json_depth(const struct json *value)
+{
+    size_t deepest = 0;
+    if (value->kind != JSON_KIND_ARRAY && value->kind != JSON_KIND_OBJECT)
+        return 0;
+    for (uint32_t i = 0; i < value->count; i++) {
+        size_t depth = json_depth(value->kind == JSON_KIND_ARRAY ? &value->elements[i]
+                                                                 : &value->members[i].value);
+        deepest = depth > deepest ? depth : deepest;
+    }
+    return deepest + 1;
+}
+
 static bool objects_equal(const struct json *a, const struct json *b)
 {
     for (uint32_t i = 0; i < a->count; i++) {
@@ -142,7 +156,7 @@ static bool objects_equal(const struct json *a, const struct json *b)
     return true;
 }
 
-/* Recursion is bounded: no document is deeper than LIMIT_JSON_DEPTH. */
+/* Bounded in the same way. */
 bool json_equals(const struct json *a, const struct json *b)
 {
     if (!a || !b || a->kind != b->kind || a->count != b->count)

@@ -65,6 +65,8 @@ NODISCARD bool json_as_bool(const struct json *value, bool *out);
 /* A number with or without a fraction. */
 NODISCARD bool json_as_number(const struct json *value, double *out);
 
+/* How many arrays and objects are inside each other at most; 0 for a value that is neither. */
+size_t json_depth(const struct json *value);
 /* Deep equality; key order does not matter, 1 and 1.0 differ. Two NULLs are equal. */
 bool json_equals(const struct json *a, const struct json *b);
 /* Appends `value` as compact JSON with keys in their order. */

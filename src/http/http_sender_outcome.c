@@ -162,6 +162,8 @@ bool http_sender_date(struct str text, int64_t *wall_ms)
         return false;
     snprintf(date, sizeof(date), "%.*s", STR_ARG(text));
     time_t seconds = curl_getdate(date, NULL);
-    *wall_ms = (int64_t)seconds * CLOCK_SECOND;
-    return seconds >= 0;
+    if (seconds < 0)
+        return false;
+    *wall_ms = seconds < INT64_MAX / CLOCK_SECOND ? seconds * CLOCK_SECOND : INT64_MAX;
+    return true;
 }

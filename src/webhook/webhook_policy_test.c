@@ -108,6 +108,7 @@ static void test_waits(void **state)
         int64_t wait;
     } rows[] = {
         {500, 0, NULL, 10 * CLOCK_SECOND},
+        {500, 0, "1 Nov 666666666 00:00:00 GMT", CLOCK_DAY},
         {500, 0, "", 10 * CLOCK_SECOND},
         {500, -1, NULL, 10 * CLOCK_SECOND},
         {503, 0, "30", 30 * CLOCK_SECOND},
