@@ -87,7 +87,7 @@ function counted(...pairs) {
 test('check-config counts them', () => {
   const one = 'limits.connections=1024';
   const usual = counted(one);
-  assert.equal((counted(one, 'limits.header_bytes=64KiB') - usual).toFixed(1), '48.0');
+  assert.equal((counted(one, 'limits.header_bytes=64KiB') - usual).toFixed(1), '96.0');
   const queue = counted(one, 'limits.queue_bytes=1MiB');
   assert.ok(queue - usual > 800);
   assert.equal((counted(one, 'limits.queue_bytes=1MiB', 'limits.message_bytes=1MiB') - queue).toFixed(1), '960.0');
