@@ -17,6 +17,7 @@
 #include "net/tls.h"
 
 #include <errno.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -57,7 +58,14 @@ struct stream {
 /* How long a peer whose handshake failed may take to close. */
 #define HANDSHAKE_LINGER 2000
 
+/* What an owner writes from inside a handler goes out in pieces of up to this. */
+#define GATHERED_MAX 4096
+
 static _Thread_local char input[STREAM_READ_SIZE];
+
+/* Empty, unless a handler runs: of the stream that it belongs to. */
+static _Thread_local char gathered[GATHERED_MAX];
+static _Thread_local size_t gathered_length;
 
 size_t stream_queued(const struct stream *stream)
 {
@@ -212,15 +220,11 @@ static void enqueue(struct stream *stream, struct str bytes)
     buf_append_str(&stream->output, bytes);
 }
 
-int stream_write(struct stream *stream, struct str bytes)
+/* ERR_CLOSED: the stream is over. */
+static int send_or_enqueue(struct stream *stream, struct str bytes)
 {
-    if (stream->over || stream->closing || stream->aborted)
-        return ERR_CLOSED;
-    size_t queued = stream_queued(stream);
-    if (bytes.len > stream->output_max || queued > stream->output_max - bytes.len)
-        return ERR_TOO_LARGE;
     size_t taken = 0;
-    bool may_try = queued == 0 && bytes.len > 0 && !is_shaking_hands(stream);
+    bool may_try = stream_queued(stream) == 0 && bytes.len > 0 && !is_shaking_hands(stream);
     if (may_try && send_some(stream, bytes, &taken) != 0) {
         stream->over = true;
         settle_later(stream);
@@ -231,6 +235,42 @@ int stream_write(struct stream *stream, struct str bytes)
         watch_what_matters(stream);
     }
     return 0;
+}
+
+static int send_gathered(struct stream *stream)
+{
+    size_t length = gathered_length;
+    if (!stream->in_handler || length == 0)
+        return 0;
+    gathered_length = 0;
+    return send_or_enqueue(stream, str_make(gathered, length));
+}
+
+/* Each call of the kernel, and each record of TLS, costs more than the copy. */
+static bool gather(struct stream *stream, struct str bytes)
+{
+    size_t max = stream->output_max < GATHERED_MAX ? stream->output_max : GATHERED_MAX;
+    if (!stream->in_handler || is_shaking_hands(stream) || stream_queued(stream) > 0 ||
+        bytes.len > max || gathered_length > max - bytes.len)
+        return false;
+    if (bytes.len > 0)
+        memcpy(gathered + gathered_length, bytes.ptr, bytes.len);
+    gathered_length += bytes.len;
+    return true;
+}
+
+int stream_write(struct stream *stream, struct str bytes)
+{
+    if (stream->over || stream->closing || stream->aborted)
+        return ERR_CLOSED;
+    if (gather(stream, bytes))
+        return 0;
+    if (send_gathered(stream) != 0)
+        return ERR_CLOSED;
+    size_t queued = stream_queued(stream);
+    if (bytes.len > stream->output_max || queued > stream->output_max - bytes.len)
+        return ERR_TOO_LARGE;
+    return send_or_enqueue(stream, bytes);
 }
 
 static void shut_down(struct stream *stream)
@@ -375,6 +415,9 @@ static void on_ready(void *argument, int events)
         if (reads && !stream->over && !stream->aborted)
             on_readable(stream);
     }
+    if (!stream->over && !stream->aborted)
+        (void)!send_gathered(stream);
+    gathered_length = 0;
     stream->in_handler = false;
     settle(stream);
 }
@@ -470,6 +513,7 @@ void stream_close(struct stream *stream, int64_t deadline_mono)
     loop_timer_set(&stream->deadline, deadline_mono);
     if (stream->closing)
         return;
+    (void)!send_gathered(stream);
     stream->closing = true;
     if (stream_queued(stream) == 0)
         shut_down(stream);

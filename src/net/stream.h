@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A connected byte stream on a non-blocking socket, with a bounded output queue. It reads into one
- * buffer per thread, so an idle stream holds none; it writes at once and queues only what the
- * kernel does not take. It may be encrypted.
+ * buffer per thread, so an idle stream holds none. What its own handlers write goes out together, when
+ * they return; all else at once. Only what the kernel does not take is queued. It may be encrypted.
  *
  * All functions run on the loop's thread. Handlers never run inside a call to the stream.
  */
@@ -71,10 +71,12 @@ void stream_set_owner(struct stream *stream, size_t output_max,
 
 /*
  * Sends or queues all of `bytes`. ERR_TOO_LARGE when the queue and `bytes`, whatever the kernel might
- * take of them, pass output_max: nothing of `bytes` is then sent. ERR_CLOSED when the peer is gone or stream_close was called; the owner
- * still hears `closed`.
+ * take of them, pass output_max: nothing of `bytes` is then sent. ERR_CLOSED when the peer is gone or
+ * stream_close was called; the owner still hears `closed`, as it does when the peer turns out to be gone
+ * after this has returned.
  */
 NODISCARD int stream_write(struct stream *stream, struct str bytes);
+/* What the kernel did not take. */
 size_t stream_queued(const struct stream *stream);
 
 /* Stops and starts calls of `received`; the kernel's buffer then slows the peer down. */

@@ -13,10 +13,7 @@
 #include "websocket/websocket_internal.h"
 #include "websocket/websocket_reader.h"
 
-enum {
-    CLOSE_WAIT_MS = 5000,
-    PONGS_MAX = 4096, /* bytes of pongs that are sent in one go */
-};
+enum { CLOSE_WAIT_MS = 5000 };
 
 enum state {
     OPEN,
@@ -101,37 +98,29 @@ static void drain(struct websocket *ws)
     stream_close(ws->stream, loop_now(stream_loop(ws->stream)) + CLOSE_WAIT_MS);
 }
 
-static void send_pongs(struct websocket *ws, struct buf *pongs)
+static void answer_ping(struct websocket *ws, struct str payload)
 {
-    if (pongs->len > 0 && websocket_send_frame(ws, buf_view(pongs)) == ERR_TOO_LARGE)
+    char bytes[CONTROL_FRAME_MAX];
+    struct buf pong = {.ptr = bytes, .capacity = sizeof(bytes), .max = sizeof(bytes)};
+    websocket_frame_write(&pong, OPCODE_PONG, payload);
+    if (websocket_send_frame(ws, buf_view(&pong)) == ERR_TOO_LARGE)
         cut(ws);
-    buf_clear(pongs);
 }
 
-static void answer_ping(struct websocket *ws, struct str payload, struct buf *pongs)
-{
-    websocket_frame_write(pongs, OPCODE_PONG, payload);
-    if (pongs->len > PONGS_MAX - CONTROL_FRAME_MAX)
-        send_pongs(ws, pongs);
-}
-
-static void take_item(struct websocket *ws, const struct websocket_item *item, struct buf *pongs)
+static void take_item(struct websocket *ws, const struct websocket_item *item)
 {
     switch (item->kind) {
     case WEBSOCKET_MESSAGE:
-        /* An answer to it comes after them. */
-        send_pongs(ws, pongs);
         if (ws->state == OPEN)
             ws->handlers->message(ws->owner, item->payload);
         break;
     case WEBSOCKET_PING:
-        answer_ping(ws, item->payload, pongs);
+        answer_ping(ws, item->payload);
         break;
     case WEBSOCKET_PONG:
         break;
     case WEBSOCKET_CLOSE:
     case WEBSOCKET_VIOLATION:
-        send_pongs(ws, pongs);
         if (ws->state == OPEN)
             write_close(ws, item->code, str_make(NULL, 0));
         if (ws->state <= CLOSING)
@@ -140,19 +129,15 @@ static void take_item(struct websocket *ws, const struct websocket_item *item, s
     }
 }
 
-/* A ping is six bytes for its sender; pongs go out together, for each would be a call to the kernel for us. */
 static void read_bytes(struct websocket *ws, struct str bytes)
 {
-    char room[PONGS_MAX];
-    struct buf pongs = {.ptr = room, .capacity = sizeof(room), .max = sizeof(room)};
     struct websocket_item item;
     if (ws->state > CLOSING || bytes.len == 0)
         return;
     if (ws->reader == NULL)
         ws->reader = websocket_reader_new(true, ws->message_max);
     while (ws->state <= CLOSING && websocket_reader_next(ws->reader, &bytes, &item))
-        take_item(ws, &item, &pongs);
-    send_pongs(ws, &pongs);
+        take_item(ws, &item);
     if (websocket_reader_is_idle(ws->reader))
         websocket_reader_free(&ws->reader);
 }
