@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A stream on one end of a socket pair, the test on the other. */
 #include "net/stream.h"
 
 #include "base/buf.h"
@@ -8,6 +7,7 @@
 #include "base/mem.h"
 #include "base/metrics.h"
 #include "base/quota.h"
+#include "net/stream_fixture.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -16,153 +16,6 @@
 #include <unistd.h>
 
 #include <cmocka.h>
-
-#define OUTPUT_MAX (4 * 1024 * 1024)
-#define PATIENCE 5000
-
-static const struct address somebody = {{[10] = 0xff, 0xff, 192, 0, 2, 1}};
-
-struct world {
-    struct loop *loop;
-    struct stream *stream;
-    int peer;
-    struct buf received;
-    int receptions, drains, closes;
-    bool in_call; /* the test is inside a function of the stream */
-    void (*on_received)(struct world *world);
-    struct loop_timer guard;
-    int64_t connections_before;
-};
-
-static void received(void *owner, struct str bytes)
-{
-    struct world *world = owner;
-    assert_false(world->in_call);
-    assert_in_range(bytes.len, 1, STREAM_READ_SIZE);
-    buf_append_str(&world->received, bytes);
-    world->receptions++;
-    if (world->on_received != NULL)
-        world->on_received(world);
-    loop_stop(world->loop);
-}
-
-static void drained(void *owner)
-{
-    struct world *world = owner;
-    assert_false(world->in_call);
-    assert_int_equal(stream_queued(world->stream), 0);
-    world->drains++;
-    loop_stop(world->loop);
-}
-
-static void closed(void *owner)
-{
-    struct world *world = owner;
-    assert_false(world->in_call);
-    world->closes++;
-    world->stream = NULL;
-    loop_stop(world->loop);
-}
-
-static const struct stream_handlers handlers = {received, drained, closed};
-
-static void on_guard(struct loop_timer *timer)
-{
-    (void)timer;
-    fail_msg("nothing happened for too long");
-}
-
-static int set_up(void **state)
-{
-    struct world *world = mem_zalloc(sizeof(*world));
-    int pair[2];
-    world->connections_before = metrics_value(METRIC_CONNECTIONS);
-    world->loop = loop_new();
-    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, pair), 0);
-    world->peer = pair[1];
-    world->stream = stream_new(world->loop, pair[0], &somebody, OUTPUT_MAX, &handlers, world);
-    buf_init(&world->received, OUTPUT_MAX);
-    loop_timer_init(&world->guard, world->loop, on_guard);
-    loop_timer_set(&world->guard, clock_mono_ms() + PATIENCE);
-    *state = world;
-    return world->stream != NULL ? 0 : -1;
-}
-
-static int tear_down(void **state)
-{
-    struct world *world = *state;
-    stream_abort(&world->stream);
-    loop_timer_cancel(&world->guard);
-    loop_free(&world->loop);
-    if (world->peer >= 0)
-        close(world->peer);
-    buf_fini(&world->received);
-    assert_int_equal(metrics_value(METRIC_CONNECTIONS), world->connections_before);
-    mem_free(world);
-    return 0;
-}
-
-static void run_until(struct world *world, const int *counter, int value)
-{
-    while (*counter < value)
-        loop_run(world->loop);
-    assert_int_equal(*counter, value);
-}
-
-static void stop_soon(struct loop_timer *timer)
-{
-    loop_stop(timer->loop);
-}
-
-/* Lets everything happen that is already due. */
-static void run_dry(struct world *world)
-{
-    for (int i = 0; i < 3; i++) {
-        struct loop_timer timer;
-        loop_timer_init(&timer, world->loop, stop_soon);
-        loop_timer_set(&timer, clock_mono_ms());
-        loop_run(world->loop);
-        loop_timer_cancel(&timer);
-    }
-}
-
-static int write_checked(struct world *world, struct str bytes)
-{
-    world->in_call = true;
-    int result = stream_write(world->stream, bytes);
-    world->in_call = false;
-    return result;
-}
-
-static void close_checked(struct world *world, int64_t deadline_mono)
-{
-    world->in_call = true;
-    stream_close(world->stream, deadline_mono);
-    world->in_call = false;
-}
-
-static void send_text(struct world *world, const char *text)
-{
-    assert_int_equal(send(world->peer, text, strlen(text), 0), strlen(text));
-}
-
-/* Everything the peer can read now; true at the end of the stream. */
-static bool read_peer(struct world *world, struct buf *out)
-{
-    char bytes[65536];
-    ssize_t n;
-    while ((n = recv(world->peer, bytes, sizeof(bytes), 0)) > 0)
-        buf_append(out, bytes, (size_t)n);
-    return n == 0;
-}
-
-static struct str make_pattern(size_t length)
-{
-    char *bytes = mem_alloc(length);
-    for (size_t i = 0; i < length; i++)
-        bytes[i] = (char)(i * 31 + i / 251);
-    return str_make(bytes, length);
-}
 
 static void test_both_ways(void **state)
 {
@@ -295,139 +148,6 @@ static void close_it(struct world *world)
     assert_int_equal(stream_write(world->stream, STR_LIT("bye")), 0);
     close_checked(world, clock_mono_ms() + PATIENCE);
     assert_int_equal(stream_write(world->stream, STR_LIT("more")), ERR_CLOSED);
-}
-
-/* Another socket for the stream, with `peer` at its other end; each send is a packet of it. */
-static void use_packets(struct world *world)
-{
-    int pair[2];
-    stream_abort(&world->stream);
-    close(world->peer);
-    assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK, 0, pair), 0);
-    world->peer = pair[1];
-    world->stream = stream_new(world->loop, pair[0], &somebody, OUTPUT_MAX, &handlers, world);
-    assert_non_null(world->stream);
-}
-
-static void expect_packet(struct world *world, struct str expected)
-{
-    char bytes[65536];
-    ssize_t n = recv(world->peer, bytes, sizeof(bytes), 0);
-    assert_int_equal(n, expected.len);
-    assert_memory_equal(bytes, expected.ptr, expected.len);
-}
-
-static void expect_no_packet(struct world *world)
-{
-    char byte;
-    assert_int_equal(recv(world->peer, &byte, 1, MSG_PEEK), -1);
-}
-
-static void write_thrice(struct world *world)
-{
-    assert_int_equal(write_checked(world, STR_LIT("one")), 0);
-    assert_int_equal(write_checked(world, STR_LIT("two")), 0);
-    assert_int_equal(write_checked(world, STR_LIT("")), 0);
-    assert_int_equal(write_checked(world, STR_LIT("three")), 0);
-    expect_no_packet(world);
-}
-
-static void test_a_handler_writes_at_once(void **state)
-{
-    struct world *world = *state;
-    use_packets(world);
-    world->on_received = write_thrice;
-    send_text(world, "x");
-    run_until(world, &world->receptions, 1);
-    expect_packet(world, STR_LIT("onetwothree"));
-    expect_no_packet(world);
-    assert_int_equal(write_checked(world, STR_LIT("later")), 0);
-    expect_packet(world, STR_LIT("later"));
-}
-
-static void write_much(struct world *world)
-{
-    struct str pattern = make_pattern(20000);
-    assert_int_equal(write_checked(world, str_make(pattern.ptr, 4000)), 0);
-    assert_int_equal(write_checked(world, str_make(pattern.ptr + 4000, 1000)), 0);
-    expect_packet(world, str_make(pattern.ptr, 4000));
-    assert_int_equal(write_checked(world, str_make(pattern.ptr + 5000, 15000)), 0);
-    expect_packet(world, str_make(pattern.ptr + 4000, 1000));
-    expect_packet(world, str_make(pattern.ptr + 5000, 15000));
-    mem_free((void *)pattern.ptr);
-}
-
-static void test_a_handler_writes_much(void **state)
-{
-    struct world *world = *state;
-    use_packets(world);
-    world->on_received = write_much;
-    send_text(world, "x");
-    run_until(world, &world->receptions, 1);
-    expect_no_packet(world);
-}
-
-static void write_and_abort(struct world *world)
-{
-    assert_int_equal(write_checked(world, STR_LIT("unsent")), 0);
-    abort_it(world);
-}
-
-/* It must not come out of the next stream. */
-static void test_a_handler_writes_and_aborts(void **state)
-{
-    struct world *world = *state;
-    world->on_received = write_and_abort;
-    send_text(world, "x");
-    run_until(world, &world->receptions, 1);
-    use_packets(world);
-    world->on_received = write_thrice;
-    send_text(world, "x");
-    run_until(world, &world->receptions, 2);
-    expect_packet(world, STR_LIT("onetwothree"));
-    assert_int_equal(world->closes, 0);
-}
-
-static void leave_and_write(struct world *world)
-{
-    close(world->peer);
-    world->peer = -1;
-    assert_int_equal(write_checked(world, STR_LIT("x")), 0);
-}
-
-static void test_a_handler_writes_to_a_gone_peer(void **state)
-{
-    struct world *world = *state;
-    world->on_received = leave_and_write;
-    send_text(world, "x");
-    run_until(world, &world->closes, 1);
-}
-
-static void fill(struct world *world)
-{
-    struct str pattern = make_pattern(4000);
-    while (stream_queued(world->stream) == 0)
-        assert_int_equal(write_checked(world, pattern), 0);
-    assert_int_equal(write_checked(world, STR_LIT("end")), 0);
-    mem_free((void *)pattern.ptr);
-}
-
-static void test_a_handler_writes_more_than_the_kernel_takes(void **state)
-{
-    struct world *world = *state;
-    struct buf got;
-    buf_init(&got, OUTPUT_MAX);
-    world->on_received = fill;
-    send_text(world, "x");
-    run_until(world, &world->receptions, 1);
-    while (world->drains == 0) {
-        read_peer(world, &got);
-        run_dry(world);
-    }
-    read_peer(world, &got);
-    assert_int_equal(got.len % 4000, 3);
-    assert_memory_equal(got.ptr + got.len - 3, "end", 3);
-    buf_fini(&got);
 }
 
 static void test_close_in_handler(void **state)
@@ -658,7 +378,8 @@ static void test_proxy_header_awaited_by_an_aborted_stream(void **state)
 {
     struct world *world = *state;
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    struct stream *stream = stream_new(world->loop, fd, &somebody, OUTPUT_MAX, &handlers, world);
+    struct stream *stream =
+        stream_new(world->loop, fd, &somebody, OUTPUT_MAX, &world_handlers, world);
     assert_non_null(stream);
     stream_expect_proxy(stream, clock_mono_ms() + PATIENCE);
     stream_close(stream, clock_mono_ms() + PATIENCE);
@@ -684,7 +405,8 @@ static int count_let_in(struct world *world, struct quota *quota, const struct a
     int let_in = 0;
     for (int i = 0; i < tries; i++) {
         int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-        struct stream *stream = stream_new(world->loop, fd, peer, OUTPUT_MAX, &handlers, world);
+        struct stream *stream =
+            stream_new(world->loop, fd, peer, OUTPUT_MAX, &world_handlers, world);
         assert_non_null(stream);
         bool is_let_in = stream_count(stream, quota, &limits) == 0;
         assert_int_equal(stream_was_refused(stream), !is_let_in);
@@ -724,11 +446,6 @@ int main(void)
         TEST(test_write_to_a_gone_peer),
         TEST(test_abort_after_a_failed_write),
         TEST(test_abort_in_handler),
-        TEST(test_a_handler_writes_at_once),
-        TEST(test_a_handler_writes_much),
-        TEST(test_a_handler_writes_and_aborts),
-        TEST(test_a_handler_writes_to_a_gone_peer),
-        TEST(test_a_handler_writes_more_than_the_kernel_takes),
         TEST(test_close_in_handler),
         TEST(test_close_sends_what_is_queued),
         TEST(test_close_after_the_peer),
