@@ -6,19 +6,14 @@
 #include "base/mem.h"
 #include "base/metrics.h"
 #include "net/stream.h"
-#include "net/tls.h"
-#include "net/tls_certificates_fixture.h"
+#include "net/tls_files_fixture.h"
 
-#include <fcntl.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 #include <setjmp.h>
 #include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -28,10 +23,7 @@
 #define SHORT 20
 
 struct world {
-    char directory[64];
-    char cert[100], key[100], other_cert[100], more[220];
-    struct tls_tickets *tickets;
-    struct tls_options options;
+    struct tls_files files;
     struct tls_settings *settings;
     struct loop *loop;
     struct stream *stream;
@@ -74,31 +66,13 @@ static void on_guard(struct loop_timer *timer)
     fail_msg("nothing happened for too long");
 }
 
-static void write_file(const char *path, const char *text, mode_t mode)
-{
-    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, mode);
-    assert_true(fd >= 0);
-    assert_int_equal(write(fd, text, strlen(text)), strlen(text));
-    assert_int_equal(fchmod(fd, mode), 0);
-    close(fd);
-}
-
 static int set_up(void **state)
 {
     struct world *world = mem_zalloc(sizeof(*world));
     char error[TLS_ERROR_SIZE];
-    snprintf(world->directory, sizeof(world->directory), "/tmp/orderwire-tls-XXXXXX");
-    assert_non_null(mkdtemp(world->directory));
-    snprintf(world->cert, sizeof(world->cert), "%s/cert.pem", world->directory);
-    snprintf(world->key, sizeof(world->key), "%s/key.pem", world->directory);
-    snprintf(world->other_cert, sizeof(world->other_cert), "%s/other.pem", world->directory);
-    snprintf(world->more, sizeof(world->more), "%s %s", world->other_cert, world->key);
-    write_file(world->cert, GOOD_PEM, 0644);
-    write_file(world->other_cert, OTHER_HOST_PEM, 0644);
-    write_file(world->key, KEY_PEM, 0600);
-    world->tickets = tls_tickets_new();
-    world->options = (struct tls_options){world->cert, world->key, world->more, PATIENCE};
-    world->settings = tls_settings_new(&world->options, world->tickets, error);
+    tls_files_init(&world->files);
+    world->files.options.handshake_timeout = PATIENCE;
+    world->settings = tls_settings_new(&world->files.options, world->files.tickets, error);
     assert_non_null(world->settings);
     world->loop = loop_new();
     buf_init(&world->received, OUTPUT_MAX);
@@ -130,13 +104,9 @@ static int tear_down(void **state)
     loop_free(&world->loop);
     SSL_CTX_free(world->context);
     tls_settings_release(&world->settings);
-    tls_tickets_free(&world->tickets);
     buf_fini(&world->received);
     buf_fini(&world->got);
-    unlink(world->cert);
-    unlink(world->key);
-    unlink(world->other_cert);
-    rmdir(world->directory);
+    tls_files_fini(&world->files);
     mem_free(world);
     return 0;
 }
@@ -395,8 +365,8 @@ static void test_a_handshake_that_stalls(void **state)
     struct world *world = *state;
     char error[TLS_ERROR_SIZE];
     tls_settings_release(&world->settings);
-    world->options.handshake_timeout = SHORT;
-    world->settings = tls_settings_new(&world->options, world->tickets, error);
+    world->files.options.handshake_timeout = SHORT;
+    world->settings = tls_settings_new(&world->files.options, world->files.tickets, error);
     dial(world);
     SSL_do_handshake(world->ssl);
     world->step = 20;
@@ -539,14 +509,14 @@ static void test_resumption(void **state)
         assert_true(come_back(world, &session));
         /* Renewed certificates do not end sessions; another process does. */
         tls_settings_release(&world->settings);
-        world->settings = tls_settings_new(&world->options, world->tickets, error);
+        world->settings = tls_settings_new(&world->files.options, world->files.tickets, error);
         assert_true(come_back(world, &session));
         struct tls_tickets *others = tls_tickets_new();
         tls_settings_release(&world->settings);
-        world->settings = tls_settings_new(&world->options, others, error);
+        world->settings = tls_settings_new(&world->files.options, others, error);
         assert_false(come_back(world, &session));
         tls_settings_release(&world->settings);
-        world->settings = tls_settings_new(&world->options, world->tickets, error);
+        world->settings = tls_settings_new(&world->files.options, world->files.tickets, error);
         dial(world);
         tls_tickets_free(&others);
         SSL_SESSION_free(session);
@@ -617,9 +587,9 @@ static void test_files_that_change(void **state)
 {
     struct world *world = *state;
     assert_false(tls_settings_are_stale(world->settings));
-    unlink(world->cert);
+    unlink(world->files.cert);
     assert_false(tls_settings_are_stale(world->settings));
-    write_file(world->cert, OTHER_HOST_PEM "\n", 0644);
+    write_file(world->files.cert, OTHER_HOST_PEM "\n", 0644);
     assert_true(tls_settings_are_stale(world->settings));
     /* Connections that stand, and those on their way, keep what they began with. */
     dial(world);

@@ -7,18 +7,17 @@
 
 #include "base/log.h"
 #include "store/sqlite/sqlite_internal.h"
+#include "store/sqlite/sqlite_kill_fixture.h"
 
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
-#include <sys/wait.h>
 
 enum { CONTENT_SIZE = 32 * 1024 };
 
@@ -305,9 +304,10 @@ static void damage_while_open(void **state)
     assert_int_equal(end_log(fd), 2);
 }
 
-/* In the child: commits orders 1, 2, 3… and says each to the parent once it is durable. */
-static void write_and_tell(struct fixture *f, int out)
+/* Commits orders, and tells the id of each. */
+static void write_and_tell(struct fixture *f, int64_t unused, int out)
 {
+    (void)unused;
     open_fixture(f);
     struct store_user user;
     if (store_user_get(f->writer, PROJECT, STR_LIT("u1"), &user))
@@ -320,44 +320,16 @@ static void write_and_tell(struct fixture *f, int out)
         struct store_event event = {.seq = 1, .offset = id, .occurred_at = NOW};
         if (store_order_insert(f->writer, &order) ||
             store_event_append(f->writer, &order, &event) || store_commit(f->writer) ||
-            write(out, &id, sizeof(id)) != sizeof(id))
+            write(out, &(int64_t){id}, sizeof(int64_t)) != sizeof(int64_t))
             _exit(1);
     }
-}
-
-/* The highest order id that was told; the child is killed when it has told `count` of them. */
-static int32_t kill_after(pid_t child, int in, int count)
-{
-    int32_t last = 0;
-    int32_t id;
-    while (read(in, &id, sizeof(id)) == sizeof(id)) {
-        last = id;
-        if (--count == 0)
-            assert_int_equal(kill(child, SIGKILL), 0);
-    }
-    int status;
-    assert_int_equal(waitpid(child, &status, 0), child);
-    assert_true(WIFSIGNALED(status));
-    return last;
 }
 
 static void kill_loses_nothing(void **state)
 {
     struct fixture *f = *state;
     for (int round = 0; round < 3; round++) {
-        int ends[2];
-        close_fixture(f);
-        assert_int_equal(pipe(ends), 0);
-        pid_t child = fork();
-        if (child == 0) {
-            close(ends[0]);
-            write_and_tell(f, ends[1]);
-        }
-        close(ends[1]);
-        int32_t last = kill_after(child, ends[0], 40 + round);
-        close(ends[0]);
-
-        open_fixture(f);
+        int32_t last = (int32_t)kill_writer(f, write_and_tell, 0, 40 + round);
         int32_t next;
         struct store_user user;
         assert_int_equal(store_order_next_id(f->writer, PROJECT, &next), 0);

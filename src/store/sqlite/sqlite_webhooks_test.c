@@ -3,9 +3,7 @@
 #include "store/store_webhooks_fixture.h"
 
 #include "store/sqlite/sqlite_internal.h"
-
-#include <signal.h>
-#include <sys/wait.h>
+#include "store/sqlite/sqlite_kill_fixture.h"
 
 /* Schema 1 as it was written once; the second script must go on from exactly this. */
 static const char schema_1[] =
@@ -228,14 +226,15 @@ static void damaged_states_stay_in_bounds(void **state)
 }
 
 /*
- * In the child: each commit adds a delivery to the lane of order 1, makes an attempt at the one that
- * waits, and finishes it two times in three; then the new one's id is told.
+ * Each commit adds a delivery to the lane of order 1, makes an attempt at the one that waits, and
+ * finishes it two times in three; then the new one's id is told.
  */
-static void deliver_and_tell(struct fixture *f, int64_t e, int32_t seq, int out)
+static void deliver_and_tell(struct fixture *f, int64_t e, int out)
 {
     open_fixture(f);
     struct store_order order = make_order(1, 1, ORDER_NEW);
-    for (;; seq++) {
+    int32_t seq = (int32_t)query(f, "SELECT coalesce(max(seq), 0) FROM deliveries");
+    for (seq++;; seq++) {
         struct deliveries next = {.count = 0};
         int64_t delivery_id;
         bool waiting;
@@ -251,22 +250,6 @@ static void deliver_and_tell(struct fixture *f, int64_t e, int32_t seq, int out)
             write(out, &delivery_id, sizeof(delivery_id)) != sizeof(delivery_id))
             _exit(1);
     }
-}
-
-/* The highest id that was told; the child is killed when it has told `count` of them. */
-static int64_t kill_after(pid_t child, int in, int count)
-{
-    int64_t last = 0;
-    int64_t id;
-    while (read(in, &id, sizeof(id)) == sizeof(id)) {
-        last = id;
-        if (--count == 0)
-            assert_int_equal(kill(child, SIGKILL), 0);
-    }
-    int status;
-    assert_int_equal(waitpid(child, &status, 0), child);
-    assert_true(WIFSIGNALED(status));
-    return last;
 }
 
 static void assert_whole(struct fixture *f, int64_t told)
@@ -292,19 +275,7 @@ static void kill_loses_no_delivery(void **state)
     int64_t e = add_endpoint(f, PROJECT);
     add_order(f, 1, add_user(f, "u1"), ORDER_NEW);
     for (int round = 0; round < 3; round++) {
-        int ends[2];
-        close_fixture(f);
-        assert_int_equal(pipe(ends), 0);
-        pid_t child = fork();
-        if (child == 0) {
-            close(ends[0]);
-            deliver_and_tell(f, e, 1000 * round, ends[1]);
-        }
-        close(ends[1]);
-        int64_t told = kill_after(child, ends[0], 40 + round);
-        close(ends[0]);
-        open_fixture(f);
-        assert_whole(f, told);
+        assert_whole(f, kill_writer(f, deliver_and_tell, e, 40 + round));
     }
 }
 
