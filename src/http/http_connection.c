@@ -117,10 +117,11 @@ static void settle_later(struct http_connection *connection)
 static void close_stream(struct http_connection *connection)
 {
     int64_t now = loop_now(connection->server->loop);
-    bool unread = stream_queued(connection->stream) > 0;
     set_phase(connection, HTTP_PHASE_CLOSING);
-    stream_close(connection->stream,
-                 now + (unread ? connection->server->options->idle_timeout : CLOSE_LINGER));
+    stream_close(connection->stream, now + CLOSE_LINGER);
+    /* Only now it is known what the peer does not take. */
+    if (stream_queued(connection->stream) > 0)
+        stream_close(connection->stream, now + connection->server->options->idle_timeout);
 }
 
 /* The request is malformed or too slow: what follows it cannot be trusted to be a request. */
@@ -374,8 +375,9 @@ void http_connection_lost(struct http_connection *connection)
     settle(connection);
 }
 
-static void proceed_with_rest(struct http_connection *connection)
+static void proceed_with_rest(void *owner)
 {
+    struct http_connection *connection = owner;
     struct buf kept = connection->rest;
     buf_init(&connection->rest, STREAM_READ_SIZE);
     stream_resume(connection->stream);
@@ -390,7 +392,7 @@ static void on_later(struct loop_message *message)
     struct http_connection *connection = CONTAINER_OF(message, struct http_connection, later);
     connection->deferred = false;
     if (connection->phase == HTTP_PHASE_HEAD && connection->rest.len > 0) {
-        proceed_with_rest(connection);
+        stream_run(connection->stream, proceed_with_rest);
         return;
     }
     if (connection->phase == HTTP_PHASE_HANDLER && connection->stream == NULL)
@@ -432,7 +434,7 @@ static void on_timer(struct loop_timer *timer)
     if (connection->deadline_mono == 0 ||
         loop_now(connection->server->loop) < connection->deadline_mono)
         arm_timer(connection);
-    else if (connection->phase == HTTP_PHASE_FLUSH)
+    else if (!begun && stream_queued(connection->stream) > 0)
         http_connection_lost(connection);
     else if (begun)
         refuse(connection, API_ERROR_REQUEST_TIMEOUT, NULL);

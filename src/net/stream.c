@@ -400,6 +400,15 @@ static void shake_hands(struct stream *stream)
         give_up_tls(stream, result == ERR_UNSUPPORTED);
 }
 
+static void leave_handler(struct stream *stream)
+{
+    if (!stream->over && !stream->aborted)
+        (void)!send_gathered(stream);
+    gathered_length = 0;
+    stream->in_handler = false;
+    settle(stream);
+}
+
 static void on_ready(void *argument, int events)
 {
     struct stream *stream = argument;
@@ -415,11 +424,14 @@ static void on_ready(void *argument, int events)
         if (reads && !stream->over && !stream->aborted)
             on_readable(stream);
     }
-    if (!stream->over && !stream->aborted)
-        (void)!send_gathered(stream);
-    gathered_length = 0;
-    stream->in_handler = false;
-    settle(stream);
+    leave_handler(stream);
+}
+
+void stream_run(struct stream *stream, void (*run)(void *owner))
+{
+    stream->in_handler = true;
+    run(stream->owner);
+    leave_handler(stream);
 }
 
 static void on_deadline(struct loop_timer *timer)
@@ -513,7 +525,8 @@ void stream_close(struct stream *stream, int64_t deadline_mono)
     loop_timer_set(&stream->deadline, deadline_mono);
     if (stream->closing)
         return;
-    (void)!send_gathered(stream);
+    if (send_gathered(stream) != 0)
+        return;
     stream->closing = true;
     if (stream_queued(stream) == 0)
         shut_down(stream);

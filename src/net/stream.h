@@ -76,6 +76,11 @@ void stream_set_owner(struct stream *stream, size_t output_max,
  * after this has returned.
  */
 NODISCARD int stream_write(struct stream *stream, struct str bytes);
+/*
+ * Calls `run` as a handler is called, for input that its owner had kept. Not from inside a handler; the
+ * stream may be over, and told so, when this returns.
+ */
+void stream_run(struct stream *stream, void (*run)(void *owner));
 /* What the kernel did not take. */
 size_t stream_queued(const struct stream *stream);
 
@@ -88,7 +93,10 @@ void stream_resume(struct stream *stream);
  * calls `closed`. Input is discarded from now on.
  */
 void stream_close(struct stream *stream, int64_t deadline_mono);
-/* Ends it at once, without a further call to the owner. NULLs the owner's pointer. */
+/*
+ * Ends it at once, without a further call to the owner, and without what its handler has just written.
+ * NULLs the owner's pointer.
+ */
 void stream_abort(struct stream **stream);
 
 /* Whose stream it is: the socket's peer, unless somebody knows of another behind a proxy. */

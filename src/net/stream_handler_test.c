@@ -46,6 +46,50 @@ static void test_a_handler_writes_at_once(void **state)
     expect_packet(world, STR_LIT("later"));
 }
 
+static void write_thrice_as_owner(void *owner)
+{
+    write_thrice(owner);
+}
+
+static void test_an_owner_runs_as_a_handler(void **state)
+{
+    struct world *world = *state;
+    use_sockets(world, SOCK_SEQPACKET);
+    stream_run(world->stream, write_thrice_as_owner);
+    expect_packet(world, STR_LIT("onetwothree"));
+    expect_no_packet(world);
+}
+
+static void write_as_owner(void *owner)
+{
+    struct world *world = owner;
+    assert_int_equal(write_checked(world, STR_LIT("x")), 0);
+}
+
+static void abort_as_owner(void *owner)
+{
+    struct world *world = owner;
+    stream_abort(&world->stream);
+}
+
+static void test_an_owner_runs_and_aborts(void **state)
+{
+    struct world *world = *state;
+    stream_run(world->stream, abort_as_owner);
+    run_dry(world);
+    assert_null(world->stream);
+    assert_int_equal(world->closes, 0);
+}
+
+static void test_an_owner_runs_and_the_peer_is_gone(void **state)
+{
+    struct world *world = *state;
+    close(world->peer);
+    world->peer = -1;
+    stream_run(world->stream, write_as_owner);
+    assert_int_equal(world->closes, 1);
+}
+
 static void write_much(struct world *world)
 {
     struct str pattern = make_pattern(20000);
@@ -136,6 +180,9 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
         TEST(test_a_handler_writes_at_once),
+        TEST(test_an_owner_runs_as_a_handler),
+        TEST(test_an_owner_runs_and_aborts),
+        TEST(test_an_owner_runs_and_the_peer_is_gone),
         TEST(test_a_handler_writes_much),
         TEST(test_a_handler_writes_and_aborts),
         TEST(test_a_handler_writes_to_a_gone_peer),

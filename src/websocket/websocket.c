@@ -142,8 +142,9 @@ static void read_bytes(struct websocket *ws, struct str bytes)
         websocket_reader_free(&ws->reader);
 }
 
-static void read_early(struct websocket *ws)
+static void read_early(void *owner)
 {
+    struct websocket *ws = owner;
     char *early = ws->early;
     ws->early = NULL;
     if (early != NULL)
@@ -158,8 +159,8 @@ static void run_later(struct loop_message *message)
     if (ws->state == CUTTING) {
         stream_abort(&ws->stream);
         end_and_tell(ws);
-    } else {
-        read_early(ws);
+    } else if (ws->state != OVER) {
+        stream_run(ws->stream, read_early);
     }
     release(ws);
 }

@@ -27,9 +27,9 @@ struct stream {
     size_t output_max;
     struct buf written; /* all that was accepted, in order */
     size_t queued;      /* how much of it the kernel has not taken */
+    int runs;           /* of an owner, as a handler */
     bool stalled;       /* the kernel takes nothing */
-    bool dead;
-    bool aborted;
+    bool dead, aborted;
     int64_t closed_by; /* the deadline given to stream_close; 0 before */
 };
 
@@ -61,6 +61,12 @@ int stream_write(struct stream *stream, struct str bytes)
     if (stream->stalled)
         stream->queued += bytes.len;
     return 0;
+}
+
+void stream_run(struct stream *stream, void (*run)(void *owner))
+{
+    stream->runs++;
+    run(stream->owner);
 }
 
 size_t stream_queued(const struct stream *stream)
@@ -577,6 +583,7 @@ static void test_early_input(void **state)
     open_with(HELLO);
     run_deferred();
     expect_heard("Hello|");
+    assert_int_equal(fake.stream.runs, 1); /* else each pong would be a call to the kernel */
     websocket_abort(&owner.websocket);
 }
 
