@@ -49,6 +49,14 @@ struct cli_command {
         "json", NULL, "print JSON"                                                                 \
     }
 
+/* The same of a command whose routes are a merchant's: its project, whose API key serves as well. */
+#define CLI_PROJECT_FLAGS                                                                          \
+    CLI_CLIENT_FLAGS,                                                                              \
+    {                                                                                              \
+        "project", "ID",                                                                           \
+            "the project; with its API key in ORDERWIRE_API_KEY no admin key is needed"            \
+    }
+
 /* Flags and arguments are UTF-8, but for the names of files and directories. */
 
 /* The last value of a flag, or NULL. */

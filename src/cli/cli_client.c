@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "cli/cli_input.h"
 #include "codec/api_error.h"
+#include "codec/base64.h"
 #include "codec/url.h"
 #include "http/http_client.h"
 #include "server/admin_key.h"
@@ -21,6 +22,9 @@
 #define SERVER_DEFAULT "http://127.0.0.1:8000"
 #define ANSWER_TIMEOUT_MS 30000
 #define KEY_MAX 4096
+#define BEARER "Authorization: Bearer "
+/* Where a project's API key serves. */
+#define MERCHANT_ROUTES "/server/"
 #define SERVER_MAX 1000
 #define SENTENCE_MAX 200
 
@@ -55,12 +59,13 @@ static bool server_is_good(const struct cli_client *client)
                                         : url_parse(server, &url) == 0);
 }
 
-static char *make_authorization(const char *key)
+static char *join(const char *a, const char *b, const char *c)
 {
     struct buf text;
-    buf_init(&text, KEY_MAX + 100);
-    buf_append_text(&text, "Authorization: Bearer ");
-    buf_append_text(&text, key);
+    buf_init(&text, 2 * KEY_MAX);
+    buf_append_text(&text, a);
+    buf_append_text(&text, b);
+    buf_append_text(&text, c);
     return buf_detach_text(&text);
 }
 
@@ -83,7 +88,7 @@ int cli_client_init(struct cli_client *client, const struct cli_arguments *argum
 void cli_client_init_with(struct cli_client *client, const char *server, const char *key)
 {
     http_client_setup();
-    *client = (struct cli_client){.authorization = make_authorization(key)};
+    *client = (struct cli_client){.authorization = join(BEARER, key, "")};
     set_server(client, server);
 }
 
@@ -92,42 +97,82 @@ void cli_client_fini(struct cli_client *client)
     if (client->authorization != NULL)
         mem_wipe(client->authorization, strlen(client->authorization));
     mem_free(client->authorization);
-    mem_free(client->key_origin);
+    mem_free(client->key_doubt);
     mem_free(client->server);
     *client = (struct cli_client){0};
 }
 
-static char *path_of_key(const char *directory)
+/* What a variable says; NULL when it is not set, or empty. */
+static const char *variable(const char *name)
 {
-    struct buf path;
-    buf_init(&path, LIMIT_HTTP_URL);
-    buf_append_text(&path, directory);
-    buf_append_text(&path, "/admin.key");
-    return buf_detach_text(&path);
+    return first_text(getenv(name), NULL, NULL);
 }
 
-static int find_key(struct cli_client *client)
+static bool is_key(const char *text)
+{
+    return strlen(text) <= KEY_MAX && !str_has_control(str_from(text));
+}
+
+static int use_api_key(struct cli_client *client, const char *key)
+{
+    int32_t project_id;
+    struct buf pair, text;
+    int result = cli_read_project(client->arguments, &project_id);
+    if (result != CLI_OK)
+        return result;
+    if (!is_key(key))
+        return cli_fail("ORDERWIRE_API_KEY: this is no API key");
+    buf_init(&pair, 2 * KEY_MAX);
+    buf_init(&text, 3 * KEY_MAX);
+    buf_printf(&pair, "%d:", project_id);
+    buf_append_text(&pair, key);
+    buf_append_text(&text, "Authorization: Basic ");
+    base64_encode(buf_view(&pair), &text);
+    buf_wipe(&pair);
+    client->authorization = buf_detach_text(&text);
+    client->key_doubt =
+        mem_strdup("the API key in ORDERWIRE_API_KEY is not one of this project's?");
+    return CLI_OK;
+}
+
+static void use_admin_key(struct cli_client *client, const char *key, const char *origin)
+{
+    client->authorization = join(BEARER, key, "");
+    client->key_doubt = join("the admin key in ", origin, " is not this server's?");
+}
+
+/* `other` names what would do as well, for the sentence when there is none. */
+static int read_admin_key(struct cli_client *client, const char *other)
 {
     char key[ADMIN_KEY_SIZE];
     char error[ADMIN_KEY_ERROR_SIZE];
     char blame[PRIVATE_PATH_ERROR_SIZE];
-    const char *given = getenv("ORDERWIRE_ADMIN_KEY");
     const char *directory = first_text(cli_value(client->arguments, "data"), "data", NULL);
-    if (given != NULL && given[0] != '\0') {
-        if (strlen(given) > KEY_MAX || str_has_control(str_from(given)))
-            return cli_fail("ORDERWIRE_ADMIN_KEY: this is no admin key");
-        client->authorization = make_authorization(given);
-        client->key_origin = mem_strdup("ORDERWIRE_ADMIN_KEY");
-        return CLI_OK;
-    }
     if (admin_key_read(directory, key, error) != 0) {
         private_path_blame(directory, blame);
-        return cli_fail("the admin key: %s%s; say where with --data, or set ORDERWIRE_ADMIN_KEY",
-                        error, blame);
+        return cli_fail("the admin key: %s%s; say where with --data, or set ORDERWIRE_ADMIN_KEY%s",
+                        error, blame, other);
     }
-    client->authorization = make_authorization(key);
-    client->key_origin = path_of_key(directory);
+    char *path = join(directory, "/admin.key", "");
+    use_admin_key(client, key, path);
+    mem_free(path);
     mem_wipe(key, sizeof(key));
+    return CLI_OK;
+}
+
+/* Of the keys that open the route, the one that opens the least. */
+static int find_key(struct cli_client *client, const char *path)
+{
+    bool is_merchants = str_starts_with(str_from(path), STR_LIT(MERCHANT_ROUTES));
+    const char *api_key = is_merchants ? variable("ORDERWIRE_API_KEY") : NULL;
+    const char *admin_key = variable("ORDERWIRE_ADMIN_KEY");
+    if (api_key != NULL)
+        return use_api_key(client, api_key);
+    if (admin_key == NULL)
+        return read_admin_key(client, is_merchants ? " or ORDERWIRE_API_KEY" : "");
+    if (!is_key(admin_key))
+        return cli_fail("ORDERWIRE_ADMIN_KEY: this is no admin key");
+    use_admin_key(client, admin_key, "ORDERWIRE_ADMIN_KEY");
     return CLI_OK;
 }
 
@@ -199,8 +244,8 @@ static void hint(const struct cli_client *client, int http_status, const struct 
 {
     int64_t code = 0;
     (void)!json_as_int(json_get(document, "errorCode"), &code);
-    if (http_status == 401 && client->key_origin != NULL)
-        cli_hint("the admin key in %s is not this server's?", client->key_origin);
+    if (http_status == 401 && client->key_doubt != NULL)
+        cli_hint("%s", client->key_doubt);
     if (code == api_error_code(API_ERROR_ROUTE_NOT_FOUND))
         cli_hint("a server with listen_private takes commands at that address alone: --server");
 }
@@ -231,7 +276,7 @@ int cli_client_call(struct cli_client *client, const char *method, const char *p
     char error[HTTP_CLIENT_ERROR_SIZE];
     struct buf url;
     struct http_client_response response;
-    if (client->authorization == NULL && find_key(client) != CLI_OK)
+    if (client->authorization == NULL && find_key(client, path) != CLI_OK)
         return CLI_FAILED;
     buf_init(&url, 2 * LIMIT_HTTP_URL);
     buf_append_text(&url, client->base_url);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Requests to a running server, with the operator's key. */
+/* Requests to a running server, with the operator's key or, where a merchant's routes take it, a project's. */
 #ifndef ORDERWIRE_CLI_CLI_CLIENT_H
 #define ORDERWIRE_CLI_CLI_CLIENT_H
 
@@ -14,13 +14,14 @@ struct cli_client {
     const char *unix_socket; /* the path of the socket to connect to; NULL: what base_url says */
     struct tls_trust trust;
     char *authorization; /* a header line; NULL until the first request */
-    char *key_origin;    /* "data/admin.key": where the key was found; NULL when it was given */
+    char *key_doubt;     /* what to ask when it is refused; NULL when the key was given */
     const struct cli_arguments *arguments;
 };
 
 /*
  * For a command with CLI_CLIENT_FLAGS. CLI_OK, or CLI_USAGE after a sentence; it is to be given back in both
- * cases. The key is looked for at the first request.
+ * cases. The key is looked for at the first request, and serves for all: on a merchant's route ORDERWIRE_API_KEY
+ * with --project, else ORDERWIRE_ADMIN_KEY, else admin.key of --data.
  */
 NODISCARD int cli_client_init(struct cli_client *client, const struct cli_arguments *arguments);
 /* For a server and a key that are known. */

@@ -250,8 +250,7 @@ static int run(const struct cli_arguments *arguments)
 }
 
 static const struct cli_flag flags[] = {
-    CLI_CLIENT_FLAGS,
-    {"project", "ID", "the project"},
+    CLI_PROJECT_FLAGS,
     {"forward-to", "URL", "where to post each webhook: http://localhost:3000/hook"},
     {"preset", "standard|xsolla", "whose bodies and headers; default standard"},
     {"trigger", NULL, "make two orders, one that is done and one that is canceled"},

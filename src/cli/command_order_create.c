@@ -42,8 +42,7 @@ static int run(const struct cli_arguments *arguments)
 }
 
 static const struct cli_flag flags[] = {
-    CLI_CLIENT_FLAGS,
-    {"project", "ID", "the project"},
+    CLI_PROJECT_FLAGS,
     {"user", "USER", "the buyer's external id", .field = "user_external_id"},
     {"order-id", "ID", "default: the next one that is free", .field = "order_id"},
     {"status", "STATUS", "new, paid, done or canceled; default new"},

@@ -17,8 +17,7 @@ static int run(const struct cli_arguments *arguments)
 }
 
 static const struct cli_flag flags[] = {
-    CLI_CLIENT_FLAGS,
-    {"project", "ID", "the project"},
+    CLI_PROJECT_FLAGS,
     {"status", "STATUS", "only orders that are new, paid, done or canceled"},
     {"user", "USER", "only orders of this buyer", .field = "user_external_id"},
     {"limit", "N", "orders on a page, up to 100"},

@@ -43,8 +43,7 @@ static int run(const struct cli_arguments *arguments)
 }
 
 static const struct cli_flag flags[] = {
-    CLI_CLIENT_FLAGS,
-    {"project", "ID", "the project"},
+    CLI_PROJECT_FLAGS,
     {"content", "JSON|FILE", "price and items, when they change too"},
     {"cancel-reason", "TEXT", "why it is canceled", .field = "cancel_reason"},
     {NULL},

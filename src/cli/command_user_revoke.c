@@ -29,8 +29,7 @@ static int run(const struct cli_arguments *arguments)
 }
 
 static const struct cli_flag flags[] = {
-    CLI_CLIENT_FLAGS,
-    {"project", "ID", "the project"},
+    CLI_PROJECT_FLAGS,
     {"all", NULL, "the tokens of all users of the project"},
     {"before", "TIME|DURATION", "only tokens made before then, or so long ago; default now"},
     {NULL},

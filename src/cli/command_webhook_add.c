@@ -20,8 +20,7 @@ static int run(const struct cli_arguments *arguments)
 }
 
 static const struct cli_flag flags[] = {
-    CLI_CLIENT_FLAGS,
-    {"project", "ID", "the project"},
+    CLI_PROJECT_FLAGS,
     CLI_WEBHOOK_FLAGS,
     {"secret", "TEXT|@FILE", "the secret to sign with; without it one is made"},
     {NULL},

@@ -51,8 +51,7 @@ static int run_retry(const struct cli_arguments *arguments)
 }
 
 static const struct cli_flag deliveries_flags[] = {
-    CLI_CLIENT_FLAGS,
-    {"project", "ID", "the project"},
+    CLI_PROJECT_FLAGS,
     {"webhook", "ID", "only deliveries to this webhook", .field = "endpoint_id"},
     {"order", "ORDER_ID", "only deliveries about this order", .field = "order_id"},
     {"state", "STATE", "only waiting, blocked, delivered, dead or superseded ones"},
@@ -64,8 +63,7 @@ static const struct cli_flag deliveries_flags[] = {
 };
 
 static const struct cli_flag retry_flags[] = {
-    CLI_CLIENT_FLAGS,
-    {"project", "ID", "the project"},
+    CLI_PROJECT_FLAGS,
     {NULL},
 };
 

@@ -25,15 +25,13 @@ static int run_show(const struct cli_arguments *arguments)
 }
 
 static const struct cli_flag list_flags[] = {
-    CLI_CLIENT_FLAGS,
-    {"project", "ID", "the project"},
+    CLI_PROJECT_FLAGS,
     {"cursor", "CURSOR", "the next page, as the one before names it"},
     {NULL},
 };
 
 static const struct cli_flag show_flags[] = {
-    CLI_CLIENT_FLAGS,
-    {"project", "ID", "the project"},
+    CLI_PROJECT_FLAGS,
     {NULL},
 };
 

@@ -53,8 +53,7 @@ static int run(const struct cli_arguments *arguments)
 }
 
 static const struct cli_flag flags[] = {
-    CLI_CLIENT_FLAGS,
-    {"project", "ID", "the project"},
+    CLI_PROJECT_FLAGS,
     {"since", "TIME|DURATION", "send all dead deliveries made since then again"},
     {"show", "REPLAY_ID", "show how far a replay is instead"},
     {NULL},

@@ -19,8 +19,7 @@ static int run(const struct cli_arguments *arguments)
 }
 
 static const struct cli_flag flags[] = {
-    CLI_CLIENT_FLAGS,
-    {"project", "ID", "the project"},
+    CLI_PROJECT_FLAGS,
     {"overlap", "DURATION", "how long the old secret signs too; default 24h, up to 7d, or 0"},
     {"secret", "TEXT|@FILE", "the new secret; without it one is made"},
     {NULL},

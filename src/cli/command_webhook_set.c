@@ -21,8 +21,7 @@ static int run(const struct cli_arguments *arguments)
 }
 
 static const struct cli_flag flags[] = {
-    CLI_CLIENT_FLAGS,
-    {"project", "ID", "the project"},
+    CLI_PROJECT_FLAGS,
     {"url", "URL", "where to send to"},
     CLI_WEBHOOK_FLAGS,
     {NULL},

@@ -36,8 +36,7 @@ static int run_delete(const struct cli_arguments *arguments)
 }
 
 static const struct cli_flag flags[] = {
-    CLI_CLIENT_FLAGS,
-    {"project", "ID", "the project"},
+    CLI_PROJECT_FLAGS,
     {NULL},
 };
 

@@ -110,8 +110,7 @@ static int run(const struct cli_arguments *arguments)
 }
 
 static const struct cli_flag flags[] = {
-    CLI_CLIENT_FLAGS,
-    {"project", "ID", "the project"},
+    CLI_PROJECT_FLAGS,
     {"status", "STATUS", "what the example tells of; default paid"},
     {NULL},
 };

@@ -297,8 +297,8 @@ static const struct option *find_variable(struct str name)
 /* A variable that belongs to nobody is perhaps an option misspelt. */
 static void warn_of_variable(struct str name)
 {
-    static const char *const others[] = {"ADMIN_KEY", "SERVER", "CA",   "CONFIG", "BINARY",
-                                         "FAULT",     "LOAD",   "SEED", "SHORT"};
+    static const char *const others[] = {"ADMIN_KEY", "API_KEY", "SERVER", "CA",   "CONFIG",
+                                         "BINARY",    "FAULT",   "LOAD",   "SEED", "SHORT"};
     struct str rest = str_make(name.ptr + sizeof(ENVIRONMENT_PREFIX) - 1,
                                name.len - (sizeof(ENVIRONMENT_PREFIX) - 1));
     char variable[VARIABLE_SIZE];

@@ -10,16 +10,9 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { test } from 'node:test';
 import { call, Project } from './lib/api.mjs';
+import { run } from './lib/commands.mjs';
 import { deferred, until, within } from './lib/events.mjs';
 import { binary, cleanEnvironment, serverTest, step } from './lib/server.mjs';
-
-/** Runs the program; never rejected. */
-function run(words, environment = {}) {
-  return new Promise((resolve) => {
-    execFile(binary, words, { env: { ...cleanEnvironment(), ...environment } }, (error, stdout, stderr) =>
-      resolve({ code: error ? error.code : 0, stdout, stderr }));
-  });
-}
 
 /** Runs it against a server, with its admin key; its exit code is 0 unless another is expected. */
 async function ask(server, words, { code = 0 } = {}) {

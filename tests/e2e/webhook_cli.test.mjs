@@ -1,73 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 // The webhook commands as scripts use them, and `orderwire listen` before a developer's own handler.
 import assert from 'node:assert/strict';
-import { execFile, spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { Project } from './lib/api.mjs';
-import { Inbox, until, within } from './lib/events.mjs';
+import { Listen, run } from './lib/commands.mjs';
+import { until } from './lib/events.mjs';
 import { Proxy } from './lib/proxy.mjs';
 import { Receiver } from './lib/receiver.mjs';
-import { binary, cleanEnvironment, serverTest, step } from './lib/server.mjs';
+import { serverTest, step } from './lib/server.mjs';
 import { signStandard, signXsolla } from './lib/webhooks.mjs';
 
 /** Runs the program against a server; its exit code is 0 unless another is expected. */
 async function ask(server, words, { code = 0 } = {}) {
-  const answer = await new Promise((resolve) => {
-    const all = [...words, '--server', server.url, '--data', server.data];
-    execFile(binary, all, { env: cleanEnvironment() }, (error, stdout, stderr) =>
-      resolve({ code: error ? error.code : 0, stdout, stderr }));
-  });
+  const answer = await run([...words, '--server', server.url, '--data', server.data]);
   assert.equal(answer.code, code, `${words.join(' ')}: ${answer.stderr}${answer.stdout}`);
   return code === 0 ? answer.stdout : answer.stderr;
-}
-
-/** `orderwire listen`, running: its lines as they come. */
-class Listen {
-  lines = new Inbox();
-  said = new Inbox();
-
-  constructor(server, project, words, url) {
-    const all = ['listen', '--project', String(project.id), ...words, '--server', url, '--data', server.data];
-    this.child = spawn(binary, all, { env: cleanEnvironment(), stdio: ['ignore', 'pipe', 'pipe'] });
-    this.exited = once(this.child, 'exit').then(([code, signal]) => code ?? signal);
-    this.#cut(this.child.stdout, this.lines);
-    this.#cut(this.child.stderr, this.said);
-  }
-
-  #cut(stream, inbox) {
-    let text = '';
-    stream.setEncoding('utf8').on('data', (bytes) => {
-      text += bytes;
-      const whole = text.split('\n');
-      text = whole.pop();
-      for (const line of whole) inbox.push(line);
-    });
-  }
-
-  static async open(server, project, words, url = server.url) {
-    const listen = server.own(new Listen(server, project, words, url));
-    await listen.listening();
-    return listen;
-  }
-
-  listening() {
-    return this.said.find((line) => line.startsWith('Listening; '), 'listen to be ready');
-  }
-
-  async line() {
-    return JSON.parse(await this.lines.next('a line of listen'));
-  }
-
-  async interrupt(signal = 'SIGINT') {
-    this.child.kill(signal);
-    return within(this.exited, 'the end of listen');
-  }
-
-  close() {
-    this.child.kill('SIGKILL');
-  }
 }
 
 /** A project that may call this machine. */
@@ -237,7 +185,7 @@ serverTest('listen brings webhooks to a local handler', {}, async (server, t) =>
 
   await step(t, server, 'it comes back after a restart', async () => {
     const proxy = await Proxy.open(server);
-    const listen = await Listen.open(server, project, forward, `http://127.0.0.1:${proxy.port}`);
+    const listen = await Listen.open(server, project, forward, { url: `http://127.0.0.1:${proxy.port}` });
     await server.kill();
     await listen.said.find((line) => line.includes('connecting again'), 'the end of the stream');
     await server.start();
