@@ -44,7 +44,8 @@ struct cli_command {
     {"server", "URL", "the running server; default http://127.0.0.1:8000, or ORDERWIRE_SERVER"},   \
         {"ca", "FILE", "the authorities to trust with https, PEM; or set ORDERWIRE_CA"},           \
         {"insecure", NULL, "with https: whoever answers is trusted"},                              \
-        {"data", "DIR", "where admin.key is; or set ORDERWIRE_ADMIN_KEY"},                         \
+        {"data", "DIR",                                                                            \
+         "where admin.key is; default data, or ORDERWIRE_DATA; or set ORDERWIRE_ADMIN_KEY"},       \
     {                                                                                              \
         "json", NULL, "print JSON"                                                                 \
     }
@@ -61,6 +62,9 @@ struct cli_command {
 
 /* The last value of a flag, or NULL. */
 const char *cli_value(const struct cli_arguments *arguments, const char *flag);
+/* The same, else what the variable of the environment says, else `otherwise`; empty is not given. */
+const char *cli_value_or(const struct cli_arguments *arguments, const char *flag,
+                         const char *variable, const char *otherwise);
 /* The index-th value of a repeated flag, or NULL. */
 const char *cli_value_at(const struct cli_arguments *arguments, const char *flag, int index);
 bool cli_has(const struct cli_arguments *arguments, const char *flag);

@@ -28,11 +28,6 @@
 #define SERVER_MAX 1000
 #define SENTENCE_MAX 200
 
-static const char *first_text(const char *a, const char *b, const char *c)
-{
-    return a != NULL && a[0] != '\0' ? a : b != NULL && b[0] != '\0' ? b : c;
-}
-
 /* Takes a server as people say it: "127.0.0.1:8000" is http. */
 static void set_server(struct cli_client *client, const char *said)
 {
@@ -71,18 +66,18 @@ static char *join(const char *a, const char *b, const char *c)
 
 int cli_client_init(struct cli_client *client, const struct cli_arguments *arguments)
 {
-    const char *flag = first_text(cli_value(arguments, "server"), NULL, NULL);
+    const char *flag = cli_value(arguments, "server");
     http_client_setup();
     *client = (struct cli_client){
-        .trust = {.ca_file = first_text(cli_value(arguments, "ca"), getenv("ORDERWIRE_CA"), NULL),
+        .trust = {.ca_file = cli_value_or(arguments, "ca", "ORDERWIRE_CA", NULL),
                   .insecure = cli_has(arguments, "insecure")},
         .arguments = arguments,
     };
-    set_server(client, first_text(flag, getenv("ORDERWIRE_SERVER"), SERVER_DEFAULT));
+    set_server(client, cli_value_or(arguments, "server", "ORDERWIRE_SERVER", SERVER_DEFAULT));
     if (server_is_good(client))
         return CLI_OK;
     return cli_usage(arguments, "%s: expected http://HOST:PORT, https://HOST:PORT or unix:/PATH",
-                     flag != NULL ? "--server" : "ORDERWIRE_SERVER");
+                     flag != NULL && flag[0] != '\0' ? "--server" : "ORDERWIRE_SERVER");
 }
 
 void cli_client_init_with(struct cli_client *client, const char *server, const char *key)
@@ -105,7 +100,8 @@ void cli_client_fini(struct cli_client *client)
 /* What a variable says; NULL when it is not set, or empty. */
 static const char *variable(const char *name)
 {
-    return first_text(getenv(name), NULL, NULL);
+    const char *value = getenv(name);
+    return value != NULL && value[0] != '\0' ? value : NULL;
 }
 
 static bool is_key(const char *text)
@@ -147,7 +143,7 @@ static int read_admin_key(struct cli_client *client, const char *other)
     char key[ADMIN_KEY_SIZE];
     char error[ADMIN_KEY_ERROR_SIZE];
     char blame[PRIVATE_PATH_ERROR_SIZE];
-    const char *directory = first_text(cli_value(client->arguments, "data"), "data", NULL);
+    const char *directory = cli_value_or(client->arguments, "data", "ORDERWIRE_DATA", "data");
     if (admin_key_read(directory, key, error) != 0) {
         private_path_blame(directory, blame);
         return cli_fail("the admin key: %s%s; say where with --data, or set ORDERWIRE_ADMIN_KEY%s",

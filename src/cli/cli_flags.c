@@ -7,6 +7,7 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define SENTENCE_SIZE 1000
@@ -182,6 +183,15 @@ const char *cli_value_at(const struct cli_arguments *arguments, const char *flag
 const char *cli_value(const struct cli_arguments *arguments, const char *flag)
 {
     return cli_value_at(arguments, flag, 0);
+}
+
+const char *cli_value_or(const struct cli_arguments *arguments, const char *flag,
+                         const char *variable, const char *otherwise)
+{
+    const char *value = cli_value(arguments, flag);
+    if (value == NULL || value[0] == '\0')
+        value = getenv(variable);
+    return value != NULL && value[0] != '\0' ? value : otherwise;
 }
 
 bool cli_has(const struct cli_arguments *arguments, const char *flag)

@@ -4,6 +4,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
+#include <stdlib.h>
 
 #include <cmocka.h>
 
@@ -121,6 +122,34 @@ static void test_fields(void **state)
     }
 }
 
+static void test_value_or(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *words;
+        const char *variable; /* NULL: not set */
+        const char *value;
+    } rows[] = {
+        {"1", NULL, "otherwise"},
+        {"1", "", "otherwise"},
+        {"1", "variable", "variable"},
+        {"1 --server flag", "variable", "flag"},
+        {"1 --server=", "variable", "variable"},
+        {"1 --server=", NULL, "otherwise"},
+    };
+    for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
+        struct cli_arguments arguments = {0};
+        struct cli_words words;
+        cli_words_split(&words, rows[i].words);
+        assert_int_equal(cli_read(&arguments, &command, words.count, words.list), 0);
+        if (rows[i].variable != NULL)
+            setenv("CLI_FLAGS_TEST", rows[i].variable, 1);
+        assert_string_equal(cli_value_or(&arguments, "server", "CLI_FLAGS_TEST", "otherwise"),
+                            rows[i].value);
+        unsetenv("CLI_FLAGS_TEST");
+    }
+}
+
 static void test_too_many(void **state)
 {
     (void)state;
@@ -141,6 +170,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_read),
         cmocka_unit_test(test_fields),
+        cmocka_unit_test(test_value_or),
         cmocka_unit_test(test_too_many),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

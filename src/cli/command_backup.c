@@ -54,8 +54,7 @@ static int run(const struct cli_arguments *arguments)
 {
     char error[STORE_ERROR_SIZE];
     char blame[PRIVATE_PATH_ERROR_SIZE];
-    const char *given = cli_value(arguments, "data");
-    const char *data = given != NULL && given[0] != '\0' ? given : "data";
+    const char *data = cli_value_or(arguments, "data", "ORDERWIRE_DATA", "data");
     const char *file = cli_argument(arguments, 0);
     if (file[0] == '\0')
         return cli_usage(arguments, "FILE: expected a name");
@@ -78,7 +77,7 @@ static int run(const struct cli_arguments *arguments)
 }
 
 static const struct cli_flag flags[] = {
-    {"data", "DIR", "the data directory; default \"data\""},
+    {"data", "DIR", "the data directory; default data, or ORDERWIRE_DATA"},
     {"json", NULL, "print JSON"},
     {NULL},
 };

@@ -114,6 +114,10 @@ serverTest('projects, keys and tokens', {}, async (server, t) => {
     const words = ['project', 'list', '--json', '--data', '/nowhere'];
     const environment = { ORDERWIRE_SERVER: server.url, ORDERWIRE_ADMIN_KEY: server.adminKey };
     assert.equal((await run(words, environment)).code, 0);
+    const inData = { ORDERWIRE_SERVER: server.url, ORDERWIRE_DATA: server.data };
+    assert.equal((await run(['project', 'list'], inData)).code, 0);
+    assert.equal((await run(['backup', path.join(server.data, 'copy.db')], inData)).code, 0);
+    assert.match((await run(words, inData)).stderr, /^orderwire: the admin key: \/nowhere/);
     assert.match((await run(words, { ORDERWIRE_SERVER: server.url })).stderr, /admin\.key: No such file/);
     const wrong = await run(words, { ...environment, ORDERWIRE_ADMIN_KEY: 'owa_wrong_wrong_wrong' });
     assert.deepEqual([wrong.code, /1020/.test(wrong.stderr)], [1, true]);
