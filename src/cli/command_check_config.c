@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The configuration as serve would take it, without serving. */
+#include "base/clock.h"
 #include "cli/cli.h"
 #include "cli/cli_config.h"
 #include "config/config.h"
@@ -22,6 +23,15 @@ static int check_address(const struct cli_arguments *arguments, const struct con
     return CLI_OK;
 }
 
+static void warn_of_the_end(int64_t not_after)
+{
+    char text[CLOCK_TEXT_SIZE];
+    if (not_after > clock_wall_ms() / CLOCK_SECOND)
+        return;
+    clock_format(not_after * CLOCK_SECOND, text);
+    fprintf(stderr, "orderwire: a certificate has ended at %s; clients will refuse it\n", text);
+}
+
 /* The files as this user may read them. */
 static int check_certificates(const struct config *config)
 {
@@ -33,6 +43,8 @@ static int check_certificates(const struct config *config)
     struct tls_settings *settings = tls_settings_new(&config->tls, tickets, cause);
     if (settings == NULL)
         result = cli_fail("%s", cause);
+    else
+        warn_of_the_end(tls_settings_not_after(settings));
     tls_settings_release(&settings);
     tls_tickets_free(&tickets);
     return result;

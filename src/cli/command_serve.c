@@ -93,6 +93,15 @@ static void print_addresses(const struct server *server)
     clearerr(stdout);
 }
 
+/* Whoever cannot wait for the drain may press Ctrl-C again; what is durable stays so. */
+static void let_interrupt_kill(void)
+{
+    sigset_t interrupt;
+    sigemptyset(&interrupt);
+    sigaddset(&interrupt, SIGINT);
+    pthread_sigmask(SIG_UNBLOCK, &interrupt, NULL);
+}
+
 static int serve(const struct cli_arguments *arguments, struct config *config)
 {
     static const struct server_extras extras;
@@ -116,6 +125,7 @@ static int serve(const struct cli_arguments *arguments, struct config *config)
     log_info("draining", LOG_TEXT("signal", number == SIGTERM ? "SIGTERM" : "SIGINT"),
              LOG_INT("drain_time_ms", config->drain_time));
     notify_stopping(config->drain_time);
+    let_interrupt_kill();
     server_stop(&server, config->drain_time);
     log_info("stopped");
     return CLI_OK;

@@ -2,8 +2,12 @@
 /* The sessions of one worker: found again for draining, and for the end. */
 #include "realtime/realtime_internal.h"
 
+#include "base/clock.h"
 #include "base/mem.h"
 #include "service/service.h"
+
+/* Between the ends of two sessions of a worker that drains; less where time is short. */
+#define DRAIN_INTERVAL_MS 20
 
 #define BROWSERS (HTTP_ROUTE_PUBLIC | HTTP_ROUTE_CORS)
 #define HANDSHAKE (BROWSERS | HTTP_ROUTE_HANDSHAKE)
@@ -84,9 +88,10 @@ void realtime_drain(struct realtime *realtime, int64_t duration)
     int64_t now = loop_now(realtime->service->loop);
     int64_t index = 0;
     int64_t count = (int64_t)realtime->session_count;
+    int64_t spread = clock_earlier(duration, count * DRAIN_INTERVAL_MS);
     LIST_EACH (&realtime->sessions, node) {
         struct session *session = LIST_ENTRY(node, struct session, node);
-        session_drain(session, now + duration * index++ / count);
+        session_drain(session, now + spread * index++ / count);
     }
 }
 

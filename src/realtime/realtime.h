@@ -61,8 +61,8 @@ struct realtime *realtime_new(struct service *service, const struct realtime_opt
 void realtime_free(struct realtime **realtime);
 
 /*
- * Ends all sessions with 3001, spread evenly over `duration` ms so that clients do not come back
- * all at once. New ones are refused by the HTTP server, which drains as well.
+ * Ends all sessions with 3001, one each 20 ms so that clients do not come back all at once, or closer,
+ * within `duration` ms. New ones are refused by the HTTP server, which drains as well.
  */
 void realtime_drain(struct realtime *realtime, int64_t duration);
 /* Ends all sessions at once, without a Close frame. */

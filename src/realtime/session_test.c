@@ -634,6 +634,9 @@ static void test_drain(void **state)
             client_connect(&clients[i], fixture);
     }
     assert_int_equal(realtime_sessions(fixture->realtime), 5);
+    realtime_drain(fixture->realtime, 10000);
+    for (size_t i = 0; i < ARRAY_LENGTH(clients); i++)
+        assert_int_equal(clients[i].session.drain_mono, loop_now(fixture->loop) + 20 * (int)i);
     realtime_drain(fixture->realtime, 10);
     for (size_t i = 0; i < ARRAY_LENGTH(clients); i++)
         assert_int_equal(clients[i].session.drain_mono, loop_now(fixture->loop) + 2 * (int)i);

@@ -125,7 +125,7 @@ for (const [name, damage] of Object.entries({
   });
 }
 
-serverTest('SIGTERM drains: held requests answered, sessions closed with 3001, exit 0', { drain_time: '2s' },
+serverTest('SIGTERM drains: held requests answered, a few sessions closed soon with 3001, exit 0', { drain_time: '10m' },
   async (server) => {
     const project = await Project.create(server);
     await project.create('u1', { order_id: 1 });
@@ -145,6 +145,22 @@ serverTest('SIGTERM drains: held requests answered, sessions closed with 3001, e
     await server.start();
     assert.equal((await project.getOrder(1, project.token('u1'))).status, 200);
   });
+
+serverTest('a second SIGINT ends a drain, and what was acknowledged is there', { drain_time: '10m' }, async (server, t) => {
+  const project = await Project.create(server);
+  const slow = net.connect(server.port, '127.0.0.1');
+  slow.on('error', () => {});
+  slow.write('GET /health HTTP/1.1\r\n');
+  t.after(() => slow.destroy());
+  await until(async () => (await server.metric('connections')) >= 2, 'half a request');
+  const { order_id } = await project.create('u1', { status: 'paid' });
+  process.kill(server.pid, 'SIGINT');
+  await until(() => server.log.includes('draining'), 'the drain');
+  process.kill(server.pid, 'SIGINT');
+  await server.died('the second SIGINT', ['SIGINT']);
+  await server.start();
+  assert.equal((await project.getOrder(order_id, project.token('u1'))).json.status, 'paid');
+});
 
 serverTest('slow requests end', { 'http.header_timeout': '200ms', 'http.body_timeout': '200ms' }, async (server) => {
   for (const text of ['GET /health HTTP/1.1\r\nHost: x\r\n', 'POST /server/v1/project/1/orders HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n{']) {

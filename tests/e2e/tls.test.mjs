@@ -282,6 +282,10 @@ tlsTest('renewed certificates, and live connections', {}, async (server, authori
   await project.set(order_id, 'done');
   await hears('"done"');
   assert.equal(socket.readyState, WebSocket.OPEN);
+
+  assert.doesNotMatch(server.log, /a certificate has ended/);
+  await authority.files('server', ['IP:127.0.0.1'], { days: -1 });
+  await until(() => /"warning".*a certificate has ended.*"not_after":"20/.test(server.log), 'a warning');
 });
 
 test('check-config opens the files as serve does', async (t) => {
@@ -300,6 +304,11 @@ test('check-config opens the files as serve does', async (t) => {
   const good = await start('check-config', { cert_file: first.cert, key_file: first.key, more: `${second.cert} ${second.key}` });
   assert.equal(good.code, 0, good.stderr);
   assert.match(good.stdout, /^tls\.cert_file: .*first\.cert$/m);
+  assert.equal(good.stderr, '');
+  const over = await authority.files('over', ['DNS:over.example'], { days: -1 });
+  const late = await start('check-config', { cert_file: first.cert, key_file: first.key, more: `${over.cert} ${over.key}` });
+  assert.equal(late.code, 0);
+  assert.match(late.stderr, /^orderwire: a certificate has ended at 20.*Z; clients will refuse it$/m);
   for (const [cert, key, more, told] of [
     [file('none.cert'), first.key, '', 'none.cert: No such file'],
     [file('text.cert'), first.key, '', 'text.cert: is no certificate in PEM'],
