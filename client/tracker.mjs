@@ -89,7 +89,11 @@ function followSocket(options, tell) {
     client.on('disconnected', ({ code, reason }) => end({ reason: `${code} ${reason}` }));
     client.on('error', ({ error }) => end({ reason: error?.message ?? 'connection failed' }));
     signal?.addEventListener('abort', abort);
-    client.connect();
+    try {
+      client.connect();
+    } catch (error) {
+      end({ reason: error.message }); // Node.js before 22 has no WebSocket of its own
+    }
   });
 }
 

@@ -110,6 +110,17 @@ for (const [name, script, reason, history] of [
   });
 }
 
+test('polls when there is no WebSocket', async () => {
+  const Centrifuge = fakeCentrifuge(() => {});
+  Centrifuge.prototype.connect = () => {
+    throw new Error('WebSocket constructor not found');
+  };
+  const { final, reasons } = await run({ Centrifuge, fetch: fakeFetch([[200, order('done')]]).fetch });
+  assert.equal(final, 'done');
+  assert.deepEqual(reasons, ['WebSocket constructor not found']);
+  assert.equal(Centrifuge.last.disconnects, 1);
+});
+
 test('polls through failures and with entity tags', async () => {
   const { fetch, requests } = fakeFetch([
     new Error('no network'), [503, '{}'], [429, 'x'], [200, 'broken', '"0"'], [200, order('new'), '"1"'],

@@ -141,32 +141,40 @@ static void count_arguments(const struct cli_command *command, int *min, int *ma
     }
 }
 
+static int take_word(struct cli_arguments *arguments, const char *word, int max)
+{
+    const struct cli_command *command = arguments->command;
+    if (arguments->positional_count == max)
+        return cli_usage(arguments, "%.80s: one word too many", word);
+    if (!names_file(command->arguments) && !str_is_utf8(str_from(word)))
+        return cli_usage(arguments, "%s: expected UTF-8", command->arguments);
+    arguments->positional[arguments->positional_count++] = word;
+    return 0;
+}
+
 int cli_read(struct cli_arguments *arguments, const struct cli_command *command, int argc,
              char **argv)
 {
     bool only_positional = false;
+    int result = 0;
     int min, max;
     arguments->command = command;
     count_arguments(command, &min, &max);
-    for (int i = 0; i < argc; i++) {
+    for (int i = 0; i < argc && result == 0 && !arguments->help; i++) {
         const char *word = argv[i];
-        if (!only_positional && strcmp(word, "--") == 0) {
+        if (only_positional || word[0] != '-' || word[1] == '\0')
+            result = take_word(arguments, word, max);
+        else if (strcmp(word, "--") == 0)
             only_positional = true;
-        } else if (!only_positional && (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0)) {
+        else if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0)
             arguments->help = true;
-            return 0;
-        } else if (!only_positional && strncmp(word, "--", 2) == 0) {
-            int result = read_flag(arguments, argc, argv, &i);
-            if (result != 0)
-                return result;
-        } else if (arguments->positional_count == max) {
-            return cli_usage(arguments, "%.80s: one word too many", word);
-        } else if (!names_file(command->arguments) && !str_is_utf8(str_from(word))) {
-            return cli_usage(arguments, "%s: expected UTF-8", command->arguments);
-        } else {
-            arguments->positional[arguments->positional_count++] = word;
-        }
+        else if (strncmp(word, "--", 2) == 0)
+            result = read_flag(arguments, argc, argv, &i);
+        else
+            result = cli_usage(arguments, "%.80s: flags begin with two dashes", word);
     }
+    if (result != 0 || arguments->help)
+        return result;
     if (arguments->positional_count < min)
         return cli_usage(arguments, "expected: orderwire %s %s", command->name, command->arguments);
     return 0;

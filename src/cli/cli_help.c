@@ -5,6 +5,12 @@
 #include <stdio.h>
 #include <string.h>
 
+bool cli_begins_with_word(const struct cli_command *command, const char *word)
+{
+    size_t length = strlen(word);
+    return strncmp(command->name, word, length) == 0 && command->name[length] == ' ';
+}
+
 /* Of the column in which the commands stand. */
 static int usage_width(void)
 {
@@ -16,19 +22,37 @@ static int usage_width(void)
     return (int)width;
 }
 
-void cli_help_all(void)
+/* Of those that begin with this word, or of all. How many there are. */
+static size_t list_commands(const char *first)
 {
     int width = usage_width();
+    size_t count = 0;
+    for (size_t i = 0; i < cli_command_count; i++) {
+        const struct cli_command *command = cli_commands[i];
+        char usage[80];
+        if (first != NULL && !cli_begins_with_word(command, first))
+            continue;
+        snprintf(usage, sizeof(usage), "%s %s", command->name, command->arguments);
+        printf("  %-*s %s\n", width, usage, command->sentence);
+        count++;
+    }
+    if (count > 0)
+        printf("\nEach command explains its flags: orderwire COMMAND --help\n");
+    return count;
+}
+
+void cli_help_all(void)
+{
     printf(
         "Orderwire %s: tells the people who wait for an order what has become of it.\n\n"
         "Usage: orderwire COMMAND [ARGUMENTS] [--FLAGS]\n\n",
         ORDERWIRE_VERSION);
-    for (size_t i = 0; i < cli_command_count; i++) {
-        char usage[80];
-        snprintf(usage, sizeof(usage), "%s %s", cli_commands[i]->name, cli_commands[i]->arguments);
-        printf("  %-*s %s\n", width, usage, cli_commands[i]->sentence);
-    }
-    printf("\nEach command explains its flags: orderwire COMMAND --help\n");
+    list_commands(NULL);
+}
+
+bool cli_help_group(const char *word)
+{
+    return list_commands(word) > 0;
 }
 
 void cli_help_command(const struct cli_command *command)

@@ -36,6 +36,9 @@ NODISCARD int cli_read(struct cli_arguments *arguments, const struct cli_command
 struct str_nearest cli_nearest(struct str word);
 
 void cli_help_all(void);
+/* Of the commands whose first of two words this is; false, and nothing, when there are none. */
+bool cli_help_group(const char *word);
+bool cli_begins_with_word(const struct cli_command *command, const char *word);
 void cli_help_command(const struct cli_command *command);
 
 #endif

@@ -58,15 +58,13 @@ static struct str nearest(const char *text)
 /* "order" alone: says which words may follow. False when none may. */
 static bool explain_second_word(const char *word)
 {
-    size_t length = strlen(word);
     const char *separator = ": ";
     for (size_t i = 0; i < cli_command_count; i++) {
-        const char *name = cli_commands[i]->name;
-        if (strncmp(name, word, length) != 0 || name[length] != ' ')
+        if (!cli_begins_with_word(cli_commands[i], word))
             continue;
         if (separator[0] == ':')
             fprintf(stderr, "orderwire: %s needs a second word", word);
-        fprintf(stderr, "%s%s", separator, name + length + 1);
+        fprintf(stderr, "%s%s", separator, cli_commands[i]->name + strlen(word) + 1);
         separator = ", ";
     }
     if (separator[0] == ',')
@@ -82,7 +80,10 @@ static bool is_help(const char *word)
 static int refuse(int argc, char **argv)
 {
     char name[80];
-    bool has_second = argc > 2 && argv[2][0] != '-' && !is_help(argv[2]);
+    bool asks = argc > 2 && is_help(argv[2]);
+    bool has_second = argc > 2 && argv[2][0] != '-' && !asks;
+    if (asks && cli_help_group(argv[1]))
+        return CLI_OK;
     if (!has_second && explain_second_word(argv[1]))
         return CLI_USAGE;
     snprintf(name, sizeof(name), "%s%s%s", argv[1], has_second ? " " : "",
@@ -110,18 +111,26 @@ static void open_standard_streams(void)
         close(fd);
 }
 
+/* "help", and about what. */
+static int help(int argc, char **argv)
+{
+    int words;
+    const struct cli_command *about = argc > 1 ? find(argc - 1, argv + 1, &words) : NULL;
+    if (about != NULL)
+        cli_help_command(about);
+    else if (argc < 2)
+        cli_help_all();
+    else if (!cli_help_group(argv[1]))
+        return refuse(argc, argv);
+    return argc < 1 ? CLI_USAGE : CLI_OK;
+}
+
 static int run(int argc, char **argv)
 {
     int words;
     struct cli_arguments arguments = {0};
-    if (argc < 2 || is_help(argv[1])) {
-        const struct cli_command *about = argc > 2 ? find(argc - 2, argv + 2, &words) : NULL;
-        if (about != NULL)
-            cli_help_command(about);
-        else
-            cli_help_all();
-        return argc < 2 ? CLI_USAGE : CLI_OK;
-    }
+    if (argc < 2 || is_help(argv[1]))
+        return help(argc - 1, argv + 1);
     if (strcmp(argv[1], "--version") == 0)
         return command_version.run(&arguments);
     const struct cli_command *command = find(argc - 1, argv + 1, &words);

@@ -301,7 +301,8 @@ test('what is not understood says so with exit code 64', async () => {
     [[], ''],
     [['oder'], 'did you mean'],
     [['order'], 'create, set, get, list'],
-    [['order', '--help'], 'create, set, get, list'],
+    [['help', 'oder'], 'oder: there is no such command; did you mean order?'],
+    [['order', 'list', '-d', 'data'], '-d: flags begin with two dashes'],
     [['order', 'sett'], 'orderwire: order sett: there is no such command; did you mean order set?'],
     [['foo'], 'no such command\nSee'],
     [['check-config', '--listen', '8000'], 'listen: 8000: an address is HOST:PORT'],
@@ -333,6 +334,9 @@ test('what is not understood says so with exit code 64', async () => {
   }
   for (const words of [['--help'], ['help'], ['order', 'create', '--help'], ['version'], ['--version']])
     assert.equal((await run(words)).code, 0, words.join(' '));
+  const group = (await run(['order', '--help'])).stdout;
+  assert.deepEqual(group.match(/^  order \w+/gm), ['create', 'set', 'get', 'list'].map((word) => `  order ${word}`));
+  assert.equal((await run(['help', 'order'])).stdout, group);
   assert.equal((await run(['help', 'order', 'set'])).stdout, (await run(['order', 'set', '--help'])).stdout);
   const commands = (await run(['--help'])).stdout.split('\n').filter((line) => line.startsWith('  '));
   const column = commands[0].search(/ [A-Z]/);
