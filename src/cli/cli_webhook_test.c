@@ -137,7 +137,7 @@ static void test_paths(void **state)
         {"--project 2147483647 9223372036854775807", CLI_OK,
          "/server/v1/project/2147483647/webhooks/9223372036854775807/pause"},
         {"--project 5 0", CLI_USAGE, NULL},
-        {"--project 5 -1", CLI_USAGE, NULL},
+        {"--project 5 -- -1", CLI_USAGE, NULL},
         {"--project 5 9223372036854775808", CLI_USAGE, NULL},
         {"--project 0 7", CLI_USAGE, NULL},
         {"7", CLI_USAGE, NULL},
