@@ -226,14 +226,21 @@ static int read_bool(const struct cli_arguments *arguments, const char *flag, st
     return CLI_OK;
 }
 
-static int read_list(const struct cli_arguments *arguments, const char *flag, struct buf *object)
+int cli_read_list(const struct cli_arguments *arguments, const char *flag, struct buf *object)
 {
     const char *text = cli_value(arguments, flag);
     if (text == NULL)
         return CLI_OK;
+    if (text[0] == '\0' && cli_value_at(arguments, flag, 1) == NULL) {
+        json_write_raw(object, cli_field(arguments, flag), STR_LIT("null"));
+        return CLI_OK;
+    }
     json_write_key(object, cli_field(arguments, flag));
     buf_append_byte(object, '[');
     for (int i = 0; (text = cli_value_at(arguments, flag, i)) != NULL; i++) {
+        if (text[0] == '\0')
+            return cli_usage(arguments, "--%s: an empty value empties the list, and stands alone",
+                             flag);
         if (i > 0)
             buf_append_byte(object, ',');
         json_write_string(object, str_from(text));
@@ -266,9 +273,9 @@ int cli_read_settings(const struct cli_arguments *arguments, struct buf *object)
     if (result == CLI_OK)
         result = read_bool(arguments, "legacy-socket", object);
     if (result == CLI_OK)
-        result = read_list(arguments, "webhook-allow", object);
+        result = cli_read_list(arguments, "webhook-allow", object);
     if (result == CLI_OK)
-        result = read_list(arguments, "allow-origin", object);
+        result = cli_read_list(arguments, "allow-origin", object);
     if (result == CLI_OK)
         result = cli_read_json_settings(arguments, object);
     return result;

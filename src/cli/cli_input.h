@@ -59,6 +59,12 @@ NODISCARD int cli_read_json(const struct cli_arguments *arguments, const char *f
 NODISCARD int cli_read_pairs(const struct cli_arguments *arguments, const char *flag,
                              struct buf *out);
 
+/*
+ * Appends the values of a repeated flag to an open object, as an array of texts; nothing when there is none. One that
+ * is empty is null, which removes the list; beside others it is CLI_USAGE.
+ */
+NODISCARD int cli_read_list(const struct cli_arguments *arguments, const char *flag,
+                            struct buf *object);
 /* The members of the object given by --json-settings, appended to an open object. */
 NODISCARD int cli_read_json_settings(const struct cli_arguments *arguments, struct buf *object);
 /* The whole of a flag's file. CLI_OK, or CLI_FAILED after a sentence. */

@@ -136,30 +136,9 @@ static int write_setting(const struct cli_arguments *arguments, size_t index, co
     return CLI_OK;
 }
 
-/* Given once and empty: all statuses that the preset has. */
-static int write_statuses(const struct cli_arguments *arguments, struct buf *object)
-{
-    const char *status = cli_value(arguments, "status");
-    if (status == NULL)
-        return CLI_OK;
-    if (status[0] == '\0') {
-        json_write_raw(object, "statuses", STR_LIT("null"));
-        return CLI_OK;
-    }
-    json_write_key(object, "statuses");
-    buf_append_byte(object, '[');
-    for (int i = 0; (status = cli_value_at(arguments, "status", i)) != NULL; i++) {
-        if (i > 0)
-            buf_append_byte(object, ',');
-        json_write_string(object, str_from(status));
-    }
-    buf_append_byte(object, ']');
-    return CLI_OK;
-}
-
 int cli_webhook_settings(const struct cli_arguments *arguments, struct buf *object)
 {
-    int result = write_statuses(arguments, object);
+    int result = cli_read_list(arguments, "status", object);
     for (size_t i = 0; i < ARRAY_LENGTH(settings) && result == CLI_OK; i++) {
         const char *value = cli_value(arguments, settings[i].flag);
         if (value != NULL)

@@ -68,6 +68,7 @@ static void test_settings(void **state)
         {"--schedule 5s,", CLI_USAGE, NULL},
         {"--description \xff", CLI_USAGE, NULL},
         {"--status \xff", CLI_USAGE, NULL},
+        {"--status= --status paid", CLI_USAGE, NULL},
         {"--secret=", CLI_USAGE, NULL},
         {"--secret \xff", CLI_USAGE, NULL},
         {"--secret @/nonexistent", CLI_FAILED, NULL},

@@ -24,7 +24,7 @@ static const struct cli_flag flags[] = {CLI_CLIENT_FLAGS, CLI_SETTINGS_FLAGS, {N
 const struct cli_command command_project_set = {
     .name = "project set",
     .arguments = "ID",
-    .sentence = "Change a project's settings",
+    .sentence = "Change a project's settings; an empty value empties a list",
     .flags = flags,
     .run = run,
 };

@@ -69,7 +69,7 @@ serverTest('projects, keys and tokens', {}, async (server, t) => {
   await step(t, server, 'settings are merged, shown without secrets, and refused when wrong', async () => {
     const file = path.join(server.data, 'settings.json');
     await writeFile(file, JSON.stringify({ verifiers: [{ type: 'hs256', secret: 'sixteen bytes and more of it' }] }));
-    await ask(server, ['project', 'create', '5', '--merchant', '9', '--name', 'Tienda ñ', '--strict', 'true']);
+    await ask(server, ['project', 'create', '5', '--merchant', '9', '--name', 'Tienda ñ', '--strict', 'true', '--allow-origin=']);
     await ask(server, ['project', 'set', '5', '--webhook-allow', '10.0.0.0/8', '--webhook-allow', '::1/128']);
     await ask(server, ['project', 'set', '5', '--json-settings', file]);
     const shown = JSON.parse(await ask(server, ['project', 'show', '5', '--json']));
@@ -77,6 +77,13 @@ serverTest('projects, keys and tokens', {}, async (server, t) => {
     assert.deepEqual(shown.settings.webhook_allow_cidrs, ['10.0.0.0/8', '::1/128']);
     assert.deepEqual(shown.settings.verifiers, [{ type: 'hs256' }]);
     assert.match(await ask(server, ['project', 'set', '5', '--webhook-allow', 'x'], { code: 1 }), /^orderwire: --webhook-allow\[0\]: expected an address range/);
+    const set = async (...words) => JSON.parse(await ask(server, ['project', 'set', '5', '--json', ...words])).settings;
+    assert.deepEqual((await set('--allow-origin', 'https://shop.example')).allowed_origins, ['https://shop.example']);
+    const emptied = await set('--webhook-allow=', '--allow-origin=');
+    assert.deepEqual([emptied.webhook_allow_cidrs, emptied.allowed_origins], [[], null]);
+    assert.match(await ask(server, ['project', 'set', '5', '--webhook-allow=', '--webhook-allow', '::1/128'], { code: 64 }),
+      /^orderwire: --webhook-allow: an empty value empties the list, and stands alone\n/);
+    await set('--webhook-allow', '10.0.0.0/8', '--webhook-allow', '::1/128');
     assert.match(await ask(server, ['project', 'create', '5'], { code: 1 }), /exists already/);
     assert.match(await ask(server, ['project', 'show', '6'], { code: 1 }), /Project not found/);
     assert.deepEqual(JSON.parse(await ask(server, ['project', 'show', '5', '--json'])), shown);
