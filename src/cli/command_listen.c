@@ -148,7 +148,9 @@ static struct websocket_client *open_stream(const struct listening *listening)
     if (stream == NULL)
         cli_fail("%s: %s", listening->client.server, error);
     else
-        fprintf(stderr, "Listening; what comes goes to %s. Ctrl-C ends it.\n",
+        fprintf(stderr,
+                "Listening; what comes goes to %s, signed with the project's webhook_secret."
+                " Ctrl-C ends it.\n",
                 listening->forward_to);
     return stream;
 }
