@@ -4,6 +4,8 @@
 
 #include "base/log.h"
 #include "config/config.h"
+#include "net/listener.h"
+#include "server/server.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -57,4 +59,28 @@ int cli_config_read(const struct cli_arguments *arguments, struct config *config
     char error[CONFIG_ERROR_SIZE];
     int result = cli_config_load(arguments, config, error);
     return result == CLI_OK ? result : cli_usage(arguments, "%s", error);
+}
+
+static int check_address(const struct cli_arguments *arguments, const struct config *config,
+                         const char *option, const char *address)
+{
+    char cause[LISTENER_ERROR_SIZE];
+    char error[SERVER_ERROR_SIZE];
+    if (address[0] == '\0')
+        return CLI_OK;
+    if (listener_check(address, cause) != 0)
+        return cli_usage(arguments, "%s: %s", option, cause);
+    if (server_check_address(config, address, error) != 0)
+        return cli_usage(arguments, "%s", error);
+    return CLI_OK;
+}
+
+int cli_config_check_addresses(const struct cli_arguments *arguments, const struct config *config)
+{
+    int result = check_address(arguments, config, "listen", config->listen);
+    if (result == CLI_OK)
+        result = check_address(arguments, config, "listen_private", config->listen_private);
+    if (result == CLI_OK)
+        result = check_address(arguments, config, "listen_redirect", config->listen_redirect);
+    return result;
 }

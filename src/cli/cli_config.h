@@ -25,5 +25,8 @@ NODISCARD int cli_config_read(const struct cli_arguments *arguments, struct conf
 /* The same, with the sentence in `error`, which has CONFIG_ERROR_SIZE bytes. */
 NODISCARD int cli_config_load(const struct cli_arguments *arguments, struct config *config,
                               char *error);
+/* The addresses to listen at, before anything is made. CLI_OK, or CLI_USAGE after a sentence. */
+NODISCARD int cli_config_check_addresses(const struct cli_arguments *arguments,
+                                         const struct config *config);
 
 #endif

@@ -4,24 +4,11 @@
 #include "cli/cli.h"
 #include "cli/cli_config.h"
 #include "config/config.h"
-#include "net/listener.h"
 #include "net/tls.h"
 #include "server/capacity.h"
 #include "server/server.h"
 
 #include <stdio.h>
-
-static int check_address(const struct cli_arguments *arguments, const struct config *config,
-                         const char *option, const char *address)
-{
-    char cause[LISTENER_ERROR_SIZE];
-    char error[SERVER_ERROR_SIZE];
-    if (listener_check(address, cause) != 0)
-        return cli_usage(arguments, "%s: %s", option, cause);
-    if (server_check_address(config, address, error) != 0)
-        return cli_usage(arguments, "%s", error);
-    return CLI_OK;
-}
 
 static void warn_of_the_end(int64_t not_after)
 {
@@ -81,11 +68,7 @@ static int run(const struct cli_arguments *arguments)
     struct buf out;
     int result = cli_config_read(arguments, &config);
     if (result == CLI_OK)
-        result = check_address(arguments, &config, "listen", config.listen);
-    if (result == CLI_OK && config.listen_private[0] != '\0')
-        result = check_address(arguments, &config, "listen_private", config.listen_private);
-    if (result == CLI_OK && config.listen_redirect[0] != '\0')
-        result = check_address(arguments, &config, "listen_redirect", config.listen_redirect);
+        result = cli_config_check_addresses(arguments, &config);
     if (result == CLI_OK)
         result = check_certificates(&config);
     if (result == CLI_OK) {

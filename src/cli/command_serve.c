@@ -136,6 +136,8 @@ static int run(const struct cli_arguments *arguments)
     struct config config;
     int result = cli_config_read(arguments, &config);
     if (result == CLI_OK)
+        result = cli_config_check_addresses(arguments, &config);
+    if (result == CLI_OK)
         result = serve(arguments, &config);
     config_fini(&config);
     return result;

@@ -217,7 +217,7 @@ test('who needs no credentials is let in from this machine alone', async () => {
   const insecure = ['--data', folder, '--set', 'realtime.insecure_user=1/u1'];
   try {
     const refused = await run(['serve', '--listen', '0.0.0.0:0', ...insecure]);
-    assert.equal(refused.code, 1);
+    assert.equal(refused.code, 64);
     assert.match(refused.stderr, /listen must be a loopback address such as 127\.0\.0\.1:8000; it is 0\.0\.0\.0:/);
     const server = spawn(binary, ['serve', '--listen', '127.0.0.1:0', ...insecure], { env: cleanEnvironment() });
     const closed = once(server, 'close');
@@ -313,6 +313,7 @@ test('what is not understood says so with exit code 64', async () => {
     [['order', 'sett'], 'orderwire: order sett: there is no such command; did you mean order set?'],
     [['foo'], 'no such command\nSee'],
     [['check-config', '--listen', '8000'], 'listen: 8000: an address is HOST:PORT'],
+    [['serve', '--listen', '127.0.0.1:99999', '--data', '/proc/none'], 'listen: 127.0.0.1:99999: an address is HOST:PORT'],
     [['check-config', '--set', 'realtime.insecure_user=u1'], 'realtime.insecure_user: expected PROJECT/USER'],
     [['check-config', '--set', 'realtime.insecure_user=1/u1', '--listen', ':8000'], 'listen must be a loopback address'],
     [['order', 'set', '1'], 'expected: orderwire order set ORDER_ID STATUS'],
