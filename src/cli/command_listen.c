@@ -134,10 +134,24 @@ static void receive(const struct listening *listening, struct websocket_client *
     buf_fini(&text);
 }
 
+/* Finds the key, and learns in words what is wrong with it or with the project. */
+static int check_project(struct listening *listening)
+{
+    char path[64];
+    struct cli_answer answer;
+    snprintf(path, sizeof(path), "/server/v1/project/%d/webhooks", listening->project_id);
+    int result = cli_client_call(&listening->client, "GET", path, STR_LIT(""), &answer);
+    if (result == CLI_OK)
+        cli_answer_fini(&answer);
+    return result;
+}
+
 /* NULL after a sentence. */
-static struct websocket_client *open_stream(const struct listening *listening)
+static struct websocket_client *open_stream(struct listening *listening)
 {
     char error[WEBSOCKET_CLIENT_ERROR_SIZE];
+    if (check_project(listening) != CLI_OK)
+        return NULL;
     struct websocket_client *stream = websocket_client_connect(
         &(struct websocket_client_request){.url = listening->url,
                                            .unix_socket = listening->client.unix_socket,
@@ -205,18 +219,6 @@ static int read_preset(const struct cli_arguments *arguments, const char **prese
     return CLI_OK;
 }
 
-/* Finds the key, and learns in words what is wrong with it or with the project. */
-static int check_project(struct listening *listening)
-{
-    char path[64];
-    struct cli_answer answer;
-    snprintf(path, sizeof(path), "/server/v1/project/%d/webhooks", listening->project_id);
-    int result = cli_client_call(&listening->client, "GET", path, STR_LIT(""), &answer);
-    if (result == CLI_OK)
-        cli_answer_fini(&answer);
-    return result;
-}
-
 static char *make_url(const struct listening *listening, const char *preset)
 {
     struct buf url;
@@ -240,8 +242,6 @@ static int run(const struct cli_arguments *arguments)
     signal(SIGINT, leave);
     signal(SIGTERM, leave);
     result = cli_client_init(&listening.client, arguments);
-    if (result == CLI_OK)
-        result = check_project(&listening);
     if (result == CLI_OK) {
         listening.url = make_url(&listening, preset);
         result = listen_on(&listening);

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // The commands of a merchant's developer, who has the project's API key and nothing else.
 import assert from 'node:assert/strict';
-import { Project } from './lib/api.mjs';
+import { command, Project } from './lib/api.mjs';
 import { Listen, run } from './lib/commands.mjs';
 import { Receiver } from './lib/receiver.mjs';
 import { serverTest, step } from './lib/server.mjs';
 
 const NOWHERE = '/nowhere'; // without an admin.key
 const WRONG = `owk_${'0'.repeat(40)}`;
+const HINT = "(the API key in ORDERWIRE_API_KEY is not one of this project's?)";
 const REFUSED = /^orderwire: \[0401-1020\][^\n]*\n\(the API key in ORDERWIRE_API_KEY is not one of this project's\?\)\n$/;
 
 /** Runs a command in the project with these variables, and no data directory. */
@@ -72,9 +73,15 @@ serverTest("a merchant's commands with the API key alone", {}, async (server, t)
     assert.equal(await listen.interrupt(), 0);
   });
 
-  await step(t, server, "a key of the merchant opens its projects", async () => {
-    const made = await run(['project', 'key', '77640', '--merchant-wide', '--json', '--server', server.url, '--data', server.data]);
-    await assertDone(project, ['order', 'list'], { ORDERWIRE_API_KEY: server.secret(JSON.parse(made.stdout).api_key) });
+  await step(t, server, "a key of the merchant opens its projects, and its end ends listen's stream", async () => {
+    const made = JSON.parse(await command(server, 'project', 'key', '77640', '--merchant-wide', '--json'));
+    const environment = { ORDERWIRE_API_KEY: server.secret(made.api_key) };
+    await assertDone(project, ['order', 'list'], environment);
+    const listen = await Listen.open(server, project, ['--forward-to', receiver.url], { data: NOWHERE, environment });
+    await command(server, 'project', 'key', '77640', '--delete', made.key_id);
+    await project.create('u2');
+    await listen.said.find((line) => line === HINT, 'the hint at the key');
+    assert.equal(await listen.interrupt(), 0);
   });
 
   await step(t, server, 'beside the admin key, and without one', async () => {
