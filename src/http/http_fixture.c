@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/limits.h"
 #include "base/mem.h"
+#include "loop/loop_fixture.h"
 #include "net/stream.h"
 
 #include <setjmp.h>
@@ -341,20 +342,9 @@ void client_assert_ended(void)
     assert_int_equal(client_take_reply(false), 0);
 }
 
-static void stop(struct loop_timer *timer)
-{
-    loop_stop(timer->loop);
-}
-
 void world_run_dry(void)
 {
-    for (int i = 0; i < 4; i++) {
-        struct loop_timer timer;
-        loop_timer_init(&timer, world->loop, stop);
-        loop_timer_set(&timer, clock_mono_ms());
-        loop_run(world->loop);
-        loop_timer_cancel(&timer);
-    }
+    loop_run_dry(world->loop);
 }
 
 void world_wait_until_held(void)
@@ -414,7 +404,7 @@ void world_run_for(int64_t duration)
 {
     struct loop_timer timer;
     int64_t end = clock_mono_ms() + duration;
-    loop_timer_init(&timer, world->loop, stop);
+    loop_timer_init(&timer, world->loop, loop_end_run);
     loop_timer_set(&timer, end);
     while (loop_timer_is_set(&timer))
         loop_run(world->loop);

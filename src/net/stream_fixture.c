@@ -99,22 +99,6 @@ void run_until(struct world *world, const int *counter, int value)
     assert_int_equal(*counter, value);
 }
 
-static void stop_soon(struct loop_timer *timer)
-{
-    loop_stop(timer->loop);
-}
-
-void run_dry(struct world *world)
-{
-    for (int i = 0; i < 3; i++) {
-        struct loop_timer timer;
-        loop_timer_init(&timer, world->loop, stop_soon);
-        loop_timer_set(&timer, clock_mono_ms());
-        loop_run(world->loop);
-        loop_timer_cancel(&timer);
-    }
-}
-
 int write_checked(struct world *world, struct str bytes)
 {
     world->in_call = true;

@@ -35,8 +35,6 @@ void use_sockets(struct world *world, int type);
 
 /* Runs the loop until the counter has the value. */
 void run_until(struct world *world, const int *counter, int value);
-/* Lets everything happen that is already due. */
-void run_dry(struct world *world);
 
 /* As those of the stream; no handler may run inside. */
 NODISCARD int write_checked(struct world *world, struct str bytes);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What an owner writes from inside its handler. Each send of SOCK_SEQPACKET is a packet for the peer. */
 #include "base/mem.h"
+#include "loop/loop_fixture.h"
 #include "net/stream_fixture.h"
 
 #include <setjmp.h>
@@ -76,7 +77,7 @@ static void test_an_owner_runs_and_aborts(void **state)
 {
     struct world *world = *state;
     stream_run(world->stream, abort_as_owner);
-    run_dry(world);
+    loop_run_dry(world->loop);
     assert_null(world->stream);
     assert_int_equal(world->closes, 0);
 }
@@ -167,7 +168,7 @@ static void test_a_handler_writes_more_than_the_kernel_takes(void **state)
     run_until(world, &world->receptions, 1);
     while (world->drains == 0) {
         read_peer(world, &got);
-        run_dry(world);
+        loop_run_dry(world->loop);
     }
     read_peer(world, &got);
     assert_int_equal(got.len % 4000, 3);

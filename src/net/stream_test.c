@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "base/metrics.h"
 #include "base/quota.h"
+#include "loop/loop_fixture.h"
 #include "net/stream_fixture.h"
 
 #include <setjmp.h>
@@ -48,14 +49,14 @@ static void test_queue_goes_out_in_order(void **state)
         assert_int_equal(write_checked(world, str_make(pattern.ptr + at, piece)), 0);
         if (at / piece % 5 == 0) {
             read_peer(world, &got);
-            run_dry(world);
+            loop_run_dry(world->loop);
         }
     }
     assert_true(stream_queued(world->stream) > 0);
     int drains = world->drains;
     while (world->drains == drains) {
         read_peer(world, &got);
-        run_dry(world);
+        loop_run_dry(world->loop);
     }
     assert_int_equal(world->drains, drains + 1);
     read_peer(world, &got);
@@ -82,7 +83,7 @@ static void test_queue_is_bounded(void **state)
     assert_int_equal(write_checked(world, str_make(pattern.ptr, 1)), ERR_TOO_LARGE);
     while (world->drains == 0) {
         read_peer(world, &got);
-        run_dry(world);
+        loop_run_dry(world->loop);
     }
     read_peer(world, &got);
     assert_int_equal(got.len, OUTPUT_MAX + room);
@@ -119,7 +120,7 @@ static void test_abort_after_a_failed_write(void **state)
     assert_int_equal(write_checked(world, STR_LIT("x")), ERR_CLOSED);
     stream_abort(&world->stream);
     assert_null(world->stream);
-    run_dry(world);
+    loop_run_dry(world->loop);
     assert_int_equal(world->closes, 0);
 }
 
@@ -138,7 +139,7 @@ static void test_abort_in_handler(void **state)
     send_text(world, "x");
     run_until(world, &world->receptions, 1);
     assert_true(read_peer(world, &got));
-    run_dry(world);
+    loop_run_dry(world->loop);
     assert_int_equal(world->closes, 0);
     buf_fini(&got);
 }
@@ -161,7 +162,7 @@ static void test_close_in_handler(void **state)
     assert_true(read_peer(world, &got));
     assert_true(str_equal_text(buf_view(&got), "bye"));
     send_text(world, "too late");
-    run_dry(world);
+    loop_run_dry(world->loop);
     assert_int_equal(world->receptions, 1);
     assert_int_equal(world->closes, 0);
     close(world->peer);
@@ -180,7 +181,7 @@ static void test_close_sends_what_is_queued(void **state)
     assert_true(stream_queued(world->stream) > 0);
     close_checked(world, clock_mono_ms() + PATIENCE);
     while (!read_peer(world, &got))
-        run_dry(world);
+        loop_run_dry(world->loop);
     assert_int_equal(got.len, pattern.len);
     assert_int_equal(world->drains, 0);
     close(world->peer);
@@ -226,7 +227,7 @@ static void test_pause(void **state)
     struct world *world = *state;
     stream_pause(world->stream);
     send_text(world, "x");
-    run_dry(world);
+    loop_run_dry(world->loop);
     assert_int_equal(world->receptions, 0);
     stream_resume(world->stream);
     run_until(world, &world->receptions, 1);
@@ -244,7 +245,7 @@ static void test_pause_in_handler(void **state)
     send_text(world, "x");
     run_until(world, &world->receptions, 1);
     send_text(world, "y");
-    run_dry(world);
+    loop_run_dry(world->loop);
     assert_int_equal(world->receptions, 1);
     /* Output still flows. */
     assert_int_equal(write_checked(world, STR_LIT("z")), 0);
@@ -282,12 +283,12 @@ static void test_another_owner(void **state)
     send_text(world, "mine");
     run_until(world, &world->receptions, 1);
     send_text(world, "other");
-    run_dry(world);
+    loop_run_dry(world->loop);
     assert_int_equal(other_count, 5);
     assert_int_equal(stream_write(stream, STR_LIT("12345678901")), ERR_TOO_LARGE);
     close(world->peer);
     world->peer = -1;
-    run_dry(world);
+    loop_run_dry(world->loop);
     assert_int_equal(other_count, 1005);
     assert_int_equal(world->closes, 0);
 }
@@ -327,11 +328,11 @@ static void test_proxy_header_in_bytes(void **state)
     assert_int_equal(write_checked(world, STR_LIT("hello")), 0);
     for (const char *c = header; *c != '\0'; c++) {
         check_peer(world, "192.0.2.1");
-        run_dry(world);
+        loop_run_dry(world->loop);
         assert_false(read_peer(world, &got));
         assert_int_equal(got.len, 0);
         assert_int_equal(send(world->peer, c, 1, 0), 1);
-        run_dry(world);
+        loop_run_dry(world->loop);
     }
     check_peer(world, "198.51.100.7");
     assert_false(read_peer(world, &got));
@@ -367,7 +368,7 @@ static void test_proxy_header_cut_off(void **state)
     struct world *world = *state;
     stream_expect_proxy(world->stream, clock_mono_ms() + PATIENCE);
     send_text(world, "PROXY TCP4 ");
-    run_dry(world);
+    loop_run_dry(world->loop);
     close(world->peer);
     world->peer = -1;
     run_until(world, &world->closes, 1);
@@ -384,7 +385,7 @@ static void test_proxy_header_awaited_by_an_aborted_stream(void **state)
     stream_expect_proxy(stream, clock_mono_ms() + PATIENCE);
     stream_close(stream, clock_mono_ms() + PATIENCE);
     stream_abort(&stream);
-    run_dry(world);
+    loop_run_dry(world->loop);
     assert_int_equal(world->closes, 0);
 }
 

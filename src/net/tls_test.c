@@ -5,6 +5,7 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "base/metrics.h"
+#include "loop/loop_fixture.h"
 #include "net/stream.h"
 #include "net/tls_files_fixture.h"
 
@@ -132,23 +133,6 @@ static void dial(struct world *world)
     SSL_set_connect_state(world->ssl);
 }
 
-static void stop_soon(struct loop_timer *timer)
-{
-    loop_stop(timer->loop);
-}
-
-static void run_dry(struct world *world)
-{
-    for (int i = 0; i < 3; i++) {
-        struct loop_timer timer;
-        loop_timer_init(&timer, world->loop, stop_soon);
-        loop_timer_set(&timer, clock_mono_ms());
-        loop_run(world->loop);
-        loop_timer_cancel(&timer);
-    }
-}
-
-/* Bytes of the client's TLS to the socket, and from it, a step at most; then the server's turn. */
 static void carry(struct world *world)
 {
     char bytes[65536];
@@ -157,13 +141,13 @@ static void carry(struct world *world)
     for (int sent = 0; sent < n;) {
         ssize_t now = send(world->fd, bytes + sent, (size_t)(n - sent), MSG_NOSIGNAL);
         sent = now > 0 ? sent + (int)now : now < 0 && world->closes > 0 ? n : sent;
-        run_dry(world);
+        loop_run_dry(world->loop);
     }
     ssize_t got = recv(world->fd, bytes, size, 0);
     if (got > 0)
         assert_int_equal(BIO_write(SSL_get_rbio(world->ssl), bytes, (int)got), got);
     world->eof = world->eof || got == 0;
-    run_dry(world);
+    loop_run_dry(world->loop);
 }
 
 static bool shake_hands(struct world *world)
@@ -290,7 +274,7 @@ static void test_closed_before_the_handshake(void **state)
     read_until(world, 3);
     assert_true(str_equal_text(buf_view(&world->got), "bye"));
     while (world->closes == 0)
-        run_dry(world);
+        loop_run_dry(world->loop);
 }
 
 static void test_the_server_ends_it(void **state)
@@ -306,7 +290,7 @@ static void test_the_server_ends_it(void **state)
     assert_int_equal(world->closes, 0);
     hang_up(world);
     while (world->closes == 0)
-        run_dry(world);
+        loop_run_dry(world->loop);
 }
 
 static void test_the_client_ends_it(void **state)
@@ -321,7 +305,7 @@ static void test_the_client_ends_it(void **state)
     assert_true(shake_hands(world));
     hang_up(world);
     while (world->closes == 0)
-        run_dry(world);
+        loop_run_dry(world->loop);
 }
 
 static void test_a_paused_stream_keeps_records_in_the_kernel(void **state)
@@ -332,11 +316,11 @@ static void test_a_paused_stream_keeps_records_in_the_kernel(void **state)
     stream_pause(world->stream);
     say(world, STR_LIT("one"));
     say(world, STR_LIT("two"));
-    run_dry(world);
+    loop_run_dry(world->loop);
     assert_int_equal(world->received.len, 0);
     stream_resume(world->stream);
     while (world->received.len < 6)
-        run_dry(world);
+        loop_run_dry(world->loop);
     assert_true(str_equal_text(buf_view(&world->received), "onetwo"));
 }
 
@@ -354,10 +338,10 @@ static void test_records_without_data_do_not_hold_up_the_loop(void **state)
     }
     say(world, STR_LIT("x"));
     stream_resume(world->stream);
-    run_dry(world);
+    loop_run_dry(world->loop);
     assert_int_equal(world->received.len, 0);
     while (world->received.len == 0)
-        run_dry(world);
+        loop_run_dry(world->loop);
 }
 
 static void test_a_handshake_that_stalls(void **state)
@@ -372,14 +356,14 @@ static void test_a_handshake_that_stalls(void **state)
     world->step = 20;
     carry(world);
     while (world->closes == 0)
-        run_dry(world);
+        loop_run_dry(world->loop);
     /* Once it is done the deadline is forgotten. */
     world->step = 0;
     dial(world);
     assert_true(shake_hands(world));
     int64_t end = clock_mono_ms() + 2 * SHORT;
     while (clock_mono_ms() < end)
-        run_dry(world);
+        loop_run_dry(world->loop);
     assert_int_equal(world->closes, 0);
 }
 
@@ -391,14 +375,14 @@ static void say_plainly(struct world *world, const char *text, struct buf *answe
     dial(world);
     assert_int_equal(send(world->fd, text, strlen(text), MSG_NOSIGNAL), strlen(text));
     while (n != 0) {
-        run_dry(world);
+        loop_run_dry(world->loop);
         n = recv(world->fd, bytes, sizeof(bytes), 0);
         if (n > 0)
             buf_append(answer, bytes, (size_t)n);
     }
     hang_up(world);
     while (world->closes == 0)
-        run_dry(world);
+        loop_run_dry(world->loop);
 }
 
 static void test_not_tls(void **state)

@@ -10,17 +10,9 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { test } from 'node:test';
 import { call, Project } from './lib/api.mjs';
-import { run } from './lib/commands.mjs';
+import { ask, run } from './lib/commands.mjs';
 import { deferred, until, within } from './lib/events.mjs';
 import { binary, cleanEnvironment, serverTest, step } from './lib/server.mjs';
-
-/** Runs it against a server, with its admin key; its exit code is 0 unless another is expected. */
-async function ask(server, words, { code = 0 } = {}) {
-  const answer = await run([...words, '--server', server.url, '--data', server.data]);
-  assert.equal(answer.code, code, `${words.join(' ')}: ${answer.stderr}${answer.stdout}`);
-  if (code !== 0) assert.match(answer.stderr, /^orderwire: /);
-  return code === 0 ? answer.stdout : answer.stderr;
-}
 
 function claimsOf(token) {
   return JSON.parse(Buffer.from(token.split('.')[1], 'base64url').toString());

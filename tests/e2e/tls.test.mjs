@@ -14,6 +14,7 @@ import WebSocket from 'ws';
 import { Project } from './lib/api.mjs';
 import { browserPath, connect, launchBrowser, seesAll, shop } from './lib/browser.mjs';
 import { Authority } from './lib/certificates.mjs';
+import { ask, run } from './lib/commands.mjs';
 import { deferred, event, Inbox, short, until, within } from './lib/events.mjs';
 import { binary, cleanEnvironment } from './lib/server.mjs';
 import { tlsTest } from './lib/tls.mjs';
@@ -45,17 +46,6 @@ class Running {
   close() {
     this.child.kill('SIGKILL');
   }
-}
-
-/** The program's command against the server; its standard output when it succeeds. */
-async function ask(server, words, { trust = [], environment, code = 0 } = {}) {
-  const all = [...words, '--server', server.url, '--data', server.data, ...trust];
-  return new Promise((resolve, reject) => {
-    execFile(binary, all, { env: { ...cleanEnvironment(), ...environment } }, (error, stdout, stderr) => {
-      if ((error ? error.code : 0) === code) resolve(code === 0 ? stdout : stderr);
-      else reject(new Error(`${words.join(' ')}: ${stderr}${stdout}`));
-    });
-  });
 }
 
 tlsTest('the commands', { isPrivate: false }, async (server, authority) => {
@@ -295,12 +285,10 @@ test('check-config opens the files as serve does', async (t) => {
   const file = (name) => path.join(authority.directory, name);
   await writeFile(file('open.key'), await readFile(first.key), { mode: 0o644 });
   await writeFile(file('text.cert'), 'no certificate');
-  const start = (word, options) =>
-    new Promise((resolve) => {
-      const words = Object.entries(options).flatMap(([key, value]) => ['--set', `tls.${key}=${value}`]);
-      const all = [word, '--data', file('data'), '--listen', '127.0.0.1:0', ...words];
-      execFile(binary, all, { env: cleanEnvironment() }, (error, stdout, stderr) => resolve({ code: error ? error.code : 0, stdout, stderr }));
-    });
+  const start = (word, options) => {
+    const words = Object.entries(options).flatMap(([key, value]) => ['--set', `tls.${key}=${value}`]);
+    return run([word, '--data', file('data'), '--listen', '127.0.0.1:0', ...words]);
+  };
   const good = await start('check-config', { cert_file: first.cert, key_file: first.key, more: `${second.cert} ${second.key}` });
   assert.equal(good.code, 0, good.stderr);
   assert.match(good.stdout, /^tls\.cert_file: .*first\.cert$/m);

@@ -4,19 +4,12 @@ import assert from 'node:assert/strict';
 import { writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { Project } from './lib/api.mjs';
-import { Listen, run } from './lib/commands.mjs';
+import { ask, Listen, run } from './lib/commands.mjs';
 import { until } from './lib/events.mjs';
 import { Proxy } from './lib/proxy.mjs';
 import { Receiver } from './lib/receiver.mjs';
 import { serverTest, step } from './lib/server.mjs';
 import { signStandard, signXsolla } from './lib/webhooks.mjs';
-
-/** Runs the program against a server; its exit code is 0 unless another is expected. */
-async function ask(server, words, { code = 0 } = {}) {
-  const answer = await run([...words, '--server', server.url, '--data', server.data]);
-  assert.equal(answer.code, code, `${words.join(' ')}: ${answer.stderr}${answer.stdout}`);
-  return code === 0 ? answer.stdout : answer.stderr;
-}
 
 /** A project that may call this machine. */
 async function localProject(server) {

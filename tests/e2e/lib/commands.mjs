@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The program's commands as a test runs them.
+import assert from 'node:assert/strict';
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { Inbox, within } from './events.mjs';
@@ -11,6 +12,14 @@ export function run(words, environment = {}) {
     execFile(binary, words, { env: { ...cleanEnvironment(), ...environment } }, (error, stdout, stderr) =>
       resolve({ code: error ? error.code : 0, stdout, stderr }));
   });
+}
+
+/** Runs it against a server, with its admin key; its exit code is 0 unless another is expected. What it printed, or said was wrong. */
+export async function ask(server, words, { code = 0, trust = [], environment } = {}) {
+  const answer = await run([...words, '--server', server.url, '--data', server.data, ...trust], environment);
+  assert.equal(answer.code, code, `${words.join(' ')}: ${answer.stderr}${answer.stdout}`);
+  if (code !== 0) assert.match(answer.stderr, /^orderwire: /);
+  return code === 0 ? answer.stdout : answer.stderr;
 }
 
 /** `orderwire listen`, running: its lines as they come. */
