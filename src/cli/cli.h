@@ -62,7 +62,9 @@ struct cli_command {
 
 /* The last value of a flag, or NULL. */
 const char *cli_value(const struct cli_arguments *arguments, const char *flag);
-/* The same, else what the variable of the environment says, else `otherwise`; empty is not given. */
+/* What a variable of the environment says; NULL when it is not set, or empty. */
+const char *cli_variable(const char *name);
+/* The last value of a flag, else what the variable of the environment says, else `otherwise`; empty is not given. */
 const char *cli_value_or(const struct cli_arguments *arguments, const char *flag,
                          const char *variable, const char *otherwise);
 /* The index-th value of a repeated flag, or NULL. */

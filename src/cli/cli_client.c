@@ -97,13 +97,6 @@ void cli_client_fini(struct cli_client *client)
     *client = (struct cli_client){0};
 }
 
-/* What a variable says; NULL when it is not set, or empty. */
-static const char *variable(const char *name)
-{
-    const char *value = getenv(name);
-    return value != NULL && value[0] != '\0' ? value : NULL;
-}
-
 static bool is_key(const char *text)
 {
     return strlen(text) <= KEY_MAX && !str_has_control(str_from(text));
@@ -160,8 +153,8 @@ static int read_admin_key(struct cli_client *client, const char *other)
 static int find_key(struct cli_client *client, const char *path)
 {
     bool is_merchants = str_starts_with(str_from(path), STR_LIT(MERCHANT_ROUTES));
-    const char *api_key = is_merchants ? variable("ORDERWIRE_API_KEY") : NULL;
-    const char *admin_key = variable("ORDERWIRE_ADMIN_KEY");
+    const char *api_key = is_merchants ? cli_variable("ORDERWIRE_API_KEY") : NULL;
+    const char *admin_key = cli_variable("ORDERWIRE_ADMIN_KEY");
     if (api_key != NULL)
         return use_api_key(client, api_key);
     if (admin_key == NULL)

@@ -193,13 +193,19 @@ const char *cli_value(const struct cli_arguments *arguments, const char *flag)
     return cli_value_at(arguments, flag, 0);
 }
 
+const char *cli_variable(const char *name)
+{
+    const char *value = getenv(name);
+    return value != NULL && value[0] != '\0' ? value : NULL;
+}
+
 const char *cli_value_or(const struct cli_arguments *arguments, const char *flag,
                          const char *variable, const char *otherwise)
 {
     const char *value = cli_value(arguments, flag);
     if (value == NULL || value[0] == '\0')
-        value = getenv(variable);
-    return value != NULL && value[0] != '\0' ? value : otherwise;
+        value = cli_variable(variable);
+    return value != NULL ? value : otherwise;
 }
 
 bool cli_has(const struct cli_arguments *arguments, const char *flag)

@@ -22,11 +22,11 @@ static int usage_width(void)
     return (int)width;
 }
 
-/* Of those that begin with this word, or of all. How many there are. */
-static size_t list_commands(const char *first)
+/* Those that begin with this word, or all. Whether there is any. */
+static bool list_commands(const char *first)
 {
     int width = usage_width();
-    size_t count = 0;
+    bool any = false;
     for (size_t i = 0; i < cli_command_count; i++) {
         const struct cli_command *command = cli_commands[i];
         char usage[80];
@@ -34,11 +34,11 @@ static size_t list_commands(const char *first)
             continue;
         snprintf(usage, sizeof(usage), "%s %s", command->name, command->arguments);
         printf("  %-*s %s\n", width, usage, command->sentence);
-        count++;
+        any = true;
     }
-    if (count > 0)
+    if (any)
         printf("\nEach command explains its flags: orderwire COMMAND --help\n");
-    return count;
+    return any;
 }
 
 void cli_help_all(void)
@@ -47,12 +47,12 @@ void cli_help_all(void)
         "Orderwire %s: tells the people who wait for an order what has become of it.\n\n"
         "Usage: orderwire COMMAND [ARGUMENTS] [--FLAGS]\n\n",
         ORDERWIRE_VERSION);
-    list_commands(NULL);
+    (void)list_commands(NULL);
 }
 
 bool cli_help_group(const char *word)
 {
-    return list_commands(word) > 0;
+    return list_commands(word);
 }
 
 void cli_help_command(const struct cli_command *command)

@@ -10,19 +10,11 @@
 
 #include <stdio.h>
 
-static void warn_of_the_end(int64_t not_after)
-{
-    char text[CLOCK_TEXT_SIZE];
-    if (not_after > clock_wall_ms() / CLOCK_SECOND)
-        return;
-    clock_format(not_after * CLOCK_SECOND, text);
-    fprintf(stderr, "orderwire: a certificate has ended at %s; clients will refuse it\n", text);
-}
-
 /* The files as this user may read them. */
 static int check_certificates(const struct config *config)
 {
     char cause[TLS_ERROR_SIZE];
+    char end[CLOCK_TEXT_SIZE];
     int result = CLI_OK;
     if (config->tls.cert_file[0] == '\0')
         return CLI_OK;
@@ -30,8 +22,8 @@ static int check_certificates(const struct config *config)
     struct tls_settings *settings = tls_settings_new(&config->tls, tickets, cause);
     if (settings == NULL)
         result = cli_fail("%s", cause);
-    else
-        warn_of_the_end(tls_settings_not_after(settings));
+    else if (tls_settings_have_ended(settings, clock_wall_ms(), end))
+        fprintf(stderr, "orderwire: a certificate has ended at %s; clients will refuse it\n", end);
     tls_settings_release(&settings);
     tls_tickets_free(&tickets);
     return result;

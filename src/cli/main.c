@@ -80,10 +80,7 @@ static bool is_help(const char *word)
 static int refuse(int argc, char **argv)
 {
     char name[80];
-    bool asks = argc > 2 && is_help(argv[2]);
-    bool has_second = argc > 2 && argv[2][0] != '-' && !asks;
-    if (asks && cli_help_group(argv[1]))
-        return CLI_OK;
+    bool has_second = argc > 2 && argv[2][0] != '-' && !is_help(argv[2]);
     if (!has_second && explain_second_word(argv[1]))
         return CLI_USAGE;
     snprintf(name, sizeof(name), "%s%s%s", argv[1], has_second ? " " : "",
@@ -111,7 +108,7 @@ static void open_standard_streams(void)
         close(fd);
 }
 
-/* "help", and about what. */
+/* About the words behind the first; CLI_USAGE when it was not asked for. */
 static int help(int argc, char **argv)
 {
     int words;
@@ -135,7 +132,7 @@ static int run(int argc, char **argv)
         return command_version.run(&arguments);
     const struct cli_command *command = find(argc - 1, argv + 1, &words);
     if (words == 0)
-        return refuse(argc, argv);
+        return argc > 2 && is_help(argv[2]) ? help(2, argv) : refuse(argc, argv);
     int result = cli_read(&arguments, command, argc - 1 - words, argv + 1 + words);
     if (result != 0)
         return result;

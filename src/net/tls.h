@@ -12,6 +12,7 @@
 #define ORDERWIRE_NET_TLS_H
 
 #include "base/attributes.h"
+#include "base/clock.h"
 #include "base/str.h"
 
 /* Opaque types. */
@@ -46,6 +47,9 @@ void tls_settings_release(struct tls_settings **settings);
 bool tls_settings_are_stale(const struct tls_settings *settings);
 /* When the first of the certificates ends: wall seconds. */
 int64_t tls_settings_not_after(const struct tls_settings *settings);
+/* Whether that has passed at `now_wall` (ms); then `text` tells it. */
+bool tls_settings_have_ended(const struct tls_settings *settings, int64_t now_wall,
+                             char text[CLOCK_TEXT_SIZE]);
 int64_t tls_settings_handshake_timeout(const struct tls_settings *settings);
 
 /* The server's end of a connection on `descriptor`, which stays the caller's. NULL: no memory. */

@@ -244,6 +244,16 @@ int64_t tls_settings_not_after(const struct tls_settings *settings)
     return first;
 }
 
+bool tls_settings_have_ended(const struct tls_settings *settings, int64_t now_wall,
+                             char text[CLOCK_TEXT_SIZE])
+{
+    int64_t not_after = tls_settings_not_after(settings);
+    if (not_after > now_wall / CLOCK_SECOND)
+        return false;
+    clock_format(not_after * CLOCK_SECOND, text);
+    return true;
+}
+
 struct tls_settings *tls_settings_new(const struct tls_options *options,
                                       struct tls_tickets *tickets, char error[TLS_ERROR_SIZE])
 {

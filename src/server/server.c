@@ -171,13 +171,10 @@ static int start_keys(struct server *server, char *error)
 /* The others of several names may be good still, so it is served. */
 static void look_at_the_end(const struct tls_settings *settings)
 {
-    int64_t not_after = tls_settings_not_after(settings);
     char text[CLOCK_TEXT_SIZE];
-    metrics_set(METRIC_TLS_NOT_AFTER_SECONDS, not_after);
-    if (not_after > clock_wall_ms() / CLOCK_SECOND)
-        return;
-    clock_format(not_after * CLOCK_SECOND, text);
-    log_warning("a certificate has ended; clients will refuse it", LOG_TEXT("not_after", text));
+    metrics_set(METRIC_TLS_NOT_AFTER_SECONDS, tls_settings_not_after(settings));
+    if (tls_settings_have_ended(settings, clock_wall_ms(), text))
+        log_warning("a certificate has ended; clients will refuse it", LOG_TEXT("not_after", text));
 }
 
 static int read_certificates(struct server *server, char *error)
